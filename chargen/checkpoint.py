@@ -1,0 +1,237 @@
+"""The model file: one safetensors file, weights as tensors, everything else as JSON in its header.
+
+This is the only place that knows the format. The header's metadata has three strings: ``format``
+("chargen"), ``version`` and ``chargen``, a JSON object with
+
+- ``architecture``, ``vocabulary``: what the weights mean;
+- ``settings``, ``corpus``, ``figures``, ``history``: how the model came to be and how good it is;
+- ``training``: only in a file that training can go on from; its tensors are those whose names begin
+  with ``training.``.
+
+Reading runs nothing of the file's: there is no pickle. Writing goes to a temporary file beside, is
+flushed to the disk and renamed, so that a kill at any moment leaves the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from chargen.architecture import Architecture
+from chargen.errors import ChargenError, CheckpointError
+from chargen.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+FORMAT = "chargen"
+VERSION = 1
+TRAINING = "training."
+TEMPORARY = ".tmp"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model, and what is known of it.
+
+    Attributes:
+        weights: float32 arrays named by ``architecture.shapes``.
+        settings: the resolved settings of the training.
+        corpus: ``names``, ``sha256``, ``characters`` and ``bytes`` of the text; never the text.
+        figures: the held-out score, ``step``, ``seconds`` and so on.
+        history: one record an evaluation, oldest first.
+        training: the JSON half of what resuming needs; empty in a file only to be used.
+        tensors: the other half: optimizer, random states, recurrent state.
+    """
+
+    architecture: Architecture
+    vocabulary: Vocabulary
+    weights: Mapping[str, NDArray[np.float32]]
+    settings: dict[str, Any] = field(default_factory=dict)
+    corpus: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    training: dict[str, Any] = field(default_factory=dict)
+    tensors: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the weights are."""
+        return self.architecture.parameters(len(self.vocabulary))
+
+
+def write(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint so that ``path`` holds the old file or the new one at every instant.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    vocabulary = checkpoint.vocabulary
+    header = {
+        "architecture": asdict(checkpoint.architecture),
+        "vocabulary": {
+            "characters": vocabulary.characters,
+            "escape": vocabulary.escape,
+            "as_bytes": vocabulary.as_bytes,
+        },
+        "settings": checkpoint.settings,
+        "corpus": checkpoint.corpus,
+        "figures": checkpoint.figures,
+        "history": checkpoint.history,
+    }
+    tensors = {name: np.ascontiguousarray(array) for name, array in checkpoint.weights.items()}
+    if checkpoint.training:
+        header["training"] = checkpoint.training
+        for name, array in checkpoint.tensors.items():
+            tensors[TRAINING + name] = np.ascontiguousarray(array)
+    metadata = {"format": FORMAT, "version": str(VERSION), "chargen": json.dumps(header)}
+    write_whole(path, save(tensors, metadata))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a file's contents in one step that a crash cannot halve.
+
+    Raises:
+        CheckpointError: the file cannot be written; the old one is untouched.
+    """
+    # A fixed name beside the target: what a kill leaves here, the next write takes over.
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        reason = (error.strerror or str(error)).lower()
+        raise CheckpointError(
+            f"{path} cannot be written: {reason}", "Free some space or choose another --out"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; only POSIX lets a program open a folder for that."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path, *, resume: bool = False) -> Checkpoint:
+    """Read a checkpoint, believing nothing that it says before it is checked.
+
+    Args:
+        resume: read the tensors that only training needs, too.
+
+    Raises:
+        CheckpointError: no such file, or not a sound checkpoint of this format and version.
+    """
+    if path.is_dir() or not path.exists():
+        raise CheckpointError(f"{path} is not a model file", "`chargen runs` lists the models here")
+    try:
+        with safe_open(path, framework="np") as file:
+            header = _header(path, file.metadata() or {})
+            architecture, vocabulary = _model(path, header)
+            present = set(file.keys())
+            weights = {}
+            for name, shape in architecture.shapes(len(vocabulary)).items():
+                if name not in present:
+                    raise damaged(path, f"the tensor {name} is missing")
+                if tuple(file.get_slice(name).get_shape()) != shape:
+                    raise damaged(path, f"the tensor {name} has not the shape {shape}")
+                weights[name] = _finite(path, name, file.get_tensor(name))
+            tensors = {}
+            if resume:
+                tensors = {
+                    name.removeprefix(TRAINING): file.get_tensor(name)
+                    for name in sorted(present)
+                    if name.startswith(TRAINING)
+                }
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {(error.strerror or str(error)).lower()}", "Check permissions"
+        ) from error
+    except SafetensorError as error:
+        raise damaged(path, "it is no whole safetensors file") from error
+    return Checkpoint(
+        architecture,
+        vocabulary,
+        weights,
+        settings=_object(path, header, "settings"),
+        corpus=_object(path, header, "corpus"),
+        figures=_object(path, header, "figures"),
+        history=[record for record in header.get("history", []) if isinstance(record, dict)],
+        training=_object(path, header, "training"),
+        tensors=tensors,
+    )
+
+
+def damaged(path: Path, why: str) -> CheckpointError:
+    """Say that a file cannot be trusted, and why."""
+    return CheckpointError(
+        f"{path} is damaged or not a chargen model: {why}", "Copy it again or train anew"
+    )
+
+
+def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    if metadata.get("format") != FORMAT:
+        raise damaged(path, "its header does not say that it is chargen's")
+    version = metadata.get("version", "")
+    if version != str(VERSION):
+        raise CheckpointError(
+            f"{path} has format version {version[:20]!r}, this chargen reads version {VERSION}",
+            "Install the chargen that wrote it",
+        )
+    try:
+        header = json.loads(metadata.get("chargen", ""))
+    except (ValueError, RecursionError):
+        raise damaged(path, "its header is not JSON") from None
+    if not isinstance(header, dict):
+        raise damaged(path, "its header is not a JSON object")
+    return header
+
+
+def _model(path: Path, header: dict[str, Any]) -> tuple[Architecture, Vocabulary]:
+    sizes, words = _object(path, header, "architecture"), _object(path, header, "vocabulary")
+    try:
+        for name, kind in (("arch", str), ("layers", int), ("hidden", int), ("embed", int)):
+            if not isinstance(sizes.get(name), kind):
+                raise damaged(path, f"its header gives no {name}")
+        architecture = Architecture(**sizes)
+        escape = words["escape"]
+        vocabulary = Vocabulary(words["characters"], float(escape), bool(words["as_bytes"]))
+    except CheckpointError:
+        raise
+    except (ChargenError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise damaged(path, "its header describes no network") from error
+    return architecture, vocabulary
+
+
+def _object(path: Path, header: dict[str, Any], name: str) -> dict[str, Any]:
+    value = header.get(name, {})
+    if not isinstance(value, dict):
+        raise damaged(path, f"{name} in its header is not a JSON object")
+    return value
+
+
+def _finite(path: Path, name: str, array: Array) -> NDArray[np.float32]:
+    if array.dtype != np.float32:
+        raise damaged(path, f"the tensor {name} is not float32")
+    if not np.isfinite(array).all():
+        raise damaged(path, f"the tensor {name} has values that are not finite numbers")
+    return array

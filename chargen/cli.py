@@ -1,0 +1,774 @@
+"""The command line: options, and what goes to which stream. No logic of its own.
+
+Data goes to standard output, everything meant for eyes to standard error. Heavy imports are inside
+the commands, so that ``--help`` prints at once and only ``train`` pays for PyTorch.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
+
+import typer
+
+from chargen import __version__
+from chargen.errors import ChargenError, CheckpointError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from chargen.display import View
+    from chargen.model import Model
+    from chargen.scoring import Score
+    from chargen.training import Trainer
+
+INTERRUPTED = 130
+ISSUES = "https://github.com/chargen/chargen/issues"
+
+app = typer.Typer(
+    name="chargen",
+    help="Train a network on your text, character by character; let it write; score texts with it.",
+    epilog="Try: chargen sample --temp 0.8",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+)
+corpus_app = typer.Typer(
+    help="Texts known by name: list them, fetch one, look at one.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(corpus_app, name="corpus")
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option("-m", "--model", metavar="NAME|PATH", help="The model; default: the newest run."),
+]
+OutOption = Annotated[
+    Path,
+    typer.Option("--out", metavar="DIR", envvar="CHARGEN_CHECKPOINTS", help="The folder of runs."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress, no notes.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="On an error, show where it arose.")]
+EncodingOption = Annotated[str, typer.Option(help="How the text files are encoded.")]
+CHECKPOINTS = Path("checkpoints")
+WIDE = 240
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"chargen {__version__}")
+        raise typer.Exit
+
+
+# Two consoles: what is data, what is said.
+
+
+def stderr(quiet: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, quiet=quiet, highlight=False)
+
+
+def say(text: str, quiet: bool = False) -> None:
+    """Print a line for people."""
+    if not quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def emit(value: Any) -> None:
+    """Print one line of JSON."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def progress_bar(what: str, quiet: bool, size: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function (done, total) that draws a bar on a terminal and does nothing elsewhere."""
+    console = stderr(quiet)
+    if quiet or not console.is_terminal:
+        yield lambda _done, _total: None
+        return
+    with _bar(console, size) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _bar(console: Console, size: bool) -> Progress:
+    from rich import progress
+
+    amount = progress.DownloadColumn() if size else progress.MofNCompleteColumn()
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        amount,
+        progress.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+# train
+
+
+@app.command(epilog="Example: chargen train corpus.txt --minutes 5 --name mine")
+def train(
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CORPUS]...",
+            help="Files, folders, .gz, - for standard input, or a name from `chargen corpus list`; "
+            "default: the Python language reference.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The run's name; default: the corpus's.")] = None,
+    out: OutOption = CHECKPOINTS,
+    minutes: Annotated[float | None, typer.Option(help="Train this long (default: 2).")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Or: this often over the text.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Or: this many steps.")] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="elman, gru or lstm.", show_default="gru")
+    ] = None,
+    layers: Annotated[int | None, typer.Option(help="Recurrent layers.")] = None,
+    hidden: Annotated[int | None, typer.Option(help="Units a layer.")] = None,
+    embed: Annotated[int | None, typer.Option(help="Size of a character's vector.")] = None,
+    tied: Annotated[
+        bool | None, typer.Option("--tied", help="Use the embedding as output weights, too.")
+    ] = None,
+    dropout: Annotated[float | None, typer.Option(help="Between layers, 0 to 0.95.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Lanes of text read side by side.")] = None,
+    bptt: Annotated[
+        int | None, typer.Option(help="Characters that a gradient flows back through.")
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
+    clip: Annotated[
+        float | None, typer.Option(help="Highest norm of a gradient.", show_default="1")
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="Of the weight matrices.", show_default="0.05")
+    ] = None,
+    valid: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A text of its own to hold out.")
+    ] = None,
+    valid_fraction: Annotated[
+        float | None,
+        typer.Option(help="Share of the corpus, at its end, to hold out.", show_default="0.1"),
+    ] = None,
+    valid_chars: Annotated[
+        int | None,
+        typer.Option(help="Score at most this much of it.", show_default="1,000,000"),
+    ] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(help="How many, over the budget.", show_default="20")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after this many evaluations without a new best.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto, fp32 or bf16.", show_default="auto")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default="auto")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the first weights and dropout.", show_default="1")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run --name, or the newest.")
+    ] = False,
+    base: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME|PATH", help="Start from this model's weights."),
+    ] = None,
+    encoding: EncodingOption = "utf-8",
+    as_bytes: Annotated[bool, typer.Option("--bytes", help="Model bytes, not characters.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Train a network on a text and keep the best on held-out text."""
+    from chargen import catalog
+
+    given = {
+        "arch": arch, "layers": layers, "hidden": hidden, "embed": embed, "tied": tied,
+        "dropout": dropout, "minutes": minutes, "epochs": epochs, "steps": steps, "batch": batch,
+        "bptt": bptt, "lr": lr, "clip": clip, "weight_decay": weight_decay,
+        "valid_fraction": valid_fraction, "valid_chars": valid_chars, "evaluations": evaluations,
+        "patience": patience, "precision": precision, "device": device, "seed": seed,
+    }  # fmt: skip
+    quiet = quiet or as_json
+    with progress_bar("starting", quiet) as progress:
+        from chargen.launch import Request, launch
+
+        trainer = launch(
+            Request(
+                sources=corpus or [catalog.DEFAULT],
+                given=given,
+                out=out,
+                name=name,
+                valid=valid,
+                resume=resume,
+                base=base,
+                encoding=encoding,
+                as_bytes=as_bytes,
+            ),
+            note=lambda line: say(line, quiet),
+            progress=progress,
+        )
+    with interruptible(trainer), _view(quiet) as view:
+        for report in trainer:
+            if as_json:
+                emit({"event": report.event} | report.data)
+            else:
+                view.show(report)
+    last = report.data
+    if last["stopped"] == "interrupted":
+        say("interrupted; the run is saved: go on with the same command and --resume", as_json)
+        raise typer.Exit(INTERRUPTED)
+    if not as_json and trainer.run is not None:
+        say(f"now try: chargen sample -m {trainer.run.name} --temp 0.8", quiet)
+
+
+def _view(quiet: bool) -> View:
+    from chargen.display import Lines, Screen
+
+    console = stderr(quiet)
+    return Screen(console) if console.is_terminal and not quiet else Lines(console)
+
+
+@contextmanager
+def interruptible(trainer: Trainer) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end training after the step under way; a second one ends at once."""
+    before = {}
+
+    def handle(_number: int, _frame: object) -> None:
+        if trainer.stopping:
+            raise KeyboardInterrupt
+        trainer.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# sample
+
+
+@app.command(epilog='Example: chargen sample --temp 0.8 --prime "ROMEO:" --length 500')
+def sample(
+    model: ModelOption = None,
+    temp: Annotated[float, typer.Option(help="0 always takes the likeliest character.")] = 1.0,
+    length: Annotated[int, typer.Option(help="Characters to write.")] = 1000,
+    prime: Annotated[str, typer.Option(metavar="TEXT", help="Go on from this text.")] = "",
+    prime_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Go on from this file; - is standard input.")
+    ] = None,
+    unknown: Annotated[
+        str, typer.Option(help="For strange characters in the prime: error, skip or replace.")
+    ] = "error",
+    top_k: Annotated[int | None, typer.Option(help="Only the k likeliest.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Only the likeliest that sum to p.")] = None,
+    min_p: Annotated[
+        float | None, typer.Option(help="Only those p times as likely as the likeliest.")
+    ] = None,
+    stop: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="End before this text; \\n is a new line.")
+    ] = None,
+    count: Annotated[int, typer.Option("-n", "--count", help="Write this many texts.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help="For the same text again; default: a new one each time.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="FILE", help="Write to this file.")
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Let control characters reach the terminal.")
+    ] = False,
+    out: OutOption = CHECKPOINTS,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write text, character by character as it is drawn."""
+    from chargen.model import load
+    from chargen.sampling import Sampling
+
+    wanted = Sampling(
+        length=length,
+        temp=temp,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        stop=stop.replace("\\n", "\n") if stop else stop,
+        seed=fresh_seed() if seed is None else seed,
+        count=count,
+    )
+    loaded = load(model, out)
+    quiet = quiet or as_json
+    say(f"model {_describe(loaded)}", quiet)
+    if prime_file is not None:
+        prime += _read_prime(prime_file)
+    with _sink(output) as sink:
+        terminal = sink.isatty() and not raw
+        stream = None if as_json or count > 1 else _streamer(sink, terminal)
+        if terminal and stream and prime and not quiet:
+            # Shown before what follows from it, but no part of the output.
+            print(_shown(prime), end="", file=sys.stderr, flush=True)
+        texts = loaded.samples(wanted, prime, unknown=unknown, write=stream)
+        for text in texts:
+            if as_json:
+                line = json.dumps(text.json(), ensure_ascii=False)
+                sink.write(line.encode("utf-8", "replace") + b"\n")
+            elif count > 1:
+                data = text.data + b"\n"
+                sink.write(_shown(data.decode("utf-8", "replace")).encode() if terminal else data)
+        if stream and terminal and not texts[0].data.endswith(b"\n"):
+            sink.write(b"\n")
+        sink.flush()
+    if seed is None:
+        say(f"seed {wanted.seed}", quiet)
+
+
+def fresh_seed() -> int:
+    """Return a seed that differs each time."""
+    import secrets
+
+    return secrets.randbelow(1 << 31)
+
+
+def _describe(model: Model) -> str:
+    figures = model.checkpoint.figures
+    perplexity = figures.get("perplexity")
+    quality = f", held-out perplexity {perplexity:.3f}" if isinstance(perplexity, float) else ""
+    return f"{model.name} ({model.checkpoint.architecture}{quality})"
+
+
+def _read_prime(source: str) -> str:
+    from chargen.corpus import open_text, read_all
+
+    return read_all(open_text([source]).span().blocks())
+
+
+@contextmanager
+def _sink(output: Path | None) -> Iterator[BinaryIO]:
+    """Yield where data goes, in bytes, so that no console's encoding can spoil it."""
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        with output.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise UsageError(
+            f"{output} cannot be written: {(error.strerror or str(error)).lower()}",
+            "Choose another -o",
+        ) from error
+
+
+def _streamer(sink: BinaryIO, terminal: bool) -> Callable[[bytes], None]:
+    """Return a function that writes bytes at once, and for a terminal only whole, harmless ones."""
+    import codecs
+
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def write(data: bytes) -> None:
+        sink.write(_shown(decoder.decode(data)).encode() if terminal else data)
+        sink.flush()
+
+    return write
+
+
+def _shown(text: str) -> str:
+    from chargen.display import visible
+
+    return visible(text)
+
+
+# perplexity
+
+
+@app.command(epilog="Example: chargen perplexity held_out.txt --json")
+def perplexity(
+    texts: Annotated[
+        list[str],
+        typer.Argument(metavar="TEXT...", help="Files, folders, .gz, a corpus's name, or -."),
+    ],
+    model: ModelOption = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="One pass, no lanes: slower, no approximation.")
+    ] = False,
+    encoding: EncodingOption = "utf-8",
+    out: OutOption = CHECKPOINTS,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Score texts: perplexity per character, bits per character, bits per UTF-8 byte."""
+    from chargen import catalog
+    from chargen.corpus import open_text
+    from chargen.model import load
+
+    loaded = load(model, out)
+    quiet = quiet or as_json
+    say(f"model {_describe(loaded)}", quiet)
+    as_bytes = loaded.checkpoint.vocabulary.as_bytes
+    scores: list[tuple[str, Score]] = []
+    for source in texts:
+        with progress_bar(f"reading {source}", quiet) as progress:
+            text = open_text(
+                [catalog.resolve(source)], encoding=encoding, as_bytes=as_bytes, progress=progress
+            )
+        with progress_bar(f"scoring {source}", quiet, size=False) as progress:
+            scores.append((source, loaded.score(text, exact=exact, progress=progress)))
+    total = scores[0][1]
+    for _, score in scores[1:]:
+        total += score
+    if as_json:
+        rows = [{"text": name} | score.json() | {"model": loaded.name} for name, score in scores]
+        whole = total.json() | {"model": loaded.name}
+        emit(rows[0] if len(rows) == 1 else {"texts": rows, "total": whole})
+        return
+    _print_scores(scores + ([("total", total)] if len(scores) > 1 else []))
+
+
+def _print_scores(scores: list[tuple[str, Score]]) -> None:
+    table = _table(
+        "text", "characters", "unknown", "perplexity", "±", "bpc", "bits/byte", "accuracy"
+    )
+    for name, score in scores:
+        table.add_row(
+            name,
+            f"{score.characters:,}",
+            f"{score.unknown:,}",
+            f"{score.perplexity:.4f}",
+            f"{score.perplexity_error:.4f}",
+            f"{score.bpc:.4f}",
+            f"{score.bits_per_byte:.4f}",
+            f"{score.accuracy:.1%}",
+        )
+    _print_table(table)
+
+
+def _table(*columns: str) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=bool(number))
+    return table
+
+
+def _print_table(table: Any) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # A pipe has no width to fit; a table cut to 80 columns would lose figures.
+        console = Console(highlight=False, width=WIDE)
+    console.print(table)
+
+
+# runs, info
+
+
+@app.command(epilog="Example: chargen runs --json")
+def runs(
+    out: OutOption = CHECKPOINTS,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List what has been trained here, newest first."""
+    import datetime
+
+    from chargen import checkpoint
+    from chargen import runs as folder
+
+    starter = folder.Run(folder.STARTER)
+    rows = []
+    for run in folder.runs(out) + ([starter] if starter.model.exists() else []):
+        try:
+            saved = checkpoint.read(run.model)
+        except CheckpointError as error:
+            say(f"{run.name}: {error}", quiet)
+            continue
+        when = datetime.datetime.fromtimestamp(run.touched()).isoformat(" ", "minutes")
+        rows.append(_summary(run.name, saved) | {"path": str(run.model), "when": when})
+    if as_json:
+        for row in rows:
+            emit(row)
+        return
+    table = _table("run", "network", "corpus", "perplexity", "bpc", "trained", "when")
+    for row in rows:
+        table.add_row(
+            row["model"],
+            row["network"],
+            row["corpus"],
+            _figure(row["perplexity"], ".3f"),
+            _figure(row["bpc"], ".3f"),
+            _figure(row["seconds"], ".0f", "s"),
+            row["when"],
+        )
+    _print_table(table)
+
+
+def _summary(name: str, saved: Any) -> dict[str, Any]:
+    figures = saved.figures
+    names = saved.corpus.get("names") or ["?"]
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return {
+        "model": name,
+        "network": str(saved.architecture),
+        "parameters": saved.parameters,
+        "corpus": f"{names[0]}{more}",
+        "perplexity": figures.get("perplexity"),
+        "bpc": figures.get("bpc"),
+        "seconds": figures.get("seconds"),
+        "step": figures.get("step"),
+    }
+
+
+def _figure(value: Any, form: str, unit: str = "") -> str:
+    return f"{value:{form}}{unit}" if isinstance(value, int | float) else "—"
+
+
+@app.command(epilog="Example: chargen info shakespeare")
+def info(
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="A run or a file; default: the newest.")
+    ] = None,
+    out: OutOption = CHECKPOINTS,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Tell all about one model: network, corpus, settings, figures, and how it learned."""
+    from dataclasses import asdict
+
+    from chargen.display import visible
+    from chargen.model import load
+
+    loaded = load(model, out)
+    saved = loaded.checkpoint
+    vocabulary = saved.vocabulary
+    about = {
+        "model": loaded.name,
+        "path": str(loaded.path),
+        "architecture": asdict(saved.architecture),
+        "parameters": saved.parameters,
+        "vocabulary": {
+            "size": len(vocabulary),
+            "as_bytes": vocabulary.as_bytes,
+            "escape": vocabulary.escape,
+            "characters": vocabulary.characters,
+        },
+        "corpus": saved.corpus,
+        "settings": saved.settings,
+        "figures": saved.figures,
+        "history": saved.history,
+    }
+    if as_json:
+        emit(about)
+        return
+    table = _table("", "")
+    table.show_header = False
+    table.columns[1].justify = "left"
+    table.columns[1].no_wrap = False
+    corpus = saved.corpus
+    names = ", ".join(map(str, corpus.get("names", [])))
+    shown = (
+        "256 bytes" if vocabulary.as_bytes else visible(vocabulary.characters.replace("\n", "⏎"))
+    )
+    rows = [
+        ("model", f"{loaded.name} ({loaded.path})"),
+        ("network", f"{saved.architecture}, {saved.parameters:,} parameters"),
+        ("vocabulary", f"{len(vocabulary)}: {shown}"),
+        ("corpus", f"{names}, {_figure(corpus.get('characters'), ',')} characters"),
+        ("sha256", str(corpus.get("sha256", "—"))),
+        ("settings", ", ".join(f"{k} {v}" for k, v in saved.settings.items() if v is not None)),
+        *(
+            (key.replace("_", " "), _figure(value, ".4f" if isinstance(value, float) else ","))
+            for key, value in saved.figures.items()
+        ),
+    ]
+    from rich.text import Text
+
+    for key, value in rows:
+        table.add_row(Text(key, style="bold"), Text(visible(value)))
+    _print_table(table)
+    _print_curve(saved.history)
+
+
+def _print_curve(history: list[dict[str, Any]]) -> None:
+    from chargen.curve import curve
+
+    points = [
+        (record["seconds"], record["nats_per_char"])
+        for record in history
+        if isinstance(record.get("nats_per_char"), float)
+        and isinstance(record.get("seconds"), int | float)
+    ]
+    if len(points) > 1:
+        print("\nheld-out nats per character over the time trained")
+        print("\n".join(curve(points, 72, 10)))
+
+
+# corpus
+
+
+@corpus_app.command("list", epilog="Example: chargen corpus list")
+def corpus_list(
+    as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False
+) -> None:
+    """List the texts known by name."""
+    from dataclasses import asdict
+
+    from chargen import catalog
+
+    known = catalog.entries().values()
+    if as_json:
+        for entry in known:
+            emit(asdict(entry) | {"here": entry.here})
+        return
+    table = _table("name", "here", "size", "about")
+    table.columns[3].justify = "left"
+    table.columns[3].no_wrap = False
+    for entry in known:
+        size = f"{entry.size:,}" if entry.size else ""
+        table.add_row(entry.name, "yes" if entry.here else "no", size, entry.about)
+    _print_table(table)
+
+
+@corpus_app.command("get", epilog="Example: chargen corpus get tinyshakespeare")
+def corpus_get(
+    name: Annotated[str, typer.Argument(help="A name from `chargen corpus list`.")],
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Fetch a text, check its sha256, and print where it is."""
+    from chargen import catalog
+
+    with progress_bar(f"fetching {name}", quiet) as progress:
+        wanted = catalog.entry(name)
+        path = catalog.fetch(wanted, progress)
+    typer.echo(name if wanted.made else path)
+
+
+@corpus_app.command("stats", epilog="Example: chargen corpus stats corpus.txt")
+def corpus_stats(
+    text: Annotated[list[str], typer.Argument(metavar="TEXT...", help="As for train.")],
+    encoding: EncodingOption = "utf-8",
+    as_bytes: Annotated[bool, typer.Option("--bytes", help="Count bytes.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what a text looks like to the trainer."""
+    import math
+
+    from chargen import catalog
+    from chargen.corpus import open_text
+    from chargen.display import visible
+
+    with progress_bar("reading", quiet or as_json) as progress:
+        opened = open_text(
+            [catalog.resolve(source) for source in text],
+            encoding=encoding,
+            as_bytes=as_bytes,
+            progress=progress,
+            skipped=lambda name: say(f"skipped {name}: not text", quiet),
+        )
+    counts = sorted(opened.counts.items(), key=lambda item: (-item[1], item[0]))
+    total = opened.characters
+    entropy = -sum(count / total * math.log2(count / total) for _, count in counts)
+    about = {
+        "characters": total,
+        "bytes": opened.size,
+        "files": len(opened.names),
+        "vocabulary": len(counts),
+        "lines": opened.counts.get(ord("\n"), 0),
+        "once": sum(count == 1 for _, count in counts),
+        "entropy_bpc": entropy,
+        "sha256": opened.sha256,
+    }
+    if as_json:
+        emit(about | {"counts": {chr(point): count for point, count in counts}})
+        return
+    table = _table("", "")
+    table.show_header = False
+    table.columns[1].justify = "left"
+    table.columns[1].no_wrap = False
+    names = {"once": "occurring once", "entropy_bpc": "bits/char by frequency"}
+    for key, value in about.items():
+        shown = f"{value:,}" if isinstance(value, int) else f"{value}"
+        if isinstance(value, float):
+            shown = f"{value:.4f}"
+        table.add_row(names.get(key, key), shown)
+    order = visible("".join(chr(point) for point, _ in counts).replace("\n", "⏎"))
+    from rich.text import Text
+
+    table.add_row("by frequency", Text(order))
+    _print_table(table)
+
+
+# The way in.
+
+
+def main() -> None:
+    """Run a command; turn every error into one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console of another encoding must not make a character of the text an error.
+        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except ChargenError as error:
+        fail(error, debug, error.exit_code)
+    except KeyboardInterrupt:
+        say("interrupted")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has had enough. Python would complain once more when it closes the stream.
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - the last line of defence, for people
+        import platform
+
+        system = f"chargen {__version__}, Python {platform.python_version()}, {platform.system()}"
+        problem = f"a defect of chargen: {type(error).__name__}: {error}".replace("\n", " ")
+        fail(
+            ChargenError(problem, f"Please report it with the command and its --debug ({system})"),
+            debug,
+            1,
+        )
+
+
+def fail(error: ChargenError, debug: bool, code: int) -> NoReturn:
+    """Print an error as one line, or with its traceback, and exit."""
+    if debug:
+        traceback.print_exc()
+    say(f"error: {error}")
+    sys.exit(code)
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,368 @@
+"""Where characters come from: files, folders, gzip and standard input, as one long text.
+
+A text is never held in memory. It is read once, a block at a time, to check its encoding, count its
+characters and note where each block begins (a *survey*); after that any part can be read again by
+seeking to its block. What cannot be seeked, or is not UTF-8, is copied once to an unnamed temporary
+file as UTF-8, so that there is one way of reading.
+
+Characters are Unicode code points. With ``as_bytes`` each byte is one character, U+0000 to U+00FF,
+so that the rest of the program need not know the difference.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import os
+import sys
+import tempfile
+import zlib
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from chargen.errors import CorpusError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    CodePoints = NDArray[np.uint32]
+
+BLOCK = 1 << 16
+"""Bytes read and decoded at a time. One index entry a block: 2 GB of text need 32,000 of them."""
+
+BOM = codecs.BOM_UTF8
+STDIN = "-"
+HIDDEN = "."
+PLANE = 1 << 16
+CODE_POINTS = 0x110000
+
+
+@dataclass(frozen=True)
+class Part:
+    """A seekable run of UTF-8 bytes: a file on disk, or a temporary copy held open.
+
+    ``start`` is where the text begins (after a byte order mark). ``seen`` is the file's size and
+    modification time at first sight, to notice a corpus that is edited while it is being read.
+    """
+
+    name: str
+    size: int
+    start: int = 0
+    seen: tuple[int, int] = (0, 0)
+    handle: IO[bytes] | None = None
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return ``size`` bytes from ``offset``, fewer at the end.
+
+        Raises:
+            CorpusError: the file vanished or changed since it was first read.
+        """
+        if self.handle is not None:
+            self.handle.seek(offset)
+            return self.handle.read(size)
+        try:
+            with open(self.name, "rb") as file:
+                if _stamp(file) != self.seen:
+                    raise CorpusError(
+                        f"{self.name} changed while it was being read",
+                        "Leave the text alone while chargen reads it, then start again",
+                    )
+                file.seek(self.start + offset)
+                return file.read(size)
+        except OSError as error:
+            raise unreadable(self.name, error) from error
+
+
+Source = str | Path | Part
+"""A path, ``-`` for standard input, or a part made by a program."""
+
+
+def _stamp(file: IO[bytes]) -> tuple[int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
+def unreadable(name: str, error: OSError) -> CorpusError:
+    """Say in one line why a source cannot be opened."""
+    if isinstance(error, FileNotFoundError):
+        return CorpusError(
+            f"{name} does not exist",
+            "Check the path, or see `chargen corpus list` for texts known by name",
+        )
+    reason = (error.strerror or str(error)).lower()
+    return CorpusError(f"{name} cannot be read: {reason}", "Check its permissions and the disk")
+
+
+def bad_byte(name: str, offset: int, block: bytes, error: UnicodeDecodeError) -> CorpusError:
+    """Say which byte of which file is not text in the encoding asked for."""
+    byte = error.object[error.start]
+    kind = "looks like a binary file" if b"\0" in block else f"is not {error.encoding} text"
+    return CorpusError(
+        f"{name} {kind}: byte 0x{byte:02x} at offset {offset}",
+        "Name its encoding (--encoding latin-1), or model raw bytes (--bytes)",
+    )
+
+
+class Text:
+    """A surveyed text: what it holds, and random access to its code points by block.
+
+    Attributes:
+        names: the sources, as given (file names, no folders).
+        characters: number of characters.
+        size: number of bytes, as UTF-8 (as given, with ``as_bytes``).
+        sha256: fingerprint of those bytes.
+        counts: occurrences of each code point that occurs.
+
+    Raises:
+        CorpusError: a source is missing, unreadable, wrongly encoded, or all are empty.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        *,
+        as_bytes: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.parts = parts
+        self.as_bytes = as_bytes
+        self.names = [Path(part.name).name for part in parts]
+        self.size = sum(part.size for part in parts)
+        self.characters = 0
+        self.counts: dict[int, int] = {}
+        # Three columns of the index; arrays of machine integers, for a book or for a terabyte.
+        self.first = array("q")
+        self.offset = array("q")
+        self.part = array("q")
+        digest = hashlib.sha256()
+        tally = np.zeros(PLANE, dtype=np.int64)
+        done = 0
+        for number, part in enumerate(parts):
+            offset = 0
+            while offset < part.size:
+                block, points = self._decode(part, offset)
+                self.first.append(self.characters)
+                self.offset.append(offset)
+                self.part.append(number)
+                digest.update(block)
+                self._count(points, tally)
+                self.characters += len(points)
+                offset += len(block)
+                done += len(block)
+                if progress is not None:
+                    progress(done, self.size)
+        self.counts.update((int(point), int(tally[point])) for point in np.flatnonzero(tally))
+        self.sha256 = digest.hexdigest()
+
+    def _count(self, points: CodePoints, tally: NDArray[np.int64]) -> None:
+        astral = points >= PLANE
+        if astral.any():
+            for point, count in zip(*np.unique(points[astral], return_counts=True), strict=True):
+                self.counts[int(point)] = self.counts.get(int(point), 0) + int(count)
+            points = points[~astral]
+        low = np.bincount(points)
+        tally[: len(low)] += low
+
+    def _decode(self, part: Part, offset: int) -> tuple[bytes, CodePoints]:
+        """Read one block and cut it at its last whole character."""
+        block = part.read(offset, min(BLOCK, part.size - offset))
+        if not block:
+            raise CorpusError(f"{part.name} became shorter while it was being read", "Start again")
+        if self.as_bytes or block.isascii():
+            return block, np.frombuffer(block, dtype=np.uint8).astype(np.uint32)
+        try:
+            text = block.decode()
+        except UnicodeDecodeError as error:
+            cut_short = error.end == len(block) and error.reason == "unexpected end of data"
+            if not cut_short or offset + len(block) == part.size or error.start == 0:
+                raise bad_byte(part.name, part.start + offset + error.start, block, error) from None
+            block = block[: error.start]
+            text = block.decode()
+        return block, np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+
+    def blocks(self, start: int, stop: int) -> Iterator[CodePoints]:
+        """Yield the code points of characters ``start`` to ``stop``, a block at a time."""
+        number = bisect_right(self.first, start) - 1
+        while start < stop:
+            begin = self.first[number]
+            _, points = self._decode(self.parts[self.part[number]], self.offset[number])
+            points = points[start - begin : stop - begin]
+            yield points
+            start += len(points)
+            number += 1
+
+    def span(self, start: int = 0, stop: int | None = None) -> Span:
+        """Return the stretch of characters ``start`` to ``stop``."""
+        return Span(self, start, self.characters if stop is None else stop)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a text: what is trained on, or what is held out."""
+
+    text: Text
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[CodePoints]:
+        """Yield the code points from ``start`` to ``stop``, both counted from the span's start."""
+        stop = len(self) if stop is None else stop
+        return self.text.blocks(self.start + start, self.start + stop)
+
+    def size(self) -> int:
+        """Bytes that the span takes as UTF-8 (as given, for a text of bytes)."""
+        if self.text.as_bytes:
+            return len(self)
+        if len(self) == self.text.characters:
+            return self.text.size
+        bounds = np.array([0x80, 0x800, 0x10000], dtype=np.uint32)
+        return sum(
+            len(points) + int(np.searchsorted(bounds, points, side="right").sum())
+            for points in self.blocks()
+        )
+
+
+def open_text(
+    sources: Sequence[Source],
+    *,
+    encoding: str = "utf-8",
+    as_bytes: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    skipped: Callable[[str], None] | None = None,
+) -> Text:
+    """Open files, folders, ``.gz`` files and ``-`` (standard input) as one text, in that order.
+
+    Args:
+        sources: paths; a folder stands for the text files below it, in the order of their names.
+        encoding: of every file; anything but UTF-8 is transcoded to a temporary file.
+        as_bytes: take each byte as a character and decode nothing.
+        progress: called with bytes surveyed and bytes in all.
+        skipped: called with the name of each file in a folder that is not text.
+
+    Raises:
+        CorpusError: a source is missing, unreadable, wrongly encoded, or there is no text in them.
+    """
+    try:
+        "".encode(encoding)
+        codec = codecs.lookup(encoding).name
+    except LookupError:
+        raise CorpusError(
+            f"unknown encoding {encoding!r}", "Try utf-8, latin-1 or cp1252"
+        ) from None
+    parts: list[Part] = []
+    for source in sources:
+        if isinstance(source, Part):
+            parts.append(source)
+            continue
+        if str(source) == STDIN:
+            parts.append(spool("standard input", sys.stdin.buffer, codec, as_bytes))
+            continue
+        path = Path(source)
+        if path.is_dir():
+            found = [
+                part for file in _walk(path) if (part := _sniff(file, codec, as_bytes, skipped))
+            ]
+            if not found:
+                raise CorpusError(f"{path} holds no text files", "Name a folder with text in it")
+            parts.extend(found)
+        else:
+            parts.append(_part(path, codec, as_bytes))
+    text = Text(parts, as_bytes=as_bytes, progress=progress)
+    if text.characters == 0:
+        names = ", ".join(text.names)
+        raise CorpusError(f"{names} is empty", "Give a text of at least two characters")
+    return text
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
+        yield from (Path(root, name) for name in sorted(files) if not name.startswith(HIDDEN))
+
+
+def _sniff(
+    path: Path, codec: str, as_bytes: bool, skipped: Callable[[str], None] | None
+) -> Part | None:
+    """Return a folder's file as a part if its beginning is text, else report and skip it."""
+    if not path.is_file():
+        return None
+    try:
+        with _opened(path) as file:
+            head = file.read(1 << 12)
+        if not as_bytes:
+            if b"\0" in head and not codec.startswith(("utf-16", "utf-32")):
+                raise ValueError("NUL")
+            codecs.getincrementaldecoder(codec)().decode(head)
+    except (ValueError, EOFError, zlib.error, gzip.BadGzipFile):
+        if skipped is not None:
+            skipped(str(path))
+        return None
+    except OSError as error:
+        raise unreadable(str(path), error) from error
+    return _part(path, codec, as_bytes)
+
+
+def _opened(path: Path) -> BinaryIO:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def _part(path: Path, codec: str, as_bytes: bool) -> Part:
+    try:
+        if path.suffix == ".gz" or (codec != "utf-8" and not as_bytes) or not path.is_file():
+            with _opened(path) as file:
+                return spool(str(path), file, codec, as_bytes)
+        with path.open("rb") as file:
+            size, _ = seen = _stamp(file)
+            start = 0 if as_bytes or file.read(len(BOM)) != BOM else len(BOM)
+    except OSError as error:
+        raise unreadable(str(path), error) from error
+    return Part(str(path), size - start, start, seen)
+
+
+def spool(name: str, source: BinaryIO, codec: str = "utf-8", as_bytes: bool = False) -> Part:
+    """Copy a stream to a temporary file without a name, as UTF-8 without a byte order mark.
+
+    Raises:
+        CorpusError: the stream is not text in that encoding, or breaks off.
+    """
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the part that reads it
+    decoder = codecs.getincrementaldecoder(codec)()
+    offset = 0
+    try:
+        while True:
+            block = source.read(BLOCK)
+            if as_bytes:
+                copy.write(block)
+            else:
+                text = decoder.decode(block, final=not block)
+                copy.write(text.removeprefix("\ufeff").encode() if offset == 0 else text.encode())
+            offset += len(block)
+            if not block:
+                break
+    except UnicodeDecodeError as error:
+        pending = len(error.object) - len(block)
+        raise bad_byte(name, offset - pending + error.start, block, error) from None
+    except UnicodeEncodeError as error:
+        raise CorpusError(
+            f"{name} is not {codec} text: {error.reason}", "Name its encoding"
+        ) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise CorpusError(
+            f"{name} is not a whole gzip file", "Unpack it, or fetch it again"
+        ) from error
+    return Part(name, copy.seek(0, os.SEEK_END), handle=copy)
+
+
+def read_all(span: Iterable[CodePoints]) -> str:
+    """Join blocks of code points to a string; for short texts only."""
+    return "".join(points.astype("<u4").tobytes().decode("utf-32-le") for points in span)

@@ -1,0 +1,47 @@
+"""A curve in the terminal, drawn in braille dots: two across and four down to a character."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+EMPTY = 0x2800
+DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+"""The bit of each dot, by row and column (Unicode Standard, section 21.1)."""
+
+
+def curve(points: Sequence[tuple[float, float]], width: int, height: int) -> list[str]:
+    r"""Draw points (x, y) joined by lines, and return ``height`` lines of ``width`` characters.
+
+    The highest and the lowest y stand at the left of their lines, the rest is scaled between them.
+
+    Example:
+        >>> print("\n".join(curve([(0, 0), (1, 1)], 14, 2)))
+        1.000 ┤   ⢀⡠⠔⠊⠁
+        0.000 ┤⡠⠔⠊⠁
+    """
+    if not points:
+        return []
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    low, high = min(ys), max(ys)
+    labels = [f"{high:.3f} ┤", *[""] * (height - 2), f"{low:.3f} ┤"][:height]
+    margin = max(map(len, labels))
+    across, down = (width - margin) * 2 - 1, height * 4 - 1
+    cells = [[0] * (width - margin) for _ in range(height)]
+
+    def place(value: float, least: float, most: float, steps: int) -> float:
+        return (value - least) / (most - least) * steps if most > least else 0.0
+
+    places = [
+        (place(x, xs[0], xs[-1], across), down - place(y, low, high, down)) for x, y in points
+    ]
+    for (x0, y0), (x1, y1) in zip(places, [*places[1:], places[-1]], strict=True):
+        steps = max(1, round(max(abs(x1 - x0), abs(y1 - y0))))
+        for step in range(steps + 1):
+            column = min(across, max(0, round(x0 + (x1 - x0) * step / steps)))
+            row = min(down, max(0, round(y0 + (y1 - y0) * step / steps)))
+            cells[row // 4][column // 2] |= DOTS[row % 4][column % 2]
+    return [
+        (label.rjust(margin) if label else " " * (margin - 1) + "│")
+        + "".join(chr(EMPTY + cell) if cell else " " for cell in line).rstrip()
+        for label, line in zip(labels, cells, strict=True)
+    ]

@@ -1,0 +1,283 @@
+"""What a person sees while a network trains: a live screen on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from chargen.curve import curve
+
+if TYPE_CHECKING:
+    from chargen.training import Report
+
+LINE_EVERY = 10.0
+"""Seconds between two plain lines of progress."""
+
+REFRESH = 4
+CURVE_HEIGHT = 8
+SHORTEST_SPEED = 1.0
+
+
+class View(Protocol):
+    """Shows reports; a context, so that the terminal is left in order."""
+
+    def __enter__(self) -> View: ...
+    def __exit__(self, *error: object) -> None: ...
+    def show(self, report: Report) -> None:
+        """Show one report."""
+
+
+def visible(text: str) -> str:
+    """Return a text with control characters made harmless, as their pictures (U+2400 on).
+
+    Newlines and tabs stay. A model of a text with escape sequences writes escape sequences, and a
+    terminal would obey them.
+    """
+    return "".join(_picture(character) for character in text)
+
+
+def _picture(character: str) -> str:
+    point = ord(character)
+    if character in "\n\t" or 0x20 <= point < 0x7F or point >= 0xA0:
+        return character
+    if point == 0x7F:
+        return "␡"
+    return chr(0x2400 + point) if point < 0x20 else "\ufffd"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people write them: 42s, 3m05s, 2h10m."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def opening(data: dict[str, Any]) -> str:
+    """Say what is about to be trained, on what, with which choices."""
+    settings = data["settings"]
+    budget = next(
+        f"{settings[name]:g} {name if settings[name] != 1 else name[:-1]}"
+        for name in ("minutes", "epochs", "steps")
+        if settings[name]
+    )
+    going_on = f", going on from step {data['step']:,}" if data["step"] else ""
+    return (
+        f"{data['network']} ({data['parameters']:,} parameters), {data['vocabulary']} characters\n"
+        f"{data['train_characters']:,} characters to train on, "
+        f"{data['valid_characters']:,} held out\n"
+        f"{budget} on {data['device']} in {settings['precision']}, batch {settings['batch']} × "
+        f"{settings['bptt']}, lr {settings['lr']:g}, dropout {settings['dropout']:g}, "
+        f"seed {settings['seed']}{going_on}"
+    )
+
+
+def closing(data: dict[str, Any]) -> str:
+    """Say how training ended and what it came to."""
+    why = {"budget": "done", "patience": "stopped early: no longer improving"}
+    head = f"{why.get(data['stopped'], data['stopped'])} after {duration(data['seconds'])}"
+    lines = [f"{head}, {data['characters_seen']:,} characters, {data['step']:,} steps"]
+    valid = data["valid"]
+    if valid:
+        lines.append(
+            f"held-out perplexity {valid['perplexity']:.3f} ± {valid['perplexity_error']:.3f} per "
+            f"character ({valid['nats_per_char']:.4f} nats, {valid['bpc']:.3f} bits)"
+        )
+    if data["best"]:
+        lines.append(f"best model: {data['best']}")
+    return "\n".join(lines)
+
+
+class Speed:
+    """Characters a second, over the training time between reports."""
+
+    def __init__(self) -> None:
+        self.since: tuple[float, int] | None = None
+        self.value = 0.0
+
+    def update(self, data: dict[str, Any]) -> None:
+        """Take in a step's report."""
+        now = (data["seconds"], data["characters_seen"])
+        if self.since is None:
+            self.since = now
+        elif now[0] - self.since[0] >= SHORTEST_SPEED:
+            self.value = (now[1] - self.since[1]) / (now[0] - self.since[0])
+            self.since = now
+
+    def left(self, data: dict[str, Any]) -> float:
+        """Return the training seconds left, going by the pace so far."""
+        done = data["progress"]
+        return data["seconds"] * (1 - done) / done if done > 0 else math.nan
+
+
+class Lines:
+    """One line now and then, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.speed = Speed()
+        self.shown = -math.inf
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def show(self, report: Report) -> None:
+        """Print what deserves a line."""
+        data = report.data
+        if report.event == "start":
+            self._print(f"run {data['run']}\n{opening(data)}")
+        elif report.event == "step":
+            self.speed.update(data)
+            if time.monotonic() - self.shown >= LINE_EVERY:
+                self.shown = time.monotonic()
+                self._print(
+                    f"{data['progress']:4.0%}  step {data['step']:,}  "
+                    f"train {data['smooth_nats_per_char']:.4f} nats  lr {data['lr']:.2g}  "
+                    f"gradient {data['gradient_norm']:.2f}  {self.speed.value:,.0f} characters/s"
+                )
+        elif report.event == "eval":
+            self._print(evaluation(data))
+        elif report.event == "rollback":
+            self._print(rollback(data))
+        elif report.event == "done":
+            self._print(closing(data))
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def evaluation(data: dict[str, Any]) -> str:
+    """Say in one line what an evaluation found."""
+    if "perplexity" not in data:
+        return f"step {data['step']:,}: training {data['train_nats_per_char']:.4f} nats"
+    return (
+        f"step {data['step']:,}: held-out perplexity {data['perplexity']:.3f} "
+        f"({data['nats_per_char']:.4f} nats, {data['bpc']:.3f} bits), "
+        f"training {math.exp(data['train_nats_per_char']):.3f}{', best so far' * data['best']}"
+    )
+
+
+def rollback(data: dict[str, Any]) -> str:
+    """Say that a non-finite loss was undone."""
+    return (
+        f"step {data['step']:,}: the loss is not finite; back to step {data['to']:,} with "
+        f"{data['rate']:g} × the learning rate"
+    )
+
+
+class Screen:
+    """A screen that is drawn over in place: progress, figures, curve, the latest sample."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.speed = Speed()
+        self.live = Live(console=console, refresh_per_second=REFRESH, get_renderable=self._draw)
+        self.run = ""
+        self.step: dict[str, Any] = {}
+        self.losses: list[tuple[float, float]] = []
+        self.evals: list[dict[str, Any]] = []
+        self.sample = ""
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.live.stop()
+
+    def show(self, report: Report) -> None:
+        """Take in one report; the screen redraws itself."""
+        data = report.data
+        if report.event == "start":
+            self.run = data["run"]
+            self._print(f"run {data['run']}\n{opening(data)}")
+            self.live.start()
+        elif report.event == "step":
+            self.speed.update(data)
+            self.step = data
+        elif report.event == "eval":
+            self.evals.append(data)
+        elif report.event == "sample":
+            self.sample = data["text"]
+        elif report.event == "rollback":
+            self._print(rollback(data))
+        elif report.event == "done":
+            self.live.stop()
+            self._print(closing(data))
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False)
+
+    def _draw(self) -> RenderableType:
+        if not self.step:
+            return Text("starting …", style="dim")
+        width = min(self.console.width, 100)
+        parts: list[RenderableType] = [self._bar(width), self._figures()]
+        points = [
+            (e["seconds"], e.get("nats_per_char", e["train_nats_per_char"])) for e in self.evals
+        ]
+        if len(points) > 1:
+            lines = curve(points, width - 4, CURVE_HEIGHT)
+            title = (
+                "held-out nats per character" if "perplexity" in self.evals[-1] else "training nats"
+            )
+            body = Text("\n".join(lines), style="cyan", no_wrap=True)
+            parts.append(
+                Panel(body, title=title, title_align="left", width=width, border_style="dim")
+            )
+        if self.sample:
+            body = Text(visible(self.sample).strip("\n"), overflow="fold")
+            title = f"sample at step {self.evals[-1]['step']:,}" if self.evals else "sample"
+            parts.append(
+                Panel(body, title=title, title_align="left", width=width, border_style="dim")
+            )
+        return Group(*parts)
+
+    def _bar(self, width: int) -> RenderableType:
+        data = self.step
+        row = Table.grid(padding=(0, 1))
+        left = duration(self.speed.left(data))
+        row.add_row(
+            ProgressBar(total=1.0, completed=data["progress"], width=max(10, width - 40)),
+            f"{data['progress']:4.0%}",
+            Text(f"{duration(data['seconds'])} trained, {left} left", style="dim"),
+        )
+        return row
+
+    def _figures(self) -> RenderableType:
+        data = self.step
+        table = Table.grid(padding=(0, 3))
+        smooth = data["smooth_nats_per_char"]
+        rows = [("training", math.exp(min(smooth, 50)), smooth)]
+        if self.evals and "perplexity" in self.evals[-1]:
+            last = self.evals[-1]
+            best = min(e["nats_per_char"] for e in self.evals)
+            rows.append(("held out", last["perplexity"], last["nats_per_char"]))
+            rows.append(("best", math.exp(min(best, 50)), best))
+        for name, perplexity, nats in rows:
+            table.add_row(
+                Text(name, style="bold"),
+                f"perplexity {perplexity:.3f}",
+                f"{nats / math.log(2):.3f} bpc",
+                f"{nats:.4f} nats",
+            )
+        table.add_row(
+            Text("step", style="bold"),
+            f"{data['step']:,} (epoch {data['epoch'] + 1})",
+            f"lr {data['lr']:.2g}",
+            f"gradient {data['gradient_norm']:.2f}",
+            f"{self.speed.value:,.0f} characters/s",
+        )
+        return table

@@ -1,0 +1,53 @@
+"""Every error a user can cause, each with a problem and a next step.
+
+A library function raises one of these; the command line prints it as one line and exits with its
+``exit_code``. Anything else that escapes is a defect of chargen.
+"""
+
+from __future__ import annotations
+
+
+class ChargenError(Exception):
+    """A problem with a remedy.
+
+    Args:
+        problem: what is wrong, naming the file, option or character.
+        hint: the next step to take.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, hint: str) -> None:
+        self.problem = problem
+        self.hint = hint
+        super().__init__(f"{problem}. {hint}.")
+
+
+class UsageError(ChargenError):
+    """An option has a value that can never work; the command was not started."""
+
+    exit_code = 2
+
+
+class CorpusError(ChargenError):
+    """A text is missing, unreadable, empty, wrongly encoded, or changed while it was read."""
+
+
+class CatalogError(ChargenError):
+    """A named corpus is unknown, not here yet, or could not be downloaded and verified."""
+
+
+class PrimeError(ChargenError):
+    """A prime text has characters that the model has never seen."""
+
+
+class CheckpointError(ChargenError):
+    """A model file is missing, damaged, of another version, or not chargen's."""
+
+
+class RunError(ChargenError):
+    """A training run is unknown, cannot be resumed as asked, or cannot be written."""
+
+
+class TrainingError(ChargenError):
+    """Training cannot go on, for example because the loss stays non-finite."""

@@ -1,0 +1,222 @@
+"""From what was asked for to a trainer ready to run: texts opened, split, checked against a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chargen import catalog, checkpoint, runs
+from chargen.checkpoint import Checkpoint
+from chargen.corpus import Source, Span, Text, open_text
+from chargen.errors import CorpusError, RunError, UsageError
+from chargen.settings import Settings, choose
+from chargen.training import Trainer
+from chargen.vocabulary import Vocabulary
+
+BUDGETS = ("minutes", "epochs", "steps")
+FREE = (*BUDGETS, "patience", "device")
+"""Settings that a resumed run may change: they say how long and where, not what."""
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `launch` is asked for.
+
+    Attributes:
+        sources: paths, ``-``, or a name from the catalog.
+        given: settings chosen by hand, by name; see `chargen.settings.Settings`.
+        out: the folder of runs.
+        name: the run's.
+        valid: a text of its own to hold out, instead of the corpus's end.
+        resume: go on with the run ``name``, or with the newest.
+        base: a model to start from.
+        encoding, as_bytes: see `chargen.corpus.open_text`.
+    """
+
+    sources: Sequence[str] = (catalog.DEFAULT,)
+    given: dict[str, Any] | None = None
+    out: Path = Path("checkpoints")
+    name: str | None = None
+    valid: str | None = None
+    resume: bool = False
+    base: str | None = None
+    encoding: str = "utf-8"
+    as_bytes: bool = False
+
+
+def launch(
+    request: Request,
+    *,
+    note: Callable[[str], None] = _silent,
+    progress: Callable[[int, int], None] | None = None,
+) -> Trainer:
+    """Return a trainer for a new run, a resumed one, or one that starts from another model.
+
+    Args:
+        note: called with each line that the user should read.
+        progress: called with bytes of the corpus surveyed and bytes in all.
+
+    Raises:
+        ChargenError: see `chargen.errors`; nothing has been written if the texts are at fault.
+    """
+    given = {name: value for name, value in (request.given or {}).items() if value is not None}
+    settings = Settings(**given)
+    if request.resume and request.base:
+        raise UsageError("--resume and --from exclude each other", "Give one of them")
+    run = runs.existing(request.out, request.name) if request.resume else None
+    saved = None
+    if run is not None:
+        saved = checkpoint.read(run.last, resume=True)
+        settings = _resumed_settings(saved, given, run.name)
+    elif request.base:
+        saved = checkpoint.read(runs.find(request.base, request.out))
+        settings = _inherited_settings(saved, settings, given)
+    as_bytes = saved.vocabulary.as_bytes if saved else request.as_bytes
+
+    def opened(source: Sequence[Source]) -> Text:
+        return open_text(
+            source,
+            encoding=request.encoding,
+            as_bytes=as_bytes,
+            progress=progress,
+            skipped=lambda name: note(f"skipped {name}: not text"),
+        )
+
+    text = opened([catalog.resolve(source) for source in request.sources])
+    apart = opened([catalog.resolve(request.valid)]) if request.valid else None
+    train, valid = split(text, settings.valid_fraction, settings.valid_chars, apart)
+    if text.characters < 2:
+        raise CorpusError(f"{text.names[0]} has one character", "Give at least two")
+    if len(text.counts) == 1:
+        note("the corpus is one character over and over: there is nothing to learn but that")
+    if valid is None:
+        note("no text is held out, so the best model is simply the latest")
+    corpus = _describe(text, apart)
+    if run is not None and saved is not None:
+        _same_corpus(saved, corpus, run.name)
+        vocabulary = saved.vocabulary
+    else:
+        vocabulary = Vocabulary.of(text, saved.vocabulary.characters if saved else "")
+        settings = choose(settings, len(train))
+        run = runs.create(request.out, request.name, text.names[0])
+    trainer = Trainer(train, valid, vocabulary, settings, corpus, run)
+    if request.resume and saved is not None:
+        trainer.restore(saved)
+        if trainer.progress() >= 1:
+            raise RunError(
+                f"the run {run.name} has spent its budget ({_budget(settings)})",
+                "Give a larger one, or start a new run from it by --from",
+            )
+        run.rewind(trainer.counters.step)
+    elif saved is not None:
+        trainer.network.assign(_extended(saved, vocabulary, trainer.network.arrays()))
+    return trainer
+
+
+def split(text: Text, fraction: float, most: int, apart: Text | None) -> tuple[Span, Span | None]:
+    """Return what is trained on and what is held out.
+
+    Args:
+        fraction: of the corpus, at its end, to hold out when no text ``apart`` is given.
+        most: characters of the held-out text that are scored, from its beginning.
+    """
+    if apart is not None:
+        return text.span(), apart.span(0, min(most, apart.characters))
+    train = int(text.characters * (1 - fraction))
+    if not 0 < train < text.characters:
+        return text.span(), None
+    return text.span(0, train), text.span(train, min(train + most, text.characters))
+
+
+def _describe(text: Text, apart: Text | None) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "names": text.names[:20],
+        "files": len(text.names),
+        "characters": text.characters,
+        "bytes": text.size,
+        "sha256": text.sha256,
+    }
+    if apart is not None:
+        about["valid"] = _describe(apart, None)
+    return about
+
+
+def _resumed_settings(saved: Checkpoint, given: dict[str, Any], name: str) -> Settings:
+    known = {field.name for field in fields(Settings)}
+    stored = {key: value for key, value in saved.settings.items() if key in known}
+    try:
+        settings = Settings(**stored)
+    except TypeError as error:
+        raise RunError(f"the run {name} has settings that make no sense", "Train anew") from error
+    for option, value in given.items():
+        if option not in FREE and getattr(settings, option) != value:
+            raise RunError(
+                f"the run {name} has --{option.replace('_', '-')} {getattr(settings, option)}, "
+                f"not {value}",
+                "Leave the option out, or start a new run from it by --from",
+            )
+    changes: dict[str, Any] = {key: value for key, value in given.items() if key in FREE}
+    if any(key in BUDGETS for key in changes):
+        changes = dict.fromkeys(BUDGETS) | changes
+    return replace(settings, **changes)
+
+
+def _same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
+    for mine, theirs in (
+        (corpus, saved.corpus),
+        (corpus.get("valid") or {}, saved.corpus.get("valid") or {}),
+    ):
+        if mine.get("sha256") != theirs.get("sha256"):
+            names = ", ".join(map(str, theirs.get("names", ["another text"])))
+            raise RunError(
+                f"the run {name} was trained on {names} (sha256 "
+                f"{str(theirs.get('sha256', 'none'))[:12]}…), and this text is another "
+                f"({str(mine.get('sha256', 'none'))[:12]}…)",
+                "Give the same corpus and --valid again, or start a new run from it by --from",
+            )
+
+
+def _inherited_settings(saved: Checkpoint, settings: Settings, given: dict[str, Any]) -> Settings:
+    sizes = asdict(saved.architecture)
+    for option, value in sizes.items():
+        if option in given and given[option] != value:
+            raise RunError(
+                f"the model to start from has --{option} {value}, not {given[option]}",
+                "Leave the option out",
+            )
+    return replace(settings, **sizes)
+
+
+def _extended(
+    saved: Checkpoint, vocabulary: Vocabulary, fresh: dict[str, Any]
+) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+    """Return a model's weights with rows for the characters that only the new text has.
+
+    A new character begins as the fresh network would have it, but no likelier than the rarest of
+    the old: the model's first predictions stay what they were.
+    """
+    old = len(saved.vocabulary)
+    extended = dict(saved.weights)
+    if len(vocabulary) > old:
+        for name in ("embedding.weight", "output.weight", "output.bias"):
+            if name in extended:
+                fresh[name][:old] = extended[name][:old]
+                extended[name] = fresh[name]
+        extended["output.bias"][old:] = saved.weights["output.bias"].min()
+        if "output.weight" in extended:
+            extended["output.weight"][old:] = 0
+    return extended
+
+
+def _budget(settings: Settings) -> str:
+    return next(
+        f"{getattr(settings, name):g} {name}" for name in BUDGETS if getattr(settings, name)
+    )

@@ -1,0 +1,45 @@
+"""What the recurrent layers share: their four tensors and how these begin."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from chargen.architecture import GATES
+
+
+class Layer(nn.Module):
+    """One recurrent layer of H units over inputs of size I.
+
+    Gates are stacked as rows: ``weight_ih`` (G·H, I), ``weight_hh`` (G·H, H) and two biases (G·H),
+    in the order and with the meaning of `torch.nn`, so that a tensor means the same here and there.
+    """
+
+    kind: str
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        rows = GATES[self.kind] * hidden
+        self.hidden = hidden
+        self.weight_ih = nn.Parameter(torch.empty(rows, inputs))
+        self.weight_hh = nn.Parameter(torch.empty(rows, hidden))
+        self.bias_ih = nn.Parameter(torch.empty(rows))
+        self.bias_hh = nn.Parameter(torch.empty(rows))
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator | None) -> None:
+        """Set each gate's input weights by Glorot & Bengio 2010, its recurrent ones orthogonal.
+
+        Orthogonal recurrent weights keep a gradient's length over many steps (Saxe et al. 2014,
+        arXiv:1312.6120).
+        """
+        for weight in torch.split(self.weight_ih, self.hidden):
+            nn.init.xavier_uniform_(weight, generator=generator)
+        for weight in torch.split(self.weight_hh, self.hidden):
+            nn.init.orthogonal_(weight, generator=generator)
+        nn.init.zeros_(self.bias_ih)
+        nn.init.zeros_(self.bias_hh)
+
+    def tensors(self) -> list[Tensor]:
+        """Return the four tensors in the order that torch's recurrences take them."""
+        return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]

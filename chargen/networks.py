@@ -1,0 +1,116 @@
+"""The trainable network (PyTorch): embedding, recurrent layers, output.
+
+``forward(ids, state) -> logits, state`` is the whole interface. The NumPy twin is
+`chargen.engine.Engine`; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from chargen.architecture import STATES, Architecture
+from chargen.elman import Elman
+from chargen.gru import GRU
+from chargen.layer import Layer
+from chargen.lstm import LSTM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+LAYERS: dict[str, type[Layer]] = {"elman": Elman, "gru": GRU, "lstm": LSTM}
+
+State = list[tuple[Tensor, ...]]
+"""For each layer, the (B, H) tensors it carries: hidden, and for the LSTM the cell as well."""
+
+
+class Network(nn.Module):
+    """Predicts each next character from all before it.
+
+    Args:
+        architecture: kind and sizes.
+        characters: V, the size of the vocabulary.
+        dropout: probability with which each output of a layer is zeroed in training, on its way to
+            the layer above or to the output, never on its way through time (Zaremba et al. 2014,
+            arXiv:1409.2329).
+        generator: the source of the initial weights and of dropout's masks; on the CPU for the
+            weights, whatever the device.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        characters: int,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.characters = characters
+        self.dropout = dropout
+        self.generator = generator
+        hidden, embed = architecture.hidden, architecture.embed
+        self.embedding = nn.Embedding(characters + 1, embed, padding_idx=characters)
+        self.layers = nn.ModuleList(
+            LAYERS[architecture.arch](hidden if number else embed, hidden)
+            for number in range(architecture.layers)
+        )
+        self.output = nn.Linear(hidden, characters)
+        self._initialise(generator)
+        if architecture.tied:
+            self.output.register_parameter("weight", None)
+
+    @torch.no_grad()
+    def _initialise(self, generator: torch.Generator | None) -> None:
+        # A tied embedding is the output's weights too: unit rows would start with wild logits.
+        scale = self.architecture.embed**-0.5 if self.architecture.tied else 1.0
+        self.embedding.weight.normal_(0, scale, generator=generator)
+        self.embedding.weight[self.characters] = 0
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            layer.initialise(generator)
+        nn.init.xavier_uniform_(self.output.weight, generator=generator)
+        nn.init.zeros_(self.output.bias)
+
+    def start(self, batch: int) -> State:
+        """Return the zero state of ``batch`` texts that have not begun."""
+        architecture = self.architecture
+        zero = self.output.bias.new_zeros(batch, architecture.hidden)
+        return [(zero,) * STATES[architecture.arch] for _ in range(architecture.layers)]
+
+    def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state."""
+        x = self.embedding(ids)
+        after: State = []
+        for layer, before in zip(self.layers, state, strict=True):
+            x, carried = layer(x, before)
+            x = self._drop(x)
+            after.append(carried)
+        weight = self.embedding.weight[:-1] if self.architecture.tied else self.output.weight
+        return functional.linear(x, weight, self.output.bias), after
+
+    def _drop(self, x: Tensor) -> Tensor:
+        if not (self.training and self.dropout):
+            return x
+        # Our own mask, because functional.dropout draws from the global generator only.
+        keep = torch.empty_like(x).bernoulli_(1 - self.dropout, generator=self.generator)
+        return x * keep.div_(1 - self.dropout)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return a copy of the weights as NumPy arrays, named as in a checkpoint."""
+        return {
+            name: value.detach().float().cpu().numpy().copy()
+            for name, value in self.named_parameters()
+        }
+
+    @torch.no_grad()
+    def assign(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+        """Set the weights from NumPy arrays named as in a checkpoint."""
+        for name, value in self.named_parameters():
+            value.copy_(torch.from_numpy(arrays[name]))

@@ -1,0 +1,187 @@
+"""Training runs as folders: where they are, what they are called, which one is meant."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chargen import checkpoint
+from chargen.errors import CheckpointError, RunError, UsageError
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+LONGEST_NAME = 40
+
+PACKAGE = Path(__file__).parent
+BUNDLED = next(
+    folder for folder in (PACKAGE / "bundled", PACKAGE.parent) if (folder / "corpora").is_dir()
+)
+"""Where the catalog and the starter model are: in an installed package, or beside it in a clone."""
+
+STARTER = BUNDLED / "checkpoints" / "starter"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run's folder."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The run's name: its folder's."""
+        return self.folder.name
+
+    @property
+    def best(self) -> Path:
+        """The model that was best on held-out text."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """All that resuming needs."""
+        return self.folder / "last.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """The history, a JSON object a line."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def model(self) -> Path:
+        """The model to use: the best, or the last where there is no best yet."""
+        return self.best if self.best.exists() else self.last
+
+    def touched(self) -> float:
+        """When the run last wrote a model, in seconds since the epoch; 0 if never."""
+        return max((p.stat().st_mtime for p in (self.best, self.last) if p.exists()), default=0.0)
+
+    def record(self, entry: dict[str, Any]) -> None:
+        """Append one line to the history."""
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def rewind(self, step: int) -> None:
+        """Drop from the history what came after ``step``, which a resumed run will do again."""
+        if not self.metrics.exists():
+            return
+        kept = [line for line in self.metrics.read_bytes().splitlines() if _step(line) <= step]
+        checkpoint.write_whole(self.metrics, b"".join(line + b"\n" for line in kept))
+
+
+def _step(line: bytes) -> float:
+    """Return the step of a line of history; infinity for half a line, which a kill can leave."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return float("inf")
+
+
+def runs(out: Path) -> list[Run]:
+    """Return the runs in a folder, newest first, the starter model not among them."""
+    if not out.is_dir():
+        return []
+    found = [Run(path) for path in out.iterdir() if path.is_dir()]
+    found = [run for run in found if run.touched() and not _is_starter(run.folder)]
+    return sorted(found, key=lambda run: (-run.touched(), run.name))
+
+
+def _is_starter(folder: Path) -> bool:
+    return folder.resolve() == STARTER.resolve()
+
+
+def find(model: str | None, out: Path) -> Path:
+    """Return the model file that is meant by a name, a path, or nothing (the newest run).
+
+    Raises:
+        CheckpointError: no such model; those there are, are named.
+    """
+    here = runs(out)
+    if model is None:
+        return here[0].model if here else Run(STARTER).model
+    path = Path(model)
+    if path.is_file():
+        return path
+    for folder in (path, out / model):
+        if folder.is_dir() and Run(folder).model.exists():
+            return Run(folder).model
+    if model == STARTER.name:
+        return Run(STARTER).model
+    raise unknown(model, here, out)
+
+
+def unknown(model: str, here: list[Run], out: Path) -> CheckpointError:
+    """Say that there is no such model, and which there are."""
+    names = ", ".join([run.name for run in here[:10]] + [STARTER.name])
+    return CheckpointError(f"no model or run {model!r} in {out}", f"There are: {names}")
+
+
+def label(path: Path) -> str:
+    """Return what to call a model file: its run's name, or the file's own."""
+    return path.parent.name if path.stem in ("best", "last") and path.parent.name else path.name
+
+
+def create(out: Path, name: str | None, corpus: str) -> Run:
+    """Make the folder of a new run, and make sure that it can be written.
+
+    Args:
+        name: as asked for, or None to name it after the corpus.
+
+    Raises:
+        UsageError: the name cannot be a folder's.
+        RunError: the run exists, or the folder cannot be written.
+    """
+    if name is not None and not NAME.fullmatch(name):
+        raise UsageError(f"--name {name!r} cannot be a run's name", "Use letters, digits, - _ .")
+    if name is None:
+        stem = re.sub(r"[^A-Za-z0-9_-]+", "-", corpus.split(".")[0]).strip("-")[:LONGEST_NAME]
+        candidates: Iterator[str] = _numbered(stem or "run")
+    else:
+        candidates = iter((name,))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for candidate in candidates:
+            folder = out / candidate
+            if candidate == STARTER.name or (folder.is_dir() and any(folder.iterdir())):
+                continue
+            folder.mkdir(exist_ok=True)
+            probe = folder / f".write{os.getpid()}"
+            probe.write_bytes(b"")
+            probe.unlink()
+            return Run(folder)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise RunError(f"{out} cannot be written: {reason}", "Choose another --out") from error
+    raise RunError(
+        f"the run {name!r} exists already in {out}",
+        "Go on with it by --resume, or choose another --name",
+    )
+
+
+def _numbered(stem: str) -> Iterator[str]:
+    yield stem
+    number = 2
+    while True:
+        yield f"{stem}-{number}"
+        number += 1
+
+
+def existing(out: Path, name: str | None) -> Run:
+    """Return the run to resume: by name, or the newest that can be.
+
+    Raises:
+        RunError: there is none.
+    """
+    here = [run for run in runs(out) if run.last.exists()]
+    if name is None and here:
+        return here[0]
+    for run in here:
+        if run.name == name:
+            return run
+    names = ", ".join(run.name for run in here[:10]) or "none"
+    wanted = f"no run {name!r}" if name else "no run"
+    raise RunError(f"{wanted} to resume in {out}", f"Runs that can be resumed: {names}")

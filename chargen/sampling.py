@@ -1,0 +1,259 @@
+"""Writing text: the engine's logits, the samplers' choice, fed back a character at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chargen import samplers
+from chargen.engine import Engine
+from chargen.errors import PrimeError, UsageError
+from chargen.settings import check
+from chargen.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Ids = NDArray[np.int32]
+
+UNKNOWN = ("error", "replace", "skip")
+PRIME_WINDOW = 256
+UNIFORMS = 512
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to write.
+
+    Attributes:
+        length: characters to write (bytes, for a model of bytes).
+        temp: 0 takes the likeliest, 1 the model's own probabilities, more is wilder.
+        top_k, top_p, min_p: see `chargen.samplers`; None is off.
+        stop: end before this text would be written.
+        seed: of the first sample; the next has ``seed + 1``, and so on.
+        count: samples, drawn side by side.
+
+    Raises:
+        UsageError: a value that can never work.
+    """
+
+    length: int = 1000
+    temp: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    stop: str | None = None
+    seed: int = 0
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        check("--length", self.length, 0, math.inf)
+        check("--temp", self.temp, 0, math.inf)
+        check("--top-k", self.top_k, 1, math.inf)
+        check("--top-p", self.top_p, 0, 1, open_low=True)
+        check("--min-p", self.min_p, 0, 1)
+        check("--count", self.count, 1, 1 << 16)
+        check("--seed", self.seed, 0, (1 << 63) - 1)
+        if self.stop == "":
+            raise UsageError("--stop is empty", "Give the text before which to stop")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One text written.
+
+    Attributes:
+        text: without the prime, and without the stop text.
+        data: the same as bytes; for a model of bytes, exactly what was drawn.
+        seed: that writes it again.
+        nats_per_char: mean cost of what was drawn, at temperature 1, unfiltered.
+        finish: ``length`` or ``stop``.
+    """
+
+    text: str
+    data: bytes
+    seed: int
+    nats_per_char: float
+    finish: str
+
+    def json(self) -> dict[str, Any]:
+        """Return the sample under its usual keys."""
+        return {
+            "text": self.text,
+            "seed": self.seed,
+            "nats_per_char": self.nats_per_char,
+            "finish": self.finish,
+        }
+
+
+def prepare_prime(prime: str, vocabulary: Vocabulary, unknown: str = "error") -> Ids:
+    """Return the ids of a prime text.
+
+    Args:
+        unknown: what to do with characters that the model does not know: ``error``, ``skip`` them,
+            or ``replace`` them, each by the input that means "no character".
+
+    Raises:
+        PrimeError: there are such characters and ``unknown`` is ``error``.
+        UsageError: another word for ``unknown``.
+    """
+    if unknown not in UNKNOWN:
+        raise UsageError(f"--unknown is {unknown!r}", f"Choose {', '.join(UNKNOWN)}")
+    ids = vocabulary.encode(prime)
+    if unknown == "skip":
+        known: Ids = ids[ids != vocabulary.none]
+        return known
+    strange = vocabulary.unknown(prime)
+    if strange and unknown == "error":
+        listed = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in strange[:8])
+        more = f" and {len(strange) - 8} more" if len(strange) > 8 else ""
+        raise PrimeError(
+            f"the prime has characters that the model has never seen: {listed}{more}",
+            "Leave them out, or add --unknown skip or --unknown replace",
+        )
+    return ids
+
+
+def sample(
+    engine: Engine,
+    vocabulary: Vocabulary,
+    sampling: Sampling,
+    prime: Ids | None = None,
+    write: Callable[[bytes], None] | None = None,
+) -> Iterator[Sample]:
+    """Write ``sampling.count`` texts as one batch and yield them in the order of their seeds.
+
+    Args:
+        prime: ids to read first; they are not part of the sample.
+        write: called with the first sample's bytes as they are drawn (what may yet become the stop
+            text is held back).
+    """
+    writers = [
+        _Writer(vocabulary, sampling, sampling.seed + number, write if number == 0 else None)
+        for number in range(sampling.count)
+    ]
+    # One row reads the prime for all.
+    start = np.array([vocabulary.none], dtype=np.int32)
+    ids = start if prime is None else np.concatenate([start, prime])
+    state = engine.start(1)
+    for at in range(0, len(ids), PRIME_WINDOW):
+        logits, state = engine.forward(ids[None, at : at + PRIME_WINDOW], state)
+    last = np.repeat(logits[:, -1], sampling.count, axis=0)
+    state = [tuple(np.repeat(part, sampling.count, axis=0) for part in parts) for parts in state]
+    writing = list(range(sampling.count))
+    for position in range(sampling.length):
+        uniform = np.array([writers[number].uniform(position) for number in writing])
+        chosen = choose(last, sampling, uniform)
+        charges = _nats(last, chosen)
+        for number, index, nats in zip(writing, chosen, charges, strict=True):
+            writers[number].take(int(index), float(nats))
+        going = [row for row, number in enumerate(writing) if not writers[number].stopped]
+        if len(going) < len(writing):
+            # Finished samples leave the batch.
+            writing = [writing[row] for row in going]
+            chosen = chosen[going]
+            state = [tuple(part[going] for part in parts) for parts in state]
+        if not writing or position + 1 == sampling.length:
+            break
+        logits, state = engine.forward(chosen[:, None], state)
+        last = logits[:, 0]
+    for writer in writers:
+        yield writer.finish()
+
+
+def choose(logits: Floats, sampling: Sampling, uniform: NDArray[np.float64]) -> Ids:
+    """Return the next id of each row of logits (B, V), given a random number (B,) for each."""
+    if sampling.temp == 0:
+        likeliest: Ids = logits.argmax(axis=-1).astype(np.int32)
+        return likeliest
+    probabilities = samplers.softmax(logits, sampling.temp)
+    if sampling.top_k is not None:
+        probabilities = samplers.top_k(probabilities, sampling.top_k)
+    if sampling.top_p is not None:
+        probabilities = samplers.top_p(probabilities, sampling.top_p)
+    if sampling.min_p is not None:
+        probabilities = samplers.min_p(probabilities, sampling.min_p)
+    return samplers.draw(probabilities, uniform)
+
+
+def _nats(logits: Floats, chosen: Ids) -> Floats:
+    highest = logits.max(axis=-1, keepdims=True)
+    picked = np.take_along_axis(logits, chosen[:, None], axis=-1)
+    total: Floats = np.log(np.exp(logits - highest).sum(axis=-1)) - (picked - highest)[:, 0]
+    return total
+
+
+class _Writer:
+    """Collects one sample: its random numbers, its characters, and whether it has met the stop."""
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        sampling: Sampling,
+        seed: int,
+        write: Callable[[bytes], None] | None,
+    ) -> None:
+        self.as_bytes = vocabulary.as_bytes
+        self.pieces = [_piece(character, self.as_bytes) for character in vocabulary.characters]
+        self.stop = sampling.stop.encode() if sampling.stop else b""
+        self.seed = seed
+        self.random = np.random.Generator(np.random.PCG64(seed))
+        self.numbers = np.empty(0)
+        self.write = write
+        self.data = bytearray()
+        self.written = 0
+        self.drawn = 0
+        self.nats = 0.0
+        self.stopped = False
+
+    def uniform(self, position: int) -> float:
+        """Return this sample's random number for a position, drawn ahead in blocks."""
+        place = position % UNIFORMS
+        if place == 0:
+            self.numbers = self.random.random(UNIFORMS)
+        return float(self.numbers[place])
+
+    def take(self, index: int, nats: float) -> None:
+        """Add a character, and pass on what can no longer be part of the stop text."""
+        self.data += self.pieces[index]
+        self.drawn += 1
+        self.nats += nats
+        held = 0
+        if self.stop:
+            if self.data.endswith(self.stop):
+                del self.data[-len(self.stop) :]
+                self.stopped = True
+            else:
+                held = _overlap(self.data, self.stop)
+        self._pass_on(len(self.data) - held)
+
+    def _pass_on(self, end: int) -> None:
+        if self.write is not None and end > self.written:
+            self.write(bytes(self.data[self.written : end]))
+            self.written = end
+
+    def finish(self) -> Sample:
+        """Return the sample."""
+        self._pass_on(len(self.data))
+        return Sample(
+            text=self.data.decode("utf-8", "replace"),
+            data=bytes(self.data),
+            seed=self.seed,
+            nats_per_char=self.nats / max(1, self.drawn),
+            finish="stop" if self.stopped else "length",
+        )
+
+
+def _piece(character: str, as_bytes: bool) -> bytes:
+    return character.encode("latin-1" if as_bytes else "utf-8")
+
+
+def _overlap(data: bytearray, stop: bytes) -> int:
+    """Return how many bytes at the end of ``data`` the stop text might begin with."""
+    longest = min(len(stop) - 1, len(data))
+    return next((n for n in range(longest, 0, -1) if data.endswith(stop[:n])), 0)

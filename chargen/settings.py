@@ -1,0 +1,143 @@
+"""What a training run is asked to do, and the choices made where nothing was asked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from chargen.architecture import GATES, Architecture
+from chargen.errors import CorpusError, UsageError
+
+DEFAULT_MINUTES = 2.0
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def check(
+    option: str, value: float | None, low: float, high: float, *, open_low: bool = False
+) -> None:
+    """Refuse a value outside [low, high], or (low, high] with ``open_low``; None passes.
+
+    Raises:
+        UsageError: the value is outside, or not a number.
+    """
+    if value is None:
+        return
+    if not (low <= value <= high) or (open_low and value == low) or math.isinf(value):
+        bracket = "(" if open_low else "["
+        upper = f"{high:g}]" if math.isfinite(high) else "∞)"
+        raise UsageError(f"{option} is {value:g}", f"Give a number in {bracket}{low:g}, {upper}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every choice that shapes a run; None stands for "choose for me".
+
+    Attributes:
+        arch, layers, hidden, embed, tied: see `chargen.architecture.Architecture`.
+        dropout: probability of zeroing a layer's output in training.
+        minutes, epochs, steps: the budget, one of them; two minutes if none is given.
+        batch: B, lanes read side by side.
+        bptt: T, characters through which a gradient flows back.
+        lr: the highest learning rate.
+        clip: the highest global norm of a gradient.
+        weight_decay: of the weight matrices (AdamW; Loshchilov & Hutter 2019, arXiv:1711.05101).
+        valid_fraction: share of the corpus, at its end, that is held out.
+        valid_chars: at most this many characters of it are scored at an evaluation.
+        evaluations: how many, spread evenly over the budget.
+        patience: stop after this many evaluations without a new best.
+        precision: of the products; fp32, or bf16 with float32 weights.
+        device: where to train.
+        seed: of the initial weights and of dropout.
+
+    Raises:
+        UsageError: a value that can never work.
+    """
+
+    arch: str = "gru"
+    layers: int | None = None
+    hidden: int | None = None
+    embed: int | None = None
+    tied: bool = False
+    dropout: float | None = None
+    minutes: float | None = None
+    epochs: float | None = None
+    steps: int | None = None
+    batch: int | None = None
+    bptt: int | None = None
+    lr: float | None = None
+    clip: float = 1.0
+    weight_decay: float = 0.05
+    valid_fraction: float = 0.1
+    valid_chars: int = 1_000_000
+    evaluations: int = 20
+    patience: int | None = None
+    precision: str = "auto"
+    device: str = "auto"
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.arch not in GATES:
+            raise UsageError(f"unknown --arch {self.arch!r}", f"Choose one of {', '.join(GATES)}")
+        budgets = [
+            name for name in ("minutes", "epochs", "steps") if getattr(self, name) is not None
+        ]
+        if len(budgets) > 1:
+            given = " and ".join(f"--{name}" for name in budgets)
+            raise UsageError(f"{given} are two budgets", "Give one of them")
+        for name in budgets:
+            check(f"--{name}", getattr(self, name), 0, math.inf, open_low=True)
+        for name in ("layers", "hidden", "embed", "batch", "bptt", "patience", "evaluations"):
+            check(f"--{name}", getattr(self, name), 1, 1 << 20)
+        check("--valid-chars", self.valid_chars, 1, math.inf)
+        check("--dropout", self.dropout, 0, 0.95)
+        check("--lr", self.lr, 0, 100, open_low=True)
+        check("--clip", self.clip, 0, math.inf, open_low=True)
+        check("--weight-decay", self.weight_decay, 0, 10)
+        check("--valid-fraction", self.valid_fraction, 0, 0.9)
+        check("--seed", self.seed, 0, (1 << 63) - 1)
+        if self.device not in DEVICES:
+            raise UsageError(f"unknown --device {self.device!r}", f"Choose {', '.join(DEVICES)}")
+        if self.precision not in PRECISIONS:
+            raise UsageError(
+                f"unknown --precision {self.precision!r}", f"Choose {', '.join(PRECISIONS)}"
+            )
+
+    def architecture(self) -> Architecture:
+        """Return the network asked for; all sizes must have been chosen."""
+        assert self.layers is not None
+        assert self.hidden is not None
+        assert self.embed is not None
+        return Architecture(self.arch, self.layers, self.hidden, self.embed, self.tied)
+
+
+def choose(settings: Settings, characters: int) -> Settings:
+    """Fill in what was not asked for, from the length of the training text and the budget.
+
+    Args:
+        characters: in the training text, held-out part excluded.
+
+    Raises:
+        CorpusError: the text is shorter than the window asked for.
+    """
+    if settings.bptt is not None and settings.bptt > characters:
+        raise CorpusError(
+            f"the training text has {characters} characters, less than one window of "
+            f"{settings.bptt}",
+            f"Give a longer text or --bptt {characters}",
+        )
+    if settings.minutes is None and settings.epochs is None and settings.steps is None:
+        settings = replace(settings, minutes=DEFAULT_MINUTES)
+    bptt = settings.bptt or max(1, min(128, characters // 2))
+    batch = settings.batch or max(1, min(32, characters // (4 * bptt)))
+    hidden = settings.hidden or 512
+    return replace(
+        settings,
+        layers=settings.layers or 1,
+        hidden=hidden,
+        embed=settings.embed or (hidden if settings.tied else min(64, hidden)),
+        dropout=0.1 if settings.dropout is None else settings.dropout,
+        batch=batch,
+        bptt=bptt,
+        lr=settings.lr or 0.004,
+    )

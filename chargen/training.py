@@ -1,0 +1,522 @@
+"""Training: a generator of reports around one step.
+
+The loop prints nothing. It yields what happened, a `Report` each, and saves as it goes; who iterates
+decides what to show. Everything that a later step depends on is in `Trainer.capture`, and comes back
+by `Trainer.restore`: that one pair serves resuming after an interruption and rolling back after a
+loss that is not finite.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_
+
+from chargen import batches, checkpoint
+from chargen.batches import PAST
+from chargen.checkpoint import Checkpoint
+from chargen.corpus import Span
+from chargen.engine import Engine
+from chargen.errors import RunError, TrainingError
+from chargen.networks import Network, State
+from chargen.runs import Run
+from chargen.sampling import Sampling, sample
+from chargen.scoring import Score, score
+from chargen.settings import Settings
+from chargen.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Bools = NDArray[np.bool_]
+    Ids = NDArray[np.int32]
+
+WARM_UP = 50
+"""Steps over which the learning rate rises to its height, while Adam's moments fill."""
+
+SAVE_EVERY = 60.0
+"""Seconds of training after which the state is saved, evaluation or not."""
+
+ROLLBACKS = 8
+"""Rollbacks in a row, without an evaluation between, after which training gives up."""
+
+SMOOTHING = 0.98
+SAMPLE_LENGTH = 240
+SAMPLE_TEMPERATURE = 0.8
+RECORDS = 400
+
+
+@dataclass(frozen=True)
+class Report:
+    """Something that happened: ``event`` is start, step, eval, sample, rollback or done.
+
+    ``data`` holds its figures under the keys that ``train --json`` prints.
+    """
+
+    event: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+class Trainer:
+    """One run: the network, its optimizer, its place in the data, its figures so far.
+
+    Args:
+        train: what to learn from.
+        valid: what is held out, scored at each evaluation; may be None.
+        vocabulary: of both.
+        settings: with every choice made (`chargen.settings.choose`).
+        corpus: what the checkpoint says of the text.
+        run: where to save; None saves nothing.
+    """
+
+    def __init__(
+        self,
+        train: Span,
+        valid: Span | None,
+        vocabulary: Vocabulary,
+        settings: Settings,
+        corpus: dict[str, Any],
+        run: Run | None = None,
+    ) -> None:
+        assert settings.batch is not None
+        assert settings.bptt is not None
+        assert settings.lr is not None
+        self.train = train
+        self.valid = valid
+        self.vocabulary = vocabulary
+        self.settings = settings
+        self.corpus = corpus
+        self.run = run
+        self.batch, self.bptt, self.lr = settings.batch, settings.bptt, settings.lr
+        self.device = pick_device(settings.device)
+        self.precision = pick_precision(settings.precision, self.device)
+        weights_generator = torch.Generator().manual_seed(settings.seed)
+        self.generator = torch.Generator(self.device).manual_seed(settings.seed)
+        self.network = Network(
+            settings.architecture(), len(vocabulary), settings.dropout or 0.0, weights_generator
+        ).to(self.device)
+        self.network.generator = self.generator
+        self.optimizer = self._optimizer()
+        self.lanes = batches.cuts(len(train), self.batch)
+        self.state: State = self.network.start(self.batch)
+        self.counters = Counters()
+        self.history: list[dict[str, Any]] = []
+        self.figures: dict[str, Any] = {}
+        self.smooth: float | None = None
+        self.stopping = False
+
+    def _optimizer(self) -> torch.optim.AdamW:
+        named = list(self.network.named_parameters())
+        matrices = [p for name, p in named if p.ndim > 1 and not name.startswith("embedding")]
+        others = [p for name, p in named if p.ndim == 1 or name.startswith("embedding")]
+        return torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": self.settings.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=self.lr,
+            betas=(0.9, 0.99),
+            fused=self.device.type in ("cpu", "cuda"),
+        )
+
+    def stop(self) -> None:
+        """Ask for an end after the step under way; the state is then saved."""
+        self.stopping = True
+
+    # One state, for resuming and for rolling back.
+
+    def capture(self) -> Checkpoint:
+        """Return everything that the next step depends on, copied."""
+        tensors: dict[str, NDArray[Any]] = {"generator": self.generator.get_state().numpy().copy()}
+        for layer, carried in enumerate(self.state):
+            for number, tensor in enumerate(carried):
+                tensors[f"state.{layer}.{number}"] = tensor.float().cpu().numpy().copy()
+        for name, parameter in self.network.named_parameters():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer.{name}.{key}"] = value.cpu().numpy().copy()
+        return Checkpoint(
+            self.network.architecture,
+            self.vocabulary,
+            self.network.arrays(),
+            settings=asdict(self.settings) | {"precision": self.precision},
+            corpus=self.corpus,
+            figures=dict(self.figures),
+            history=list(self.history),
+            training=asdict(self.counters),
+            tensors=tensors,
+        )
+
+    def restore(self, saved: Checkpoint) -> None:
+        """Go back to a captured state.
+
+        Raises:
+            RunError: the checkpoint lacks something that resuming needs.
+        """
+        try:
+            self.counters = Counters(**saved.training)
+            self.network.assign(saved.weights)
+            self.generator.set_state(torch.from_numpy(saved.tensors["generator"].copy()))
+            self.state = [
+                tuple(
+                    torch.tensor(saved.tensors[f"state.{layer}.{number}"], device=self.device)
+                    for number in range(len(carried))
+                )
+                for layer, carried in enumerate(self.network.start(self.batch))
+            ]
+            self.optimizer.state.clear()
+            for name, parameter in self.network.named_parameters():
+                prefix = f"optimizer.{name}."
+                for key, value in saved.tensors.items():
+                    if key.startswith(prefix):
+                        slot = self.optimizer.state[parameter]
+                        slot[key.removeprefix(prefix)] = torch.tensor(value, device=self.device)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise RunError(
+                f"this run cannot be resumed: its checkpoint lacks {error}", "Train anew"
+            ) from error
+        self.history = list(saved.history)
+        self.figures = dict(saved.figures)
+
+    def save(self, name: str) -> Checkpoint:
+        """Write ``best`` or ``last``, and return what was written."""
+        captured = self.capture()
+        if self.run is not None:
+            if name == "best":
+                bare = Checkpoint(
+                    captured.architecture,
+                    captured.vocabulary,
+                    captured.weights,
+                    captured.settings,
+                    captured.corpus,
+                    captured.figures,
+                    captured.history,
+                )
+                checkpoint.write(self.run.best, bare)
+            else:
+                checkpoint.write(self.run.last, captured)
+        return captured
+
+    # The loop.
+
+    def progress(self) -> float:
+        """Return the share of the budget that is spent."""
+        settings, counters = self.settings, self.counters
+        if settings.minutes is not None:
+            return counters.seconds / (60 * settings.minutes)
+        if settings.steps is not None:
+            return counters.step / settings.steps
+        assert settings.epochs is not None
+        longest = max(stop - start for start, stop in self.lanes)
+        return (counters.epoch + counters.place / longest) / settings.epochs
+
+    def __iter__(self) -> Iterator[Report]:
+        """Train to the end of the budget, yielding reports; the last is ``done``."""
+        yield self._start()
+        good = self.capture()
+        if self.run is not None and not self.run.last.exists():
+            self.save("last")
+        saved_at = recorded = self.counters.seconds, self.progress()
+        stopped = "budget"
+        while self.progress() < 1:
+            for window in batches.windows(
+                self.train, self.vocabulary, self.lanes, self.bptt, skip=self.counters.place
+            ):
+                began = time.perf_counter()
+                nats, norm, rate = self._step(window)
+                self.counters.seconds += time.perf_counter() - began
+                if not (math.isfinite(nats) and math.isfinite(norm)):
+                    yield self._roll_back(good)
+                    break
+                self._count(window, nats)
+                report = self._step_report(nats, norm, rate)
+                yield report
+                if self.run is not None and self.progress() - recorded[1] > 1 / RECORDS:
+                    recorded = self.counters.seconds, self.progress()
+                    self.run.record({"event": "step"} | report.data)
+                due = min(
+                    int(self.progress() * self.settings.evaluations), self.settings.evaluations
+                )
+                if due > self.counters.evaluated:
+                    self.counters.evaluated = due
+                    yield from self._evaluate()
+                    good, saved_at = self.save("last"), (self.counters.seconds, 0.0)
+                elif self.counters.seconds - saved_at[0] > SAVE_EVERY:
+                    good, saved_at = self.save("last"), (self.counters.seconds, 0.0)
+                patience = self.settings.patience
+                if patience is not None and self.counters.stale >= patience:
+                    stopped = "patience"
+                elif self.stopping:
+                    stopped = "interrupted"
+                if stopped != "budget" or self.progress() >= 1:
+                    break
+            else:
+                self.counters.epoch += 1
+                self.counters.place = 0
+                self.state = self.network.start(self.batch)
+                continue
+            if stopped != "budget":
+                break
+        if stopped == "interrupted":
+            self.save("last")
+        yield self._done(stopped)
+
+    def _step(self, window: batches.Window) -> tuple[float, float, float]:
+        """Take one step; return nats per character, the gradient's norm and the learning rate.
+
+        A non-finite loss or gradient is returned and not applied.
+        """
+        counters = self.counters
+        rate = (
+            self.lr
+            * counters.rate
+            * min(1.0, (counters.step + 1) / WARM_UP)
+            * max(0.0, 1 - self.progress())
+        )
+        inputs = torch.from_numpy(window.inputs).to(self.device)
+        targets = torch.from_numpy(window.targets).to(self.device).long()
+        count = int((window.targets != PAST).sum())
+        self.network.train()
+        with self._autocast():
+            logits, state = self.network(inputs, self.state)
+        loss = (
+            functional.cross_entropy(
+                logits.float().flatten(0, 1), targets.flatten(), ignore_index=PAST, reduction="sum"
+            )
+            / count
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        nats, size = float(loss.detach()), float(norm)
+        if math.isfinite(nats) and math.isfinite(size):
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            self.optimizer.step()
+            self.state = [tuple(tensor.detach() for tensor in carried) for carried in state]
+        return nats, size, rate
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=True
+        )
+
+    def _count(self, window: batches.Window, nats: float) -> None:
+        counters = self.counters
+        characters = int((window.targets != PAST).sum())
+        counters.step += 1
+        counters.place = window.start + window.targets.shape[1]
+        counters.characters += characters
+        counters.recent_nats += nats * characters
+        counters.recent_characters += characters
+        self.smooth = nats if self.smooth is None else self.smooth
+        self.smooth += (1 - SMOOTHING) * (nats - self.smooth)
+
+    def _roll_back(self, good: Checkpoint) -> Report:
+        before = self.counters
+        self.restore(good)
+        self.counters.seconds = before.seconds
+        self.counters.rate = before.rate / 2
+        self.counters.rollbacks = before.rollbacks + 1
+        if self.counters.rollbacks > ROLLBACKS:
+            raise TrainingError(
+                f"the loss stays non-finite after {ROLLBACKS} rollbacks",
+                f"Start again with a lower --lr than {self.lr:g}",
+            )
+        return Report(
+            "rollback",
+            {"step": before.step + 1, "to": self.counters.step, "rate": self.counters.rate},
+        )
+
+    def _evaluate(self) -> Iterator[Report]:
+        counters = self.counters
+        recent = counters.recent_nats / max(1, counters.recent_characters)
+        entry: dict[str, Any] = {
+            "step": counters.step,
+            "epoch": round(counters.epoch + counters.place / len(self.train) * self.batch, 4),
+            "seconds": round(counters.seconds, 3),
+            "characters_seen": counters.characters,
+            "train_nats_per_char": recent,
+        }
+        counters.recent_nats, counters.recent_characters, counters.rollbacks = 0.0, 0, 0
+        measure = recent
+        if self.valid is not None:
+            result = evaluate(self.network, self.valid, self.vocabulary, self._autocast())
+            entry |= result.json()
+            measure = result.nats_per_char
+        better = self.valid is None or counters.best is None or measure < counters.best
+        entry["best"] = better
+        self.history.append(entry)
+        if better:
+            counters.best, counters.stale = measure, 0
+            self.figures = {key: value for key, value in entry.items() if key != "best"}
+            self.save("best")
+        else:
+            counters.stale += 1
+        if self.run is not None:
+            self.run.record({"event": "eval"} | entry)
+        yield Report("eval", entry)
+        yield Report("sample", {"step": counters.step, "text": self._write()})
+
+    def _write(self) -> str:
+        engine = Engine(self.network.architecture, self.network.arrays())
+        wanted = Sampling(length=SAMPLE_LENGTH, temp=SAMPLE_TEMPERATURE, seed=self.settings.seed)
+        return next(iter(sample(engine, self.vocabulary, wanted))).text
+
+    def _start(self) -> Report:
+        architecture = self.network.architecture
+        return Report(
+            "start",
+            {
+                "run": self.run.name if self.run else None,
+                "network": str(architecture),
+                "parameters": architecture.parameters(len(self.vocabulary)),
+                "vocabulary": len(self.vocabulary),
+                "train_characters": len(self.train),
+                "valid_characters": len(self.valid) if self.valid else 0,
+                "step": self.counters.step,
+                "seconds": round(self.counters.seconds, 3),
+                "settings": asdict(self.settings) | {"precision": self.precision},
+                "device": self.device.type,
+            },
+        )
+
+    def _step_report(self, nats: float, norm: float, rate: float) -> Report:
+        counters = self.counters
+        return Report(
+            "step",
+            {
+                "step": counters.step,
+                "epoch": counters.epoch,
+                "progress": min(1.0, self.progress()),
+                "seconds": round(counters.seconds, 3),
+                "characters_seen": counters.characters,
+                "nats_per_char": nats,
+                "smooth_nats_per_char": self.smooth,
+                "gradient_norm": norm,
+                "lr": rate,
+            },
+        )
+
+    def _done(self, stopped: str) -> Report:
+        keys = Score(1, 0, 0.0, 0, 1, 0.0).json()
+        saved = self.run is not None
+        return Report(
+            "done",
+            {
+                "best": str(self.run.best) if saved and self.run and self.figures else None,
+                "last": str(self.run.last) if saved and self.run else None,
+                "valid": {key: self.figures[key] for key in keys if key in self.figures} or None,
+                "seconds": round(self.counters.seconds, 3),
+                "step": self.counters.step,
+                "characters_seen": self.counters.characters,
+                "stopped": stopped,
+            },
+        )
+
+
+@dataclass
+class Counters:
+    """The numbers that a resumed run goes on from.
+
+    Attributes:
+        step: steps taken.
+        epoch: whole passes over the training text.
+        place: characters of each lane done in this pass.
+        seconds: spent in steps; evaluations and saving do not count.
+        characters: trained on, in all passes.
+        evaluated: evaluations due so far.
+        best: the lowest held-out nats per character, once there is one.
+        stale: evaluations since then.
+        rate: factor on the learning rate; halved by each rollback.
+        rollbacks: in a row.
+        recent_nats, recent_characters: summed since the last evaluation.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    place: int = 0
+    seconds: float = 0.0
+    characters: int = 0
+    evaluated: int = 0
+    best: float | None = None
+    stale: int = 0
+    rate: float = 1.0
+    rollbacks: int = 0
+    recent_nats: float = 0.0
+    recent_characters: int = 0
+
+
+class TorchPredictor:
+    """Scores with `chargen.networks.Network`; see `chargen.scoring.Predictor`."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.device = network.output.bias.device
+
+    def start(self, batch: int) -> State:
+        """Return the state before any character."""
+        return self.network.start(batch)
+
+    def charge(self, inputs: Ids, targets: Ids, state: State) -> tuple[Floats, Bools, State]:
+        """Return nats and hits (B, T), and the state."""
+        logits, state = self.network(torch.from_numpy(inputs).to(self.device), state)
+        wanted = torch.from_numpy(targets).to(self.device).long()
+        wanted = torch.where((wanted >= 0) & (wanted < self.network.characters), wanted, 0)
+        logits = logits.float()
+        nats = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
+        hits = logits.argmax(-1) == wanted
+        return nats.view(wanted.shape).cpu().numpy(), hits.cpu().numpy(), state
+
+
+def evaluate(
+    network: Network, span: Span, vocabulary: Vocabulary, autocast: AbstractContextManager[Any]
+) -> Score:
+    """Score held-out text with a network in training, and leave no trace in it."""
+    network.eval()
+    with torch.no_grad(), autocast:
+        return score(TorchPredictor(network), span, vocabulary)
+
+
+def pick_device(device: str) -> torch.device:
+    """Return the device that is meant; ``auto`` is a CUDA device where there is one, else the CPU.
+
+    Raises:
+        TrainingError: the device asked for is not there.
+    """
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device == "auto":
+        device = "cuda" if there["cuda"] else "cpu"
+    if not there[device]:
+        raise TrainingError(f"there is no {device} device here", "Use --device cpu")
+    return torch.device(device)
+
+
+def pick_precision(precision: str, device: torch.device) -> str:
+    """Return fp32 or bf16; ``auto`` is bf16 where the processor multiplies it in hardware.
+
+    A processor without such instructions emulates bf16, slower than fp32.
+    """
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    # Named alike since torch 2.6, though not yet public; what is missing counts as absent.
+    probes = (getattr(torch.cpu, name, bool) for name in CPU_PROBES)
+    fast = device.type == "cpu" and any(probe() for probe in probes)
+    return "bf16" if fast else "fp32"
+
+
+CPU_PROBES = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
