@@ -7,6 +7,7 @@ the commands, so that ``--help`` prints at once and only ``train`` pays for PyTo
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import traceback
@@ -371,7 +372,12 @@ def _read_prime(source: str) -> str:
 def _sink(output: Path | None) -> Iterator[BinaryIO]:
     """Yield where data goes, in bytes, so that no console's encoding can spoil it."""
     if output is None:
-        yield sys.stdout.buffer
+        try:
+            yield sys.stdout.buffer
+        except BrokenPipeError:
+            # The reader has had enough. What is still in the buffer must not complain at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
         return
     try:
         with output.open("wb") as file:
@@ -745,12 +751,6 @@ def main() -> None:
     except KeyboardInterrupt:
         say("interrupted")
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has had enough. Python would complain once more when it closes the stream.
-        import os
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the last line of defence, for people
         import platform
 

@@ -17,6 +17,7 @@ import hashlib
 import os
 import sys
 import tempfile
+import weakref
 import zlib
 from array import array
 from bisect import bisect_right
@@ -335,7 +336,18 @@ def spool(name: str, source: BinaryIO, codec: str = "utf-8", as_bytes: bool = Fa
     Raises:
         CorpusError: the stream is not text in that encoding, or breaks off.
     """
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the part that reads it
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as the part is read
+    try:
+        _copy(name, source, copy, codec, as_bytes)
+    except CorpusError:
+        copy.close()
+        raise
+    part = Part(name, copy.seek(0, os.SEEK_END), handle=copy)
+    weakref.finalize(part, copy.close)
+    return part
+
+
+def _copy(name: str, source: BinaryIO, copy: IO[bytes], codec: str, as_bytes: bool) -> None:
     decoder = codecs.getincrementaldecoder(codec)()
     offset = 0
     try:
@@ -354,13 +366,14 @@ def spool(name: str, source: BinaryIO, codec: str = "utf-8", as_bytes: bool = Fa
         raise bad_byte(name, offset - pending + error.start, block, error) from None
     except UnicodeEncodeError as error:
         raise CorpusError(
-            f"{name} is not {codec} text: {error.reason}", "Name its encoding"
+            f"{name} is not {codec} text: {error.reason}", "Name its encoding by --encoding"
         ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CorpusError(
             f"{name} is not a whole gzip file", "Unpack it, or fetch it again"
         ) from error
-    return Part(name, copy.seek(0, os.SEEK_END), handle=copy)
+    except OSError as error:
+        raise unreadable(name, error) from error
 
 
 def read_all(span: Iterable[CodePoints]) -> str:

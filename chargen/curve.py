@@ -16,7 +16,7 @@ def curve(points: Sequence[tuple[float, float]], width: int, height: int) -> lis
 
     Example:
         >>> print("\n".join(curve([(0, 0), (1, 1)], 14, 2)))
-        1.000 ┤   ⢀⡠⠔⠊⠁
+        1.000 ┤   ⢀⡠⠔⠊
         0.000 ┤⡠⠔⠊⠁
     """
     if not points:

@@ -184,12 +184,11 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.speed = Speed()
-        self.live = Live(console=console, refresh_per_second=REFRESH, get_renderable=self._draw)
-        self.run = ""
         self.step: dict[str, Any] = {}
         self.losses: list[tuple[float, float]] = []
         self.evals: list[dict[str, Any]] = []
         self.sample = ""
+        self.live = Live(console=console, refresh_per_second=REFRESH, get_renderable=self._draw)
 
     def __enter__(self) -> Screen:
         return self
@@ -201,7 +200,6 @@ class Screen:
         """Take in one report; the screen redraws itself."""
         data = report.data
         if report.event == "start":
-            self.run = data["run"]
             self._print(f"run {data['run']}\n{opening(data)}")
             self.live.start()
         elif report.event == "step":

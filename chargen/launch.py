@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from chargen.checkpoint import Checkpoint
 from chargen.corpus import Source, Span, Text, open_text
 from chargen.errors import CorpusError, RunError, UsageError
 from chargen.settings import Settings, choose
-from chargen.training import Trainer
 from chargen.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from chargen.training import Trainer
 
 BUDGETS = ("minutes", "epochs", "steps")
 FREE = (*BUDGETS, "patience", "device")
@@ -107,6 +109,9 @@ def launch(
         vocabulary = Vocabulary.of(text, saved.vocabulary.characters if saved else "")
         settings = choose(settings, len(train))
         run = runs.create(request.out, request.name, text.names[0])
+    # PyTorch takes seconds to import: not before everything that can be wrong has been looked at.
+    from chargen.training import Trainer
+
     trainer = Trainer(train, valid, vocabulary, settings, corpus, run)
     if request.resume and saved is not None:
         trainer.restore(saved)

@@ -1,9 +1,9 @@
 """Training: a generator of reports around one step.
 
-The loop prints nothing. It yields what happened, a `Report` each, and saves as it goes; who iterates
-decides what to show. Everything that a later step depends on is in `Trainer.capture`, and comes back
-by `Trainer.restore`: that one pair serves resuming after an interruption and rolling back after a
-loss that is not finite.
+The loop prints nothing. It yields what happened, a `Report` each, and saves as it goes; whoever
+iterates decides what to show. Everything that a later step depends on is in `Trainer.capture`, and
+comes back by `Trainer.restore`: that one pair serves resuming after an interruption and rolling
+back after a loss that is not finite.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ Ids 0 to V-1 are the characters. Id V, ``none``, is an input only: "no character
 of a text and in place of a character that the model does not know. No output ever means it.
 
 A text to be scored may hold characters that the vocabulary lacks. They are charged, as a compressor
-would: with probability ``escape`` the next character is a new one, and then every code point left is
-equally likely. ``escape`` is the Good-Turing estimate of the chance that the next character is one
-never seen, the share of characters seen exactly once (Good 1953, Biometrika 40, eq. 9); the known
-characters share the remaining 1 - ``escape``. So the probabilities over all of Unicode sum to one.
+would: with probability ``escape`` the next character is a new one, and then any code point left is
+as likely as another. ``escape`` is the Good-Turing estimate of the chance that the next character
+is one never seen, the share of characters seen exactly once (Good 1953, Biometrika 40, eq. 9); the
+known characters share the remaining 1 - ``escape``. So all of Unicode together has probability one.
 """
 
 from __future__ import annotations

@@ -1,0 +1,121 @@
+"""A kilobyte of text, tiny models, and the command line as a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chargen import checkpoint
+from chargen.architecture import GATES, Architecture
+from chargen.checkpoint import Checkpoint
+from chargen.vocabulary import Vocabulary
+
+STORY = (
+    "The tide went out and the boats lay down on the sand.\n"
+    "“Wait,” said the heron — “it comes back.”\n"
+    "It came back; it went out; nobody counted.\n"
+) * 8
+
+Chargen = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a text as UTF-8, line ends as they are, and return its path."""
+    path.write_bytes(text.encode())
+    return path
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Path:
+    """A file with about a kilobyte of prose."""
+    return write(tmp_path / "story.txt", STORY)
+
+
+def random_weights(
+    architecture: Architecture, characters: int, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Weights large enough that every gate does something."""
+    random = np.random.default_rng(seed)
+    weights = {
+        name: random.normal(0, 0.4, shape).astype(np.float32)
+        for name, shape in architecture.shapes(characters).items()
+    }
+    weights["embedding.weight"][characters] = 0
+    return weights
+
+
+@pytest.fixture(params=sorted(GATES))
+def architecture(request: pytest.FixtureRequest) -> Architecture:
+    """Two small layers of each kind."""
+    return Architecture(request.param, layers=2, hidden=11, embed=7)
+
+
+def tiny_checkpoint(text: str = STORY, arch: str = "gru", seed: int = 0) -> Checkpoint:
+    """An untrained model that knows the characters of a text."""
+    vocabulary = Vocabulary("".join(sorted(set(text))), escape=0.01)
+    architecture = Architecture(arch, layers=1, hidden=12, embed=5)
+    weights = random_weights(architecture, len(vocabulary), seed)
+    return Checkpoint(architecture, vocabulary, weights)
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    """A model on disk, as a run called tiny in the folder runs."""
+    path = tmp_path / "runs" / "tiny" / "best.safetensors"
+    path.parent.mkdir(parents=True)
+    checkpoint.write(path, tiny_checkpoint())
+    return path
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """An environment in which a process finds nothing of the user's."""
+    settings = {
+        "CHARGEN_CACHE": str(tmp_path / "cache"),
+        "CHARGEN_CHECKPOINTS": str(tmp_path / "runs"),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONPATH": str(Path(__file__).parent.parent),
+    }
+    return {k: v for k, v in os.environ.items() if not k.startswith("CHARGEN")} | settings
+
+
+@pytest.fixture
+def chargen(tmp_path: Path, environment: dict[str, str]) -> Chargen:
+    """Run the command line as a process, in an empty folder with its own cache and runs."""
+
+    def run(
+        *arguments: str | Path, stdin: bytes = b"", extra: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            command(arguments),
+            input=stdin,
+            capture_output=True,
+            cwd=tmp_path,
+            env=environment | (extra or {}),
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def command(arguments: Sequence[str | Path]) -> list[str]:
+    """Return the command line of a chargen process."""
+    return [sys.executable, "-m", "chargen", *map(str, arguments)]
+
+
+def one_line_error(result: subprocess.CompletedProcess[bytes], code: int = 1) -> str:
+    """Check that a command failed as it should, and return its one line."""
+    lines = [line for line in result.stderr.decode().splitlines() if not line.startswith("model ")]
+    assert result.returncode == code, result.stderr.decode()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("error: ")
+    assert lines[0].endswith(".")
+    return lines[0]

@@ -1,0 +1,193 @@
+"""The model file: what goes in comes out, and nothing bad gets in."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from chargen import checkpoint
+from chargen.errors import CheckpointError
+from tests.conftest import tiny_checkpoint
+
+
+def header_of(path: Path) -> dict[str, str]:
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    metadata: dict[str, str] = json.loads(data[8 : 8 + length])["__metadata__"]
+    return metadata
+
+
+def altered(path: Path, **changes: Any) -> Path:
+    """Write the file again with some of the JSON header's keys replaced, or dropped if None."""
+    metadata = header_of(path)
+    header = json.loads(metadata["chargen"])
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(header[key], dict):
+            header[key] |= value
+        else:
+            header[key] = value
+    metadata["chargen"] = json.dumps(header)
+    save_file(load_file(path), path, metadata)
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "model.safetensors"
+    checkpoint.write(file, tiny_checkpoint())
+    return file
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    """Every field and every bit comes back."""
+    saved = replace(
+        tiny_checkpoint("aéΩ😀\0\n"),
+        settings={"lr": 0.1},
+        corpus={"sha256": "x"},
+        figures={"perplexity": 1 / 3},
+        history=[{"step": 1}],
+        training={"step": 7},
+        tensors={"generator": np.arange(5, dtype=np.uint8), "state.0.0": np.ones((2, 3), "f4")},
+    )
+    checkpoint.write(tmp_path / "m", saved)
+    again = checkpoint.read(tmp_path / "m", resume=True)
+    for field in ("architecture", "vocabulary", "settings", "corpus", "figures", "history"):
+        assert getattr(again, field) == getattr(saved, field)
+    assert again.training == saved.training
+    for one, other in ((again.weights, saved.weights), (again.tensors, saved.tensors)):
+        assert one.keys() == other.keys()
+        assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_a_model_to_use_reads_no_training(path: Path) -> None:
+    """Only resuming reads the optimizer's tensors."""
+    checkpoint.write(
+        path, replace(checkpoint.read(path), training={"step": 1}, tensors={"a": np.ones(2)})
+    )
+    assert checkpoint.read(path).tensors == {}
+
+
+def test_any_safetensors_reader_can_read_it(path: Path) -> None:
+    """The file is plain safetensors: names, shapes and a metadata of strings."""
+    assert load_file(path)["layers.0.weight_hh"].shape == (36, 12)
+    assert header_of(path)["format"] == "chargen"
+
+
+def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk is full the old model is whole and nothing else is left."""
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match="cannot be written: no space left on device"):
+        checkpoint.write(path, tiny_checkpoint(seed=1))
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_file_has_ordinary_permissions(path: Path) -> None:
+    """A model can be shared as any new file can."""
+    other = path.with_name("plain")
+    other.write_bytes(b"")
+    assert path.stat().st_mode == other.stat().st_mode
+
+
+@pytest.mark.parametrize("kept", [0, 5, 8, 100, -1])
+def test_a_truncated_file_is_refused(path: Path, kept: int) -> None:
+    """Half a file is no model."""
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(CheckpointError, match="is damaged or not a chargen model"):
+        checkpoint.read(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"\x80\x04pickle", b"\xff" * 100, struct.pack("<Q", 1 << 60) + b"{}"]
+)
+def test_what_is_not_safetensors_is_refused(path: Path, content: bytes) -> None:
+    """A text, a pickle, noise, or a header of a thousand petabytes: each one line."""
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="whole safetensors file"):
+        checkpoint.read(path)
+
+
+def test_another_programs_tensors_are_refused(path: Path) -> None:
+    """A safetensors file without our mark is not guessed at."""
+    save_file({"a": np.ones(3)}, path)
+    with pytest.raises(CheckpointError, match="does not say that it is chargen's"):
+        checkpoint.read(path)
+
+
+def test_another_version_is_refused_by_name(path: Path) -> None:
+    """A file from the future says which version it has and which can be read."""
+    save_file(load_file(path), path, header_of(path) | {"version": "2"})
+    with pytest.raises(CheckpointError, match="format version '2', this chargen reads version 1"):
+        checkpoint.read(path)
+
+
+def test_tensors_must_be_there_and_fit(path: Path) -> None:
+    """A tensor that is missing, mis-shaped, of another type or not finite is named."""
+    tensors, metadata = load_file(path), header_of(path)
+    name = "layers.0.weight_hh"
+    for change, why in (
+        (None, "is missing"),
+        (tensors[name].T.copy(), "has not the shape"),
+        (tensors[name].astype(np.float64), "is not float32"),
+        (np.full_like(tensors[name], np.nan), "not finite"),
+    ):
+        broken = {k: v for k, v in tensors.items() if k != name}
+        save_file(broken if change is None else broken | {name: change}, path, metadata)
+        with pytest.raises(CheckpointError, match=f"{name} .*{why}|{name} {why}"):
+            checkpoint.read(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"architecture": 3},
+        {"architecture": {"arch": "transformer-xl"}},
+        {"architecture": {"hidden": -12}},
+        {"architecture": {"hidden": 10**12}},
+        {"architecture": {"hidden": "12"}},
+        {"architecture": {"layers": 1.0}},
+        {"architecture": {"surprise": 1}},
+        {"architecture": {"tied": True}},
+        {"vocabulary": []},
+        {"vocabulary": {"characters": "aa"}},
+        {"vocabulary": {"characters": ""}},
+        {"vocabulary": {"characters": "\ud800"}},
+        {"vocabulary": {"characters": 7}},
+        {"vocabulary": {"escape": 2}},
+        {"vocabulary": {"escape": None}},
+        {"settings": []},
+        {"figures": "good"},
+    ],
+)
+def test_a_header_that_lies_is_refused(path: Path, changes: dict[str, Any]) -> None:
+    """Whatever the header claims is checked before it is believed."""
+    with pytest.raises(CheckpointError, match="is damaged or not a chargen model"):
+        checkpoint.read(altered(path, **changes))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000])
+def test_a_header_that_is_no_json_object_is_refused(path: Path, text: str) -> None:
+    """Broken JSON, another kind of JSON, and a JSON bomb."""
+    save_file(load_file(path), path, header_of(path) | {"chargen": text})
+    with pytest.raises(CheckpointError, match="header is not"):
+        checkpoint.read(path)
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    """What is no file is not a model."""
+    for wrong in (tmp_path / "no.safetensors", tmp_path):
+        with pytest.raises(CheckpointError, match="is not a model file"):
+            checkpoint.read(wrong)

@@ -1,0 +1,415 @@
+"""The command line as a process: streams, exit codes, and one line for every mistake."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from chargen import checkpoint
+from tests.conftest import STORY, Chargen, command, one_line_error, tiny_checkpoint, write
+
+QUICK = ["--steps", "12", "--hidden", "16", "--evaluations", "2", "--precision", "fp32"]
+posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+
+
+@pytest.mark.parametrize(
+    "name", [[], *([n] for n in ("train", "sample", "perplexity", "runs", "info")),
+             ["corpus"], *(["corpus", n] for n in ("list", "get", "stats"))],
+)  # fmt: skip
+def test_every_command_explains_itself(chargen: Chargen, name: list[str]) -> None:
+    """-h and --help print the same to stdout, with an example."""
+    short, long = chargen(*name, "-h"), chargen(*name, "--help")
+    assert short.returncode == long.returncode == 0
+    assert short.stdout == long.stdout
+    assert short.stderr == b""
+    if name != ["corpus"]:
+        assert b"chargen " in short.stdout
+        assert b"Example: chargen" in short.stdout or b"Try: chargen" in short.stdout
+
+
+def test_the_main_job(chargen: Chargen, story: Path) -> None:
+    """Train, list, look, write, score: each command finds what the one before it made."""
+    trained = chargen("train", story, *QUICK)
+    assert trained.returncode == 0
+    assert trained.stdout == b""
+    said = trained.stderr.decode()
+    assert "run story" in said
+    assert "held-out perplexity" in said
+    assert "\x1b" not in said
+    assert "chargen sample -m story" in said
+    assert "story" in chargen("runs").stdout.decode()
+    about = chargen("info").stdout.decode()
+    assert "gru 1 × 16" in about
+    assert "held-out nats per character" in about
+    sampled = chargen("sample", "--length", "40", "--temp", "0.8")
+    assert len(sampled.stdout.decode()) == 40
+    assert sampled.stderr.decode().startswith("model story (gru 1 × 16")
+    scored = chargen("perplexity", story)
+    assert f"{len(STORY):,}" in scored.stdout.decode()
+
+
+def test_json_is_all_there_is(chargen: Chargen, story: Path) -> None:
+    """With --json standard output holds JSON with the contract's keys, standard error nothing."""
+    trained = chargen("train", story, *QUICK, "--json")
+    events = [json.loads(line) for line in trained.stdout.splitlines()]
+    assert trained.stderr == b""
+    assert {event["event"] for event in events} == {"start", "step", "eval", "sample", "done"}
+    done = events[-1]
+    assert done["event"] == "done"
+    assert {"best", "last", "valid", "seconds", "characters_seen", "stopped"} <= done.keys()
+    keys = {"characters", "unknown", "nats_per_char", "perplexity", "bpc", "bits_per_byte", "model"}
+    one = json.loads(chargen("perplexity", story, "--json").stdout)
+    assert keys <= one.keys()
+    assert one["model"] == "story"
+    two = json.loads(chargen("perplexity", story, story, "--json").stdout)
+    assert two["total"]["characters"] == 2 * one["characters"]
+    assert [row["perplexity"] for row in two["texts"]] == [one["perplexity"]] * 2
+    samples = chargen("sample", "-n", "3", "--seed", "5", "--length", "9", "--json").stdout
+    rows = [json.loads(line) for line in samples.splitlines()]
+    assert [row.keys() for row in rows] == [{"text", "seed", "nats_per_char", "finish"}] * 3
+    assert [row["seed"] for row in rows] == [5, 6, 7]
+    assert json.loads(chargen("info", "--json").stdout)["figures"]["perplexity"] > 1
+    assert json.loads(chargen("runs", "--json").stdout.splitlines()[0])["model"] == "story"
+    names = [
+        json.loads(line)["name"] for line in chargen("corpus", "list", "--json").stdout.splitlines()
+    ]
+    assert names[0] == "pydoc"
+    stats = json.loads(chargen("corpus", "stats", story, "--json").stdout)
+    assert stats["characters"] == len(STORY)
+    assert stats["counts"]["“"] == STORY.count("“")
+
+
+def test_a_seed_repeats_a_text(chargen: Chargen, model_file: Path) -> None:
+    """Same seed, same bytes; the seed that was chosen is said, so that any text can be repeated."""
+    one = chargen("sample", "--length", "60")
+    seed = one.stderr.decode().split("seed ")[1].strip()
+    assert chargen("sample", "--length", "60", "--seed", seed).stdout == one.stdout
+    assert chargen("sample", "--length", "60").stdout != one.stdout
+
+
+def test_samples_go_to_a_file_byte_for_byte(
+    chargen: Chargen, model_file: Path, tmp_path: Path
+) -> None:
+    """-o writes what standard output would get, and standard output stays empty."""
+    plain = chargen("sample", "--length", "60", "--seed", "1").stdout
+    result = chargen("sample", "--length", "60", "--seed", "1", "-o", "a.txt")
+    assert result.stdout == b""
+    assert (tmp_path / "a.txt").read_bytes() == plain
+
+
+def test_primes_come_from_anywhere(chargen: Chargen, model_file: Path, story: Path) -> None:
+    """An option, a file and standard input prime alike."""
+    write(story.parent / "prime.txt", "The tide")
+    options = ["sample", "--seed", "1", "--length", "20"]
+    outputs = {
+        chargen(*options, "--prime", "The tide").stdout,
+        chargen(*options, "--prime-file", "prime.txt").stdout,
+        chargen(*options, "--prime-file", "-", stdin=b"The tide").stdout,
+    }
+    assert len(outputs) == 1
+    assert chargen(*options).stdout not in outputs
+
+
+def test_several_samples_are_lines(chargen: Chargen, model_file: Path) -> None:
+    """With -n each sample ends with a line break, and --stop at one makes each a line."""
+    result = chargen("sample", "-n", "4", "--stop", r"\n", "--length", "30", "--seed", "1")
+    assert len(result.stdout.decode().splitlines()) == 4
+
+
+def test_text_comes_from_standard_input_and_gzip(
+    chargen: Chargen, model_file: Path, story: Path
+) -> None:
+    """- and .gz give the same figures as the file; train reads them too."""
+    (story.parent / "story.txt.gz").write_bytes(gzip.compress(STORY.encode()))
+    figures = [
+        json.loads(chargen("perplexity", name, "--json", stdin=STORY.encode()).stdout)[
+            "nats_per_char"
+        ]
+        for name in ("story.txt", "-", "story.txt.gz")
+    ]
+    assert figures[0] == figures[1] == figures[2]
+    assert chargen("train", "-", *QUICK, stdin=STORY.encode()).returncode == 0
+
+
+@posix_only
+def test_a_closed_pipe_ends_quietly(environment: dict[str, str], model_file: Path) -> None:
+    """`chargen sample | head` leaves no complaint."""
+    process = subprocess.Popen(
+        command(["sample", "--length", "1000000", "-q"]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(10)
+    process.stdout.close()
+    assert process.wait(timeout=30) == 0
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+@posix_only
+def test_text_is_streamed(environment: dict[str, str], model_file: Path) -> None:
+    """The first characters arrive while the rest is still being written."""
+    process = subprocess.Popen(
+        command(["sample", "--length", "100000000", "-q"]), stdout=subprocess.PIPE, env=environment
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(1)
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+@posix_only
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_saves(
+    environment: dict[str, str], chargen: Chargen, story: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C and SIGTERM end training with exit code 130, saved and ready to go on."""
+    arguments = [
+        "train",
+        str(story),
+        *QUICK,
+        "--steps",
+        "100000",
+        "--evaluations",
+        "100000",
+        "--json",
+    ]
+    process = subprocess.Popen(
+        command(arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=story.parent,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line)["event"] == "eval":
+            break
+    process.send_signal(number)
+    rest, said = process.communicate(timeout=60)
+    done = json.loads(rest.splitlines()[-1])
+    assert process.returncode == 130
+    assert said == b""
+    assert done["stopped"] == "interrupted"
+    steps = str(done["step"] + 5)
+    again = chargen("train", story, "--resume", "--steps", steps, "--json")
+    assert json.loads(again.stdout.splitlines()[0])["step"] == done["step"]
+
+
+@posix_only
+@pytest.mark.parametrize("delay", [0.05, 0.4])
+def test_a_killed_run_resumes_to_the_same_weights(
+    environment: dict[str, str], chargen: Chargen, story: Path, delay: float
+) -> None:
+    """SIGKILL at any moment, then --resume: bit for bit the weights of a run left alone."""
+    arguments = [
+        "train",
+        str(story),
+        *QUICK,
+        "--steps",
+        "120",
+        "--evaluations",
+        "24",
+        "--dropout",
+        "0.2",
+    ]
+    process = subprocess.Popen(
+        command([*arguments, "--name", "killed", "--json"]),
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=story.parent,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(delay)
+    process.kill()
+    process.communicate()
+    resumed = chargen("train", story, "--resume", "--name", "killed")
+    assert resumed.returncode == 0, resumed.stderr.decode()
+    assert chargen(*arguments, "--name", "whole").returncode == 0
+    folder = story.parent / "runs"
+    for name in ("best", "last"):
+        one = checkpoint.read(folder / "killed" / f"{name}.safetensors", resume=True)
+        two = checkpoint.read(folder / "whole" / f"{name}.safetensors", resume=True)
+        for ours, theirs in ((one.weights, two.weights), (one.tensors, two.tensors)):
+            assert ours.keys() == theirs.keys()
+            assert all((ours[key] == theirs[key]).all() for key in ours)
+    steps = [
+        json.loads(line)["step"]
+        for line in (folder / "killed" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert steps == sorted(steps)
+
+
+MISTAKES = {
+    "train empty.txt": "empty.txt is empty",
+    "train short.txt --bptt 99": "less than one window of 99",
+    "train binary.bin": "looks like a binary file",
+    "train bad.txt": "bad.txt is not utf-8 text: byte 0xff at offset 3",
+    "train missing.txt": "missing.txt does not exist",
+    "train hollow": "hollow holds no text files",
+    "train text8": "Run: chargen corpus get text8",
+    "train story.txt --name tiny": "the run 'tiny' exists already",
+    "train story.txt --out story.txt": "cannot be written",
+    "train story.txt --resume": "no run to resume",
+    "train story.txt --resume --name tiny": "no run 'tiny' to resume",
+    "train story.txt --from nobody": "no model or run 'nobody'",
+    "train story.txt --device cuda --steps 1": "there is no cuda device here",
+    "sample -m nobody": "There are: tiny, starter",
+    "sample -m truncated.safetensors": "is damaged or not a chargen model",
+    "sample -m future.safetensors": "format version '99'",
+    "sample -m story.txt": "is damaged or not a chargen model",
+    "sample --prime Ω": "never seen: 'Ω' (U+03A9)",
+    "sample --prime-file missing.txt": "missing.txt does not exist",
+    "perplexity missing.txt": "missing.txt does not exist",
+    "perplexity empty.txt": "empty.txt is empty",
+    "perplexity bad.txt": "byte 0xff at offset 3",
+    "info nobody": "no model or run 'nobody'",
+    "corpus get nothing": "There are: pydoc",
+    "corpus stats missing.txt": "missing.txt does not exist",
+}
+
+MISUSES = {
+    "sample --temp -1": "--temp is -1",
+    "sample --temp nan": "--temp is nan",
+    "sample --top-p 1.5": "--top-p is 1.5",
+    "sample --top-p 0": "--top-p is 0",
+    "sample --length -5": "--length is -5",
+    "sample -o hollow": "hollow cannot be written",
+    "train story.txt --hidden 0": "--hidden is 0",
+    "train story.txt --minutes 1 --steps 2": "two budgets",
+    "train story.txt --resume --from tiny": "exclude each other",
+    "train story.txt --name ../up": "cannot be a run's name",
+    "train story.txt --arch perceptron": "Choose one of elman, gru, lstm",
+}
+
+
+@pytest.fixture
+def mess(tmp_path: Path, story: Path, model_file: Path) -> None:
+    """One of everything that can be wrong with a file."""
+    write(tmp_path / "empty.txt", "")
+    write(tmp_path / "short.txt", "short")
+    (tmp_path / "binary.bin").write_bytes(bytes(range(256)))
+    (tmp_path / "bad.txt").write_bytes(b"abc\xffdef")
+    (tmp_path / "hollow").mkdir()
+    whole = model_file.read_bytes()
+    (tmp_path / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
+    version = b'"version":"1"'
+    assert version in whole
+    (tmp_path / "future.safetensors").write_bytes(
+        resized(whole.replace(version, b'"version":"99"'), 1)
+    )
+
+
+def resized(data: bytes, by: int) -> bytes:
+    """Return a safetensors file whose header has grown, with its length corrected."""
+    return (int.from_bytes(data[:8], "little") + by).to_bytes(8, "little") + data[8:]
+
+
+@pytest.mark.usefixtures("mess")
+@pytest.mark.parametrize("mistake", [*MISTAKES, *MISUSES])
+def test_every_mistake_gets_one_line(chargen: Chargen, mistake: str) -> None:
+    """The line names the thing and the next step; nothing is on stdout; there is no traceback."""
+    code = 1 if mistake in MISTAKES else 2
+    result = chargen(*mistake.split())
+    line = one_line_error(result, code)
+    assert (MISTAKES | MISUSES)[mistake] in line
+    assert result.stdout == b""
+
+
+@pytest.mark.usefixtures("mess")
+def test_debug_shows_where_an_error_arose(chargen: Chargen) -> None:
+    """The traceback is there for who asks for it."""
+    result = chargen("perplexity", "missing.txt", "--debug")
+    assert b"Traceback" in result.stderr
+    assert result.stderr.decode().splitlines()[-1].startswith("error: missing.txt does not exist")
+
+
+def test_a_defect_asks_for_a_report(tmp_path: Path, environment: dict[str, str]) -> None:
+    """What nobody foresaw is one line too, with the versions to report."""
+    code = (
+        "import sys; sys.argv = ['chargen', 'runs']; import chargen.runs, chargen.cli\n"
+        "def broken(*_): raise RuntimeError('two\\nlines')\n"
+        "chargen.runs.runs = broken\nchargen.cli.main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        env=environment,
+        cwd=tmp_path,
+        check=False,
+    )
+    line = one_line_error(result)
+    assert "a defect of chargen: RuntimeError: two lines" in line
+    assert "Python 3." in line
+
+
+def test_wrong_usage_exits_with_two(chargen: Chargen) -> None:
+    """An unknown option, a word for a number, a missing text."""
+    for arguments in (
+        ["sample", "--wild"],
+        ["sample", "--temp", "hot"],
+        ["perplexity"],
+        ["nonsense"],
+    ):
+        result = chargen(*arguments)
+        assert result.returncode == 2
+        assert b"Traceback" not in result.stderr
+
+
+def test_quiet_says_nothing(chargen: Chargen, model_file: Path, story: Path) -> None:
+    """With -q standard error stays empty."""
+    assert chargen("sample", "--length", "5", "-q").stderr == b""
+    assert chargen("perplexity", story, "-q").stderr == b""
+    assert chargen("train", story, *QUICK, "-q").stderr == b""
+
+
+def test_any_console_encoding_will_do(chargen: Chargen, model_file: Path) -> None:
+    """An ASCII terminal gets UTF-8, not a traceback."""
+    plain = chargen("sample", "--length", "200", "--seed", "1").stdout
+    ascii_only = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    assert chargen("sample", "--length", "200", "--seed", "1", extra=ascii_only).stdout == plain
+    assert "—" in plain.decode()
+
+
+@posix_only
+def test_control_characters_do_not_reach_a_terminal(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """On a terminal they are shown as pictures; with --raw, or in a pipe, they are what they are."""
+    import pty
+
+    folder = tmp_path / "runs" / "wild"
+    folder.mkdir(parents=True)
+    checkpoint.write(folder / "best.safetensors", tiny_checkpoint("\x1b[]\x07\x9b"))
+
+    def seen(*options: str) -> bytes:
+        ours, theirs = pty.openpty()
+        arguments = command(["sample", "--length", "80", "--seed", "1", "-q", *options])
+        subprocess.run(arguments, stdout=theirs, env=environment, check=True, timeout=60)
+        os.close(theirs)
+        data = b""
+        try:
+            while chunk := os.read(ours, 4096):
+                data += chunk
+        except OSError:
+            pass
+        os.close(ours)
+        return data
+
+    assert b"\x1b" not in seen()
+    assert "␛" in seen().decode()
+    assert b"\x1b" in seen("--raw")

@@ -1,0 +1,111 @@
+"""Which model is meant, and which run is new."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from chargen import checkpoint, runs
+from chargen.errors import CheckpointError, RunError, UsageError
+from chargen.runs import Run
+from tests.conftest import tiny_checkpoint
+
+
+def made(out: Path, name: str, when: float, last: bool = False) -> Run:
+    run = Run(out / name)
+    run.folder.mkdir(parents=True)
+    checkpoint.write(run.last if last else run.best, tiny_checkpoint())
+    os.utime(run.last if last else run.best, (when, when))
+    return run
+
+
+def test_the_newest_run_is_the_default(tmp_path: Path) -> None:
+    """Without a name the run that was last written to is meant; its best model, if it has one."""
+    made(tmp_path, "old", 1000)
+    new = made(tmp_path, "new", 2000, last=True)
+    assert runs.find(None, tmp_path) == new.last
+    checkpoint.write(new.best, tiny_checkpoint())
+    assert runs.find(None, tmp_path) == new.best
+    assert [run.name for run in runs.runs(tmp_path)] == ["new", "old"]
+
+
+def test_the_starter_model_is_there_before_any_training(tmp_path: Path) -> None:
+    """In an empty folder, or none at all, the model that comes with chargen is meant."""
+    assert runs.find(None, tmp_path / "nowhere") == Run(runs.STARTER).best
+    assert runs.find("starter", tmp_path) == Run(runs.STARTER).best
+    made(tmp_path, "mine", 1)
+    assert runs.find(None, tmp_path) != Run(runs.STARTER).best
+
+
+def test_a_model_is_found_by_name_folder_or_file(tmp_path: Path) -> None:
+    """A run's name, its folder and its file mean the same."""
+    run = made(tmp_path, "mine", 1)
+    assert runs.find("mine", tmp_path) == run.best
+    assert runs.find(str(run.folder), tmp_path / "elsewhere") == run.best
+    assert runs.find(str(run.best), tmp_path) == run.best
+    assert runs.label(run.best) == "mine"
+    assert runs.label(Path("shared/bard.safetensors")) == "bard.safetensors"
+
+
+def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
+    """A name that does not exist is answered by those that do."""
+    made(tmp_path, "mine", 1)
+    with pytest.raises(CheckpointError, match="There are: mine, starter"):
+        runs.find("yours", tmp_path)
+
+
+def test_a_new_run_is_named_after_its_corpus(tmp_path: Path) -> None:
+    """Names come from the file's, and count up rather than overwrite."""
+    run = runs.create(tmp_path / "deep" / "out", None, "my novel (2).txt.gz")
+    assert run.name == "my-novel-2"
+    run.metrics.write_text("{}")
+    assert (
+        runs.create(tmp_path / "deep" / "out", None, "my novel (2).txt.gz").name == "my-novel-2-2"
+    )
+
+
+def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
+    """A name that is taken is an error that says how to go on."""
+    made(tmp_path, "mine", 1)
+    with pytest.raises(RunError, match="--resume"):
+        runs.create(tmp_path, "mine", "x")
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../up", "a/b", "a\\b", ".hidden", "x" * 101, "a\n"]
+)
+def test_a_name_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
+    """A run's name is a plain folder name."""
+    with pytest.raises(UsageError, match="cannot be a run's name"):
+        runs.create(tmp_path, name, "x")
+
+
+def test_an_unwritable_folder_is_found_before_training(tmp_path: Path) -> None:
+    """A file where the folder should be, for example."""
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunError, match="cannot be written"):
+        runs.create(tmp_path / "file", None, "x")
+
+
+def test_resuming_picks_a_run_that_can_be_resumed(tmp_path: Path) -> None:
+    """A run with only a best model cannot go on."""
+    made(tmp_path, "shared", 3000)
+    made(tmp_path, "first", 1000, last=True)
+    made(tmp_path, "second", 2000, last=True)
+    assert runs.existing(tmp_path, None).name == "second"
+    assert runs.existing(tmp_path, "first").name == "first"
+    with pytest.raises(RunError, match="can be resumed: second, first"):
+        runs.existing(tmp_path, "shared")
+
+
+def test_history_is_rewound_to_a_step(tmp_path: Path) -> None:
+    """What a resumed run will do again, and half a line, are dropped."""
+    run = Run(tmp_path)
+    for step in (1, 2, 3):
+        run.record({"step": step})
+    with run.metrics.open("a") as file:
+        file.write('{"step": 1, "hal')
+    run.rewind(2)
+    assert run.metrics.read_text() == '{"step": 1}\n{"step": 2}\n'

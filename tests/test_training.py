@@ -1,0 +1,306 @@
+"""The training loop: it learns, saves, resumes, rolls back, and evaluation leaves no trace."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from chargen import checkpoint
+from chargen.errors import RunError, TrainingError
+from chargen.launch import Request, launch
+from chargen.model import load
+from chargen.training import Report, Trainer, pick_device, pick_precision
+from tests.conftest import STORY, write
+
+TINY: dict[str, Any] = {
+    "hidden": 16, "embed": 8, "batch": 4, "bptt": 16, "steps": 40, "precision": "fp32",
+    "evaluations": 4, "lr": 0.01,
+}  # fmt: skip
+
+
+def trainer(story: Path, **options: Any) -> Trainer:
+    request: dict[str, Any] = {"out": story.parent / "runs", "sources": [str(story)]}
+    for name in ("name", "resume", "base", "valid", "as_bytes"):
+        if name in options:
+            request[name] = options.pop(name)
+    settings = options if request.get("resume") else TINY | options
+    return launch(Request(given=settings, **request))
+
+
+def run(story: Path, **options: Any) -> tuple[Trainer, list[Report]]:
+    made = trainer(story, **options)
+    return made, list(made)
+
+
+def weights(made: Trainer) -> dict[str, np.ndarray]:
+    return made.network.arrays()
+
+
+def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return all(np.array_equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("arch", ["elman", "gru", "lstm"])
+def test_training_learns(story: Path, arch: str) -> None:
+    """Every kind of network ends far below where it began, on text it has not trained on."""
+    _, reports = run(story, arch=arch, dropout=0.1, layers=2, steps=120)
+    evals = [report.data for report in reports if report.event == "eval"]
+    assert evals[-1]["nats_per_char"] < 0.8 * evals[0]["nats_per_char"]
+
+
+def test_reports_tell_the_whole_story(story: Path) -> None:
+    """Start, a report a step, evaluations with samples, done; with the keys of the contract."""
+    made, reports = run(story)
+    assert [report.event for report in reports].count("step") == 40
+    assert reports[0].event == "start"
+    done = reports[-1].data
+    assert reports[-1].event == "done"
+    assert done["stopped"] == "budget"
+    assert done["best"] == str(made.run.best)  # type: ignore[union-attr]
+    assert {"characters", "unknown", "nats_per_char", "perplexity", "bpc", "bits_per_byte"} <= set(
+        done["valid"]
+    )
+    events = [report.event for report in reports if report.event in ("eval", "sample")]
+    assert events == ["eval", "sample"] * 4
+    lines = made.run.metrics.read_text().splitlines()  # type: ignore[union-attr]
+    assert sum(json.loads(line)["event"] == "eval" for line in lines) == 4
+
+
+def test_the_trainers_figure_is_the_scorers(story: Path) -> None:
+    """The best model on disk, scored by NumPy on the held-out end, has the figure reported."""
+    _, reports = run(story)
+    valid = reports[-1].data["valid"]
+    held_out = write(story.parent / "tail.txt", STORY[int(len(STORY) * 0.9) :])
+    result = load("story", story.parent / "runs").perplexity(held_out)
+    assert result.nats_per_char == pytest.approx(valid["nats_per_char"], abs=1e-3)
+    assert result.characters == valid["characters"]
+
+
+def test_evaluation_changes_nothing(story: Path) -> None:
+    """The same weights come out with one evaluation, with many, and with no held-out text saved."""
+    few, _ = run(story, evaluations=1, name="few", dropout=0.3)
+    many, _ = run(story, evaluations=40, name="many", dropout=0.3)
+    assert same(weights(few), weights(many))
+
+
+def test_held_out_text_touches_no_gradient(story: Path) -> None:
+    """Another held-out end with the same characters leaves the weights as they are."""
+    cut = int(len(STORY) * 0.9)
+    changed = STORY[:cut] + STORY[cut:][::-1]
+    one, _ = run(story)
+    other, _ = run(write(story.parent / "other.txt", changed))
+    assert same(weights(one), weights(other))
+
+
+def test_training_twice_gives_the_same_weights(story: Path) -> None:
+    """Same seed, same text, same machine: same weights; another seed, other weights."""
+    one, two, three = (run(story, seed=seed, name=f"r{n}")[0] for n, seed in enumerate((1, 1, 2)))
+    assert same(weights(one), weights(two))
+    assert not same(weights(one), weights(three))
+
+
+@pytest.mark.parametrize("arch", ["elman", "gru", "lstm"])
+@pytest.mark.parametrize("interrupted_at", [3, 17])
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    story: Path, arch: str, interrupted_at: int
+) -> None:
+    """Bit for bit: weights, optimizer, history and best model, in fp32 and across epochs."""
+    whole, _ = run(story, arch=arch, dropout=0.2, layers=2, name="whole")
+    first = trainer(story, arch=arch, dropout=0.2, layers=2, name="parts")
+    for report in first:
+        if report.event == "step" and report.data["step"] == interrupted_at:
+            first.stop()
+    assert report.data["stopped"] == "interrupted"
+    second, _ = run(story, name="parts", resume=True)
+    one = checkpoint.read(whole.run.last, resume=True)  # type: ignore[union-attr]
+    two = checkpoint.read(second.run.last, resume=True)  # type: ignore[union-attr]
+    assert same(dict(one.weights), dict(two.weights))
+    assert same(dict(one.tensors), dict(two.tensors))
+    timeless = [
+        [{k: v for k, v in entry.items() if k != "seconds"} for entry in saved.history]
+        for saved in (one, two)
+    ]
+    assert timeless[0] == timeless[1]
+
+
+def test_resuming_in_bf16_is_exact_too(story: Path) -> None:
+    """The recurrent state is kept in full, whatever the precision of the products."""
+    whole, _ = run(story, precision="bf16", layers=2, name="whole")
+    first = trainer(story, precision="bf16", layers=2, name="parts")
+    for report in first:
+        if report.event == "step" and report.data["step"] == 9:
+            first.stop()
+    second = trainer(story, name="parts", resume=True)
+    list(second)
+    assert same(weights(whole), weights(second))
+
+
+def test_time_spent_counts_after_resuming(story: Path) -> None:
+    """A run of some minutes goes on with the minutes that are left."""
+    first = trainer(story, steps=None, minutes=0.02)
+    for report in first:
+        if report.event == "step" and report.data["seconds"] > 0.3:
+            first.stop()
+    _, reports = run(story, resume=True)
+    assert reports[0].data["seconds"] == pytest.approx(report.data["seconds"])
+    assert reports[-1].data["seconds"] == pytest.approx(1.2, abs=0.5)
+
+
+def test_a_finished_run_is_not_resumed_without_a_larger_budget(story: Path) -> None:
+    """The error says what was spent; a larger budget goes on."""
+    run(story)
+    with pytest.raises(RunError, match=r"has spent its budget \(40 steps\)"):
+        trainer(story, resume=True)
+    _, reports = run(story, resume=True, steps=44)
+    assert reports[-1].data["step"] == 44
+
+
+def test_resuming_checks_corpus_and_architecture(story: Path) -> None:
+    """Another text, another size or another seed is refused by name."""
+    made = trainer(story)
+    made.save("last")
+    other = write(story.parent / "other.txt", STORY + "x")
+    with pytest.raises(RunError, match=r"was trained on story\.txt .* this text is another"):
+        trainer(other, resume=True)
+    with pytest.raises(RunError, match="has --hidden 16, not 32"):
+        trainer(story, resume=True, hidden=32)
+    with pytest.raises(RunError, match="has --arch gru, not lstm"):
+        trainer(story, resume=True, arch="lstm")
+
+
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+def test_a_loss_that_is_not_finite_is_rolled_back(
+    story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights go back to the last good state, the learning rate is halved, training goes on."""
+    made = trainer(story)
+    plain, calls = made.network.forward, []
+
+    def failing(*arguments: Any) -> Any:
+        logits, state = plain(*arguments)
+        calls.append(made.network.training)
+        return (logits * math.nan if sum(calls) == 15 else logits), state
+
+    monkeypatch.setattr(made.network, "forward", failing)
+    reports = list(made)
+    (back,) = [report.data for report in reports if report.event == "rollback"]
+    assert back == {"step": 15, "to": 10, "rate": 0.5}
+    rates = {r.data["step"]: r.data["lr"] for r in reports if r.event == "step"}
+    assert rates[40] == pytest.approx(0.01 * 0.5 * (40 / 50) * (1 - 39 / 40))
+    assert reports[-1].data["step"] == 40
+    assert all(np.isfinite(array).all() for array in weights(made).values())
+
+
+def test_a_loss_that_never_recovers_ends_training(
+    story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After so many rollbacks in a row the error names the learning rate; the state is sound."""
+    made = trainer(story)
+    plain = made.network.forward
+    monkeypatch.setattr(made.network, "forward", lambda *a: ((r := plain(*a))[0] * math.nan, r[1]))
+    with pytest.raises(TrainingError, match=r"non-finite after 8 rollbacks.*--lr than 0\.01"):
+        list(made)
+    assert all(np.isfinite(array).all() for array in weights(made).values())
+
+
+def test_patience_ends_training_early(story: Path) -> None:
+    """Without a new best for that many evaluations, training stops and says why."""
+    made = trainer(story, patience=2, steps=4000, evaluations=100, lr=0.05)
+    for report in made:
+        if report.event == "eval" and report.data["step"] >= 400:
+            made.lr = 0.0
+            made.counters.best = 0.0
+    assert report.data["stopped"] == "patience"
+    assert report.data["step"] <= 520
+
+
+def test_epochs_are_whole_passes(story: Path) -> None:
+    """Two epochs train on every character twice."""
+    made, reports = run(story, steps=None, epochs=2)
+    assert reports[-1].data["characters_seen"] == 2 * len(made.train)
+
+
+def test_without_held_out_text_the_latest_is_the_best(story: Path) -> None:
+    """Everything is trained on, no perplexity is claimed, and there is still a best model."""
+    made, reports = run(story, valid_fraction=0.0)
+    assert reports[-1].data["valid"] is None
+    best = checkpoint.read(made.run.best)  # type: ignore[union-attr]
+    assert same(dict(best.weights), weights(made))
+    assert "perplexity" not in best.figures
+
+
+def test_a_text_of_its_own_can_be_held_out(story: Path) -> None:
+    """With --valid all of the corpus is trained on, and strange characters are charged."""
+    held_out = write(story.parent / "valid.txt", "Ω tide")
+    made, reports = run(story, valid=str(held_out))
+    assert len(made.train) == len(STORY)
+    assert reports[-1].data["valid"]["characters"] == 6
+    assert reports[-1].data["valid"]["unknown"] == 1
+
+
+def test_one_distinct_character_trains(story: Path) -> None:
+    """There is nothing to learn, and that is no error."""
+    _, reports = run(write(story.parent / "a.txt", "a" * 500))
+    assert reports[-1].data["valid"]["perplexity"] == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("text", ["ab", "abc", "hello world"])
+def test_the_shortest_texts_train(story: Path, text: str) -> None:
+    """Two characters are enough when the window is chosen by itself."""
+    path = write(story.parent / "short.txt", text)
+    _, reports = run(path, batch=None, bptt=None, steps=3)
+    assert reports[-1].data["step"] == 3
+
+
+def test_fine_tuning_starts_from_the_model_and_learns_new_characters(story: Path) -> None:
+    """The old characters keep ids and rows; before the first step old text scores as before."""
+    run(story, name="base")
+    model = load("base", story.parent / "runs")
+    before = model.perplexity(story).nats_per_char
+    other = write(story.parent / "greek.txt", STORY + "ΑΒΓ" * 40)
+    made = trainer(other, base="base")
+    known = model.checkpoint.vocabulary.characters
+    assert made.vocabulary.characters == known + "ΑΒΓ"
+    assert same(
+        {"x": weights(made)["embedding.weight"][: len(known)]},
+        {"x": model.checkpoint.weights["embedding.weight"][:-1]},
+    )
+    assert not weights(made)["embedding.weight"][-1].any()
+    made.save("best")
+    after = load(made.run.best).perplexity(story).nats_per_char  # type: ignore[union-attr]
+    assert after == pytest.approx(before, abs=0.15)
+    with pytest.raises(RunError, match="has --hidden 16, not 20"):
+        trainer(other, base="base", hidden=20)
+
+
+def test_bytes_train_and_score(story: Path) -> None:
+    """A model of bytes is trained on bytes, and scored in bytes."""
+    _, reports = run(story, as_bytes=True, steps=5)
+    valid = reports[-1].data["valid"]
+    assert valid["bpc"] == pytest.approx(valid["bits_per_byte"])
+    assert load("story", story.parent / "runs").checkpoint.vocabulary.as_bytes
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    """The error names the device."""
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(TrainingError, match="no cuda device"):
+        pick_device("cuda")
+
+
+def test_bf16_is_chosen_only_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processor's own flags decide; what was asked for is kept."""
+    cpu = torch.device("cpu")
+    for probe in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, probe, lambda: False)
+    assert pick_precision("auto", cpu) == "fp32"
+    assert pick_precision("bf16", cpu) == "bf16"
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert pick_precision("auto", cpu) == "bf16"
