@@ -132,10 +132,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read(path: Path, *, resume: bool = False) -> Checkpoint:
+def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoint:
     """Read a checkpoint, believing nothing that it says before it is checked.
 
     Args:
+        weights: read the weights; without them, only what the header says.
         resume: read the tensors that only training needs, too.
 
     Raises:
@@ -148,13 +149,14 @@ def read(path: Path, *, resume: bool = False) -> Checkpoint:
             header = _header(path, file.metadata() or {})
             architecture, vocabulary = _model(path, header)
             present = set(file.keys())
-            weights = {}
+            arrays = {}
             for name, shape in architecture.shapes(len(vocabulary)).items():
                 if name not in present:
                     raise damaged(path, f"the tensor {name} is missing")
                 if tuple(file.get_slice(name).get_shape()) != shape:
                     raise damaged(path, f"the tensor {name} has not the shape {shape}")
-                weights[name] = _finite(path, name, file.get_tensor(name))
+                if weights:
+                    arrays[name] = _finite(path, name, file.get_tensor(name))
             tensors = {}
             if resume:
                 tensors = {
@@ -171,7 +173,7 @@ def read(path: Path, *, resume: bool = False) -> Checkpoint:
     return Checkpoint(
         architecture,
         vocabulary,
-        weights,
+        arrays,
         settings=_object(path, header, "settings"),
         corpus=_object(path, header, "corpus"),
         figures=_object(path, header, "figures"),

@@ -7,9 +7,11 @@ the commands, so that ``--help`` prints at once and only ``train`` pays for PyTo
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -231,9 +233,12 @@ def train(
             progress=progress,
         )
     with interruptible(trainer), _view(quiet) as view:
+        second = Throttle()
         for report in trainer:
-            if as_json:
+            if as_json and (report.event != "step" or second.due()):
                 emit({"event": report.event} | report.data)
+            elif as_json:
+                continue
             else:
                 view.show(report)
     last = report.data
@@ -242,6 +247,21 @@ def train(
         raise typer.Exit(INTERRUPTED)
     if not as_json and trainer.run is not None:
         say(f"now try: chargen sample -m {trainer.run.name} --temp 0.8", quiet)
+
+
+class Throttle:
+    """Lets something happen once a second, the first time at once."""
+
+    def __init__(self) -> None:
+        self.last = -math.inf
+
+    def due(self) -> bool:
+        """Return whether it is time again."""
+        now = time.monotonic()
+        if now - self.last < 1:
+            return False
+        self.last = now
+        return True
 
 
 def _view(quiet: bool) -> View:
@@ -512,7 +532,7 @@ def runs(
     rows = []
     for run in folder.runs(out) + ([starter] if starter.model.exists() else []):
         try:
-            saved = checkpoint.read(run.model)
+            saved = checkpoint.read(run.model, weights=False)
         except CheckpointError as error:
             say(f"{run.name}: {error}", quiet)
             continue
@@ -688,8 +708,6 @@ def corpus_stats(
     debug: DebugOption = False,
 ) -> None:
     """Show what a text looks like to the trainer."""
-    import math
-
     from chargen import catalog
     from chargen.corpus import open_text
     from chargen.display import visible

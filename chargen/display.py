@@ -74,7 +74,7 @@ def opening(data: dict[str, Any]) -> str:
     going_on = f", going on from step {data['step']:,}" if data["step"] else ""
     return (
         f"{data['network']} ({data['parameters']:,} parameters), {data['vocabulary']} characters\n"
-        f"{data['train_characters']:,} characters to train on, "
+        f"{data['corpus']}: {data['train_characters']:,} characters to train on, "
         f"{data['valid_characters']:,} held out\n"
         f"{budget} on {data['device']} in {settings['precision']}, batch {settings['batch']} × "
         f"{settings['bptt']}, lr {settings['lr']:g}, dropout {settings['dropout']:g}, "
@@ -127,6 +127,7 @@ class Lines:
         self.console = console
         self.speed = Speed()
         self.shown = -math.inf
+        self.sample = ""
 
     def __enter__(self) -> Lines:
         return self
@@ -150,9 +151,14 @@ class Lines:
                 )
         elif report.event == "eval":
             self._print(evaluation(data))
+        elif report.event == "sample":
+            self.sample = data["text"]
         elif report.event == "rollback":
             self._print(rollback(data))
         elif report.event == "done":
+            if self.sample:
+                body = visible(self.sample).strip("\n").replace("\n", "\n  | ")
+                self._print(f"a sample:\n  | {body}")
             self._print(closing(data))
 
     def _print(self, text: str) -> None:

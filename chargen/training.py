@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int32]
 
 WARM_UP = 50
-"""Steps over which the learning rate rises to its height, while Adam's moments fill."""
+SHORTEST_WARM_UP = 0.05
+"""Steps, or share of the budget if that is less, over which the learning rate rises to its height,
+while Adam's moments fill."""
 
 SAVE_EVERY = 60.0
 """Seconds of training after which the state is saved, evaluation or not."""
@@ -274,13 +276,9 @@ class Trainer:
 
         A non-finite loss or gradient is returned and not applied.
         """
-        counters = self.counters
-        rate = (
-            self.lr
-            * counters.rate
-            * min(1.0, (counters.step + 1) / WARM_UP)
-            * max(0.0, 1 - self.progress())
-        )
+        progress = self.progress()
+        risen = max((self.counters.step + 1) / WARM_UP, progress / SHORTEST_WARM_UP)
+        rate = self.lr * self.counters.rate * min(1.0, risen) * max(0.0, 1 - progress)
         inputs = torch.from_numpy(window.inputs).to(self.device)
         targets = torch.from_numpy(window.targets).to(self.device).long()
         count = int((window.targets != PAST).sum())
@@ -377,6 +375,7 @@ class Trainer:
             "start",
             {
                 "run": self.run.name if self.run else None,
+                "corpus": ", ".join(self.corpus["names"]),
                 "network": str(architecture),
                 "parameters": architecture.parameters(len(self.vocabulary)),
                 "vocabulary": len(self.vocabulary),
@@ -409,12 +408,13 @@ class Trainer:
     def _done(self, stopped: str) -> Report:
         keys = Score(1, 0, 0.0, 0, 1, 0.0).json()
         saved = self.run is not None
+        valid = {key: self.figures[key] for key in keys if key in self.figures} or None
         return Report(
             "done",
             {
                 "best": str(self.run.best) if saved and self.run and self.figures else None,
                 "last": str(self.run.last) if saved and self.run else None,
-                "valid": {key: self.figures[key] for key in keys if key in self.figures} or None,
+                "valid": valid and valid | {"model": self.run.name if self.run else None},
                 "seconds": round(self.counters.seconds, 3),
                 "step": self.counters.step,
                 "characters_seen": self.counters.characters,

@@ -389,7 +389,7 @@ def test_any_console_encoding_will_do(chargen: Chargen, model_file: Path) -> Non
 def test_control_characters_do_not_reach_a_terminal(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """On a terminal they are shown as pictures; with --raw, or in a pipe, they are what they are."""
+    """On a terminal they are shown as pictures; with --raw they are what they are."""
     import pty
 
     folder = tmp_path / "runs" / "wild"

@@ -19,7 +19,8 @@ SETTINGS = {
     "lr": 0.004, "dropout": 0.1, "seed": 1,
 }  # fmt: skip
 START: dict[str, Any] = {
-    "run": "tale", "network": "gru 1 × 64", "parameters": 1000, "vocabulary": 50, "step": 0,
+    "run": "tale", "corpus": "tale.txt",
+    "network": "gru 1 × 64", "parameters": 1000, "vocabulary": 50, "step": 0,
     "train_characters": 900, "valid_characters": 100, "settings": SETTINGS, "device": "cpu",
 }  # fmt: skip
 
@@ -54,7 +55,8 @@ DONE = Report(
 )  # fmt: skip
 
 STORY = [
-    Report("start", START), step(1), evaluation(1, 3.0), Report("sample", {"step": 1, "text": "abc"}),
+    Report("start", START), step(1), evaluation(1, 3.0),
+    Report("sample", {"step": 1, "text": "abc"}),
     step(2), evaluation(2, 2.0), Report("sample", {"step": 2, "text": "the\x1b[2J tide"}), DONE,
 ]  # fmt: skip
 

@@ -68,7 +68,7 @@ def test_the_window_does_not_matter() -> None:
 
 @pytest.mark.parametrize("lanes", [2, 5, 8])
 def test_lanes_come_close_to_the_exact_pass(lanes: int) -> None:
-    """With burn-in the lanes' nats differ from the exact pass by less than 0.001 bits a character."""
+    """With burn-in the lanes differ from the exact pass by less than 0.001 bits a character."""
     exact, quick = scored(STORY, lanes=1), scored(STORY, lanes=lanes, burn_in=64)
     assert quick.characters == exact.characters
     assert abs(quick.bpc - exact.bpc) < 1e-3
