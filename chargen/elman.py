@@ -8,14 +8,54 @@ from torch import Tensor
 from chargen.layer import Layer
 
 
+class ElmanCell:
+    """h' = tanh(a), with a the whole pre-activation; see `chargen.recurrence.Cell`."""
+
+    inner = 0
+
+    def views(self, gates: Tensor) -> tuple[Tensor, ...]:
+        """Return the pre-activations as they are."""
+        return (gates,)
+
+    def advance(
+        self,
+        parts: tuple[Tensor, ...],
+        product: Tensor,
+        _bias: Tensor,
+        _before: tuple[Tensor, ...],
+        after: tuple[Tensor, ...],
+        _kept: Tensor,
+    ) -> None:
+        """Step."""
+        torch.tanh(parts[0].add_(product), out=after[0])
+
+    def slopes(
+        self, _gates: Tensor, tracks: tuple[Tensor, ...], _kept: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Return 1 - h'², the slope of tanh."""
+        return (1 - tracks[0][1:].square(),)
+
+    def retreat(
+        self, slopes: tuple[Tensor, ...], grads: tuple[Tensor, ...], delta: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        """Step back; all of the past goes through the product."""
+        torch.mul(grads[0], slopes[0], out=delta)
+        return (None,)
+
+    def inputs(self, delta: Tensor, _grads: Tensor, _slopes: tuple[Tensor, ...]) -> Tensor:
+        """Return δ: inputs and state enter alike."""
+        return delta
+
+
 class Elman(Layer):
     """h' = tanh(W_ih x + b_ih + W_hh h + b_hh)."""
 
     kind = "elman"
+    cell = ElmanCell()
 
-    def forward(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run over x (B, T, I) from h (B, H); return all h' (B, T, H) and the last."""
+    def fused(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the device's own kernel."""
         out, hidden = torch.rnn_tanh(
-            x, state[0][None].to(x.dtype), self.tensors(), True, 1, 0.0, self.training, False, True
+            x, state[0][None], self.tensors(), True, 1, 0.0, self.training, False, False
         )
         return out, (hidden[0],)

@@ -1,11 +1,15 @@
-"""What the recurrent layers share: their four tensors and how these begin."""
+"""What the recurrent layers share: their four tensors, how these begin, and how they are run."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from chargen.architecture import GATES
+from chargen.recurrence import Cell, Recurrence
 
 
 class Layer(nn.Module):
@@ -15,7 +19,8 @@ class Layer(nn.Module):
     in the order and with the meaning of `torch.nn`, so that a tensor means the same here and there.
     """
 
-    kind: str
+    kind: ClassVar[str]
+    cell: ClassVar[Cell]
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -39,6 +44,22 @@ class Layer(nn.Module):
             nn.init.orthogonal_(weight, generator=generator)
         nn.init.zeros_(self.bias_ih)
         nn.init.zeros_(self.bias_hh)
+
+    def forward(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run over x (T, B, I) from the state, (B, H) each; return all h (T, B, H) and the last."""
+        if x.device.type != "cpu":
+            return self.fused(x, tuple(part.to(x.dtype) for part in state))
+        autocast = torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if autocast else x.dtype
+        projected = functional.linear(x, self.weight_ih)
+        out, *last = Recurrence.apply(  # type: ignore[no-untyped-call]
+            self.cell, dtype, projected, self.bias_ih, self.weight_hh, self.bias_hh, *state
+        )
+        return out, tuple(last)
+
+    def fused(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Do the same by the device's own kernel (cuDNN's, on a graphics card)."""
+        raise NotImplementedError
 
     def tensors(self) -> list[Tensor]:
         """Return the four tensors in the order that torch's recurrences take them."""

@@ -86,21 +86,26 @@ class Network(nn.Module):
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state."""
-        x = self.embedding(ids)
+        # Time first: what a step touches then lies together.
+        x = self.embedding(ids.t())
         after: State = []
         for layer, before in zip(self.layers, state, strict=True):
             x, carried = layer(x, before)
             x = self._drop(x)
             after.append(carried)
         weight = self.embedding.weight[:-1] if self.architecture.tied else self.output.weight
-        return functional.linear(x, weight, self.output.bias), after
+        return functional.linear(x, weight, self.output.bias).transpose(0, 1), after
 
     def _drop(self, x: Tensor) -> Tensor:
         if not (self.training and self.dropout):
             return x
-        # Our own mask, because functional.dropout draws from the global generator only.
-        keep = torch.empty_like(x).bernoulli_(1 - self.dropout, generator=self.generator)
-        return x * keep.div_(1 - self.dropout)
+        # Our own mask: functional.dropout draws from the global generator only. Sixteen random bits
+        # decide a unit, cut from long words, because a generator is asked a word at a time.
+        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
+        words.random_(-(1 << 63), None, generator=self.generator)
+        bits = words.view(torch.int16)[: x.numel()].view(x.shape)
+        threshold = round(self.dropout * (1 << 16)) - (1 << 15)
+        return x * (bits >= threshold).to(x.dtype).div_(1 - self.dropout)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return a copy of the weights as NumPy arrays, named as in a checkpoint."""
