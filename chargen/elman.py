@@ -37,10 +37,10 @@ class ElmanCell:
 
     def retreat(
         self, slopes: tuple[Tensor, ...], grads: tuple[Tensor, ...], delta: Tensor
-    ) -> tuple[Tensor | None, ...]:
+    ) -> tuple[None, tuple[()]]:
         """Step back; all of the past goes through the product."""
         torch.mul(grads[0], slopes[0], out=delta)
-        return (None,)
+        return None, ()
 
     def inputs(self, delta: Tensor, _grads: Tensor, _slopes: tuple[Tensor, ...]) -> Tensor:
         """Return δ: inputs and state enter alike."""

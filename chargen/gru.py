@@ -62,11 +62,11 @@ class GRUCell:
 
     def retreat(
         self, slopes: tuple[Tensor, ...], grads: tuple[Tensor, ...], delta: Tensor
-    ) -> tuple[Tensor | None, ...]:
+    ) -> tuple[Tensor, tuple[()]]:
         """Step back."""
         factors, update, _ = slopes
         torch.mul(factors, grads[0].unsqueeze(1), out=delta.view(factors.shape))
-        return (grads[0] * update,)
+        return grads[0] * update, ()
 
     def inputs(self, delta: Tensor, grads: Tensor, slopes: tuple[Tensor, ...]) -> Tensor:
         """Return δ with the candidate's gradient in place of q's."""

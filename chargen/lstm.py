@@ -60,7 +60,7 @@ class LSTMCell:
 
     def retreat(
         self, slopes: tuple[Tensor, ...], grads: tuple[Tensor, ...], delta: Tensor
-    ) -> tuple[Tensor | None, ...]:
+    ) -> tuple[None, tuple[Tensor]]:
         """Step back; of the hidden state all goes through the product."""
         factors, of_show, into_cell, keep = slopes
         batch, three, size = factors.shape
@@ -68,7 +68,7 @@ class LSTMCell:
         first = delta[:, : three * size].view(batch, three, size)
         torch.mul(factors, both.unsqueeze(1), out=first)
         torch.mul(grads[0], of_show, out=delta[:, three * size :])
-        return None, both.mul_(keep)
+        return None, (both.mul_(keep),)
 
     def inputs(self, delta: Tensor, _grads: Tensor, _slopes: tuple[Tensor, ...]) -> Tensor:
         """Return δ: inputs and state enter alike."""

@@ -58,11 +58,11 @@ class Cell(Protocol):
 
     def retreat(
         self, slopes: tuple[Tensor, ...], grads: tuple[Tensor, ...], delta: Tensor
-    ) -> tuple[Tensor | None, ...]:
-        """Go one step back: write ``delta`` (B, G·H), return what passes on by itself.
+    ) -> tuple[Tensor | None, tuple[Tensor, ...]]:
+        """Go one step back: write ``delta`` (B, G·H) from the gradients of the step's states.
 
-        ``grads`` are the gradients of the step's states; what is returned are those of the states
-        before, but for δ W_hh; 0 stands for nothing.
+        Returns the gradient that passes on to the hidden state before by itself, None for nothing,
+        and those of the other states before.
         """
 
     def inputs(self, delta: Tensor, grads: Tensor, slopes: tuple[Tensor, ...]) -> Tensor:
@@ -155,8 +155,10 @@ class Recurrence(torch.autograd.Function):
         for slope, delta, total, arriving in reversed(sides):
             torch.add(grads[0], arriving, out=total)
             grads[0] = total
-            passed, *rest = cell.retreat(slope, tuple(grads), delta)
-            grads = [multiply(delta).add_(passed), *rest]
+            passed, others = cell.retreat(slope, tuple(grads), delta)
+            grads = [multiply(delta), *others]
+            if passed is not None:
+                grads[0].add_(passed)
         ones = deltas.new_ones(1, time * batch)
         flat = deltas.view(-1, rows)
         inputs = cell.inputs(deltas, hidden_grads, slopes)
