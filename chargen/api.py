@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chargen import catalog
-from chargen.errors import RunError
+from chargen import catalog, runs
 from chargen.model import Model, load
 
 if TYPE_CHECKING:
@@ -17,11 +16,12 @@ if TYPE_CHECKING:
 def train(
     corpus: str | Path | Sequence[str | Path] = catalog.DEFAULT,
     *,
-    out: str | Path = "checkpoints",
+    out: str | Path | None = None,
     name: str | None = None,
     valid: str | Path | None = None,
     resume: bool = False,
     base: str | Path | None = None,
+    encoding: str = "utf-8",
     as_bytes: bool = False,
     on_report: Callable[[Report], None] | None = None,
     **settings: Any,
@@ -30,7 +30,7 @@ def train(
 
     Args:
         corpus: files, folders, or a name from the catalog.
-        out: the folder of runs; the model is saved in ``out/name``.
+        out: the folder of runs (see `chargen.load`); the model is saved in ``out/name``.
         valid: a text of its own to hold out, instead of the corpus's last tenth.
         resume: go on with the run.
         base: a model to start from.
@@ -50,17 +50,17 @@ def train(
         Request(
             sources=[str(source) for source in sources],
             given=settings,
-            out=Path(out),
+            out=runs.default_out() if out is None else Path(out),
             name=name,
             valid=None if valid is None else str(valid),
             resume=resume,
             base=None if base is None else str(base),
+            encoding=encoding,
             as_bytes=as_bytes,
         )
     )
     for report in trainer:
         if on_report is not None:
             on_report(report)
-    if trainer.run is None:
-        raise RunError("the run was not saved", "Give a folder to save in")
+    assert trainer.run is not None
     return load(trainer.run.model)

@@ -13,9 +13,10 @@ import urllib.parse
 import urllib.request
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path
 
@@ -48,10 +49,26 @@ class Entry:
     url: str = ""
     size: int = 0
     sha256: str = ""
+    folder: Path = Path()
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, {"size": int, "folder": Path}.get(name, str)):
+                raise TypeError(f"{name} of {self.name} has the wrong type")
+        if bool(self.made) + bool(self.file) + bool(self.url) != 1 or self.made not in (
+            "",
+            DEFAULT,
+        ):
+            raise TypeError(f"{self.name} needs one of file and url")
 
     def cached(self) -> Path:
         """Return where the text is, or will be once it has been fetched."""
-        return BUNDLED / "corpora" / self.file if self.file else cache() / f"{self.name}.txt"
+        return self.folder / self.file if self.file else cache() / f"{self.name}.txt"
+
+    def json(self) -> dict[str, Any]:
+        """Return what the catalog says, and whether and where the text is here."""
+        known = {key: value for key, value in asdict(self).items() if key != "folder"}
+        return known | {"here": self.here, "path": None if self.made else str(self.cached())}
 
     @property
     def here(self) -> bool:
@@ -78,7 +95,7 @@ def entries() -> dict[str, Entry]:
 def _load(path: Path) -> dict[str, Entry]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        loaded = {name: Entry(name, **table) for name, table in tables.items()}
+        loaded = {name: Entry(name, **table, folder=path.parent) for name, table in tables.items()}
     except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
         raise CatalogError(f"the catalog {path} cannot be used: {error}", "Correct it") from error
     for name in loaded:
@@ -105,7 +122,7 @@ def resolve(source: str) -> Source:
     Raises:
         CatalogError: the name is known, but the text has not been fetched.
     """
-    if source == STDIN or Path(source).exists() or source not in entries():
+    if source == STDIN or os.path.exists(source) or source not in entries():
         return source
     found = entry(source)
     if found.made:

@@ -14,8 +14,10 @@ flushed to the disk and renamed, so that a kill at any moment leaves the old fil
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,6 +40,8 @@ FORMAT = "chargen"
 VERSION = 1
 TRAINING = "training."
 TEMPORARY = ".tmp"
+WINDOWS_TRIES = 20
+WINDOWS_PAUSE = 0.1
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,11 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         "figures": checkpoint.figures,
         "history": checkpoint.history,
     }
-    tensors = {name: np.ascontiguousarray(array) for name, array in checkpoint.weights.items()}
+    tensors = {name: np.asarray(array, order="C") for name, array in checkpoint.weights.items()}
     if checkpoint.training:
         header["training"] = checkpoint.training
         for name, array in checkpoint.tensors.items():
-            tensors[TRAINING + name] = np.ascontiguousarray(array)
+            tensors[TRAINING + name] = np.asarray(array, order="C")
     metadata = {"format": FORMAT, "version": str(VERSION), "chargen": json.dumps(header)}
     write_whole(path, save(tensors, metadata))
 
@@ -111,7 +115,7 @@ def write_whole(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        _replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -121,15 +125,28 @@ def write_whole(path: Path, data: bytes) -> None:
         ) from error
 
 
+def _replace(temporary: Path, path: Path) -> None:
+    """Rename; Windows refuses for as long as another process reads the old file."""
+    for _ in range(WINDOWS_TRIES if os.name == "nt" else 0):
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            time.sleep(WINDOWS_PAUSE)
+        else:
+            return
+    temporary.replace(path)
+
+
 def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; only POSIX lets a program open a folder for that."""
+    """Make a rename durable, where the system has a way to; the file itself is whole already."""
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoint:
@@ -142,7 +159,7 @@ def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoin
     Raises:
         CheckpointError: no such file, or not a sound checkpoint of this format and version.
     """
-    if path.is_dir() or not path.exists():
+    if not os.path.isfile(path):
         raise CheckpointError(f"{path} is not a model file", "`chargen runs` lists the models here")
     try:
         with safe_open(path, framework="np") as file:
@@ -217,6 +234,8 @@ def _model(path: Path, header: dict[str, Any]) -> tuple[Architecture, Vocabulary
         architecture = Architecture(**sizes)
         escape = words["escape"]
         vocabulary = Vocabulary(words["characters"], float(escape), bool(words["as_bytes"]))
+        if not (vocabulary.as_bytes or escape > 0):
+            raise damaged(path, "its header leaves no chance to a new character")
     except CheckpointError:
         raise
     except (ChargenError, TypeError, ValueError, KeyError, AttributeError) as error:

@@ -7,33 +7,41 @@ the commands, so that ``--help`` prints at once and only ``train`` pays for PyTo
 from __future__ import annotations
 
 import json
-import math
-import os
 import signal
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from chargen import __version__
-from chargen.errors import ChargenError, CheckpointError, UsageError
+from chargen.errors import ChargenError, CheckpointError
+from chargen.output import (
+    Throttle,
+    closed,
+    console,
+    emit,
+    interactive,
+    mute,
+    progress_bar,
+    say,
+    sink,
+    streamer,
+    table,
+)
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from chargen.display import View
     from chargen.model import Model
     from chargen.scoring import Score
     from chargen.training import Trainer
 
 INTERRUPTED = 130
-ISSUES = "https://github.com/chargen/chargen/issues"
+OUT = Path("checkpoints")
+OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
 
 app = typer.Typer(
     name="chargen",
@@ -58,14 +66,12 @@ ModelOption = Annotated[
 ]
 OutOption = Annotated[
     Path,
-    typer.Option("--out", metavar="DIR", envvar="CHARGEN_CHECKPOINTS", help="The folder of runs."),
+    typer.Option("--out", metavar="DIR", envvar=OUT_VARIABLE, help="The folder of runs."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress, no notes.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="On an error, show where it arose.")]
 EncodingOption = Annotated[str, typer.Option(help="How the text files are encoded.")]
-CHECKPOINTS = Path("checkpoints")
-WIDE = 240
 
 
 @app.callback(invoke_without_command=True)
@@ -75,53 +81,6 @@ def root(
     if version:
         typer.echo(f"chargen {__version__}")
         raise typer.Exit
-
-
-# Two consoles: what is data, what is said.
-
-
-def stderr(quiet: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True, quiet=quiet, highlight=False)
-
-
-def say(text: str, quiet: bool = False) -> None:
-    """Print a line for people."""
-    if not quiet:
-        print(text, file=sys.stderr, flush=True)
-
-
-def emit(value: Any) -> None:
-    """Print one line of JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
-
-
-@contextmanager
-def progress_bar(what: str, quiet: bool, size: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function (done, total) that draws a bar on a terminal and does nothing elsewhere."""
-    console = stderr(quiet)
-    if quiet or not console.is_terminal:
-        yield lambda _done, _total: None
-        return
-    with _bar(console, size) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _bar(console: Console, size: bool) -> Progress:
-    from rich import progress
-
-    amount = progress.DownloadColumn() if size else progress.MofNCompleteColumn()
-    return progress.Progress(
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        amount,
-        progress.TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
 
 
 # train
@@ -139,7 +98,7 @@ def train(
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The run's name; default: the corpus's.")] = None,
-    out: OutOption = CHECKPOINTS,
+    out: OutOption = OUT,
     minutes: Annotated[float | None, typer.Option(help="Train this long (default: 2).")] = None,
     epochs: Annotated[float | None, typer.Option(help="Or: this often over the text.")] = None,
     steps: Annotated[int | None, typer.Option(help="Or: this many steps.")] = None,
@@ -235,40 +194,32 @@ def train(
     with interruptible(trainer), _view(quiet) as view:
         second = Throttle()
         for report in trainer:
-            if as_json and (report.event != "step" or second.due()):
-                emit({"event": report.event} | report.data)
-            elif as_json:
-                continue
-            else:
+            if not as_json:
                 view.show(report)
-    last = report.data
-    if last["stopped"] == "interrupted":
-        say("interrupted; the run is saved: go on with the same command and --resume", as_json)
+            elif report.event != "step" or second.due():
+                _emit_or_stop({"event": report.event} | report.data, trainer)
+    name = trainer.run.name if trainer.run else ""
+    if report.data["stopped"] == "interrupted":
+        say(f"interrupted and saved; to go on: chargen train ... --resume --name {name}", as_json)
         raise typer.Exit(INTERRUPTED)
-    if not as_json and trainer.run is not None:
-        say(f"now try: chargen sample -m {trainer.run.name} --temp 0.8", quiet)
+    say(f"now try: chargen sample -m {name} --temp 0.8", quiet)
 
 
-class Throttle:
-    """Lets something happen once a second, the first time at once."""
-
-    def __init__(self) -> None:
-        self.last = -math.inf
-
-    def due(self) -> bool:
-        """Return whether it is time again."""
-        now = time.monotonic()
-        if now - self.last < 1:
-            return False
-        self.last = now
-        return True
+def _emit_or_stop(value: dict[str, Any], trainer: Trainer) -> None:
+    """Print a report; if nobody reads any more, save and end."""
+    try:
+        emit(value)
+    except OSError as error:
+        if not closed(error):
+            raise
+        mute()
+        trainer.stop()
 
 
 def _view(quiet: bool) -> View:
     from chargen.display import Lines, Screen
 
-    console = stderr(quiet)
-    return Screen(console) if console.is_terminal and not quiet else Lines(console)
+    return Screen(console()) if interactive() and not quiet else Lines(console(quiet))
 
 
 @contextmanager
@@ -323,12 +274,13 @@ def sample(
     raw: Annotated[
         bool, typer.Option("--raw", help="Let control characters reach the terminal.")
     ] = False,
-    out: OutOption = CHECKPOINTS,
+    out: OutOption = OUT,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Write text, character by character as it is drawn."""
+    from chargen.display import visible
     from chargen.model import load
     from chargen.sampling import Sampling
 
@@ -346,24 +298,25 @@ def sample(
     quiet = quiet or as_json
     say(f"model {_describe(loaded)}", quiet)
     if prime_file is not None:
-        prime += _read_prime(prime_file)
-    with _sink(output) as sink:
-        terminal = sink.isatty() and not raw
-        stream = None if as_json or count > 1 else _streamer(sink, terminal)
+        prime += _read_prime(prime_file, loaded)
+    ids = loaded.prime(prime, unknown)
+    with sink(output) as out_stream:
+        terminal = out_stream.isatty() and not raw
+        stream = None if as_json or count > 1 else streamer(out_stream, terminal)
         if terminal and stream and prime and not quiet:
             # Shown before what follows from it, but no part of the output.
-            print(_shown(prime), end="", file=sys.stderr, flush=True)
-        texts = loaded.samples(wanted, prime, unknown=unknown, write=stream)
+            print(visible(prime), end="", file=sys.stderr, flush=True)
+        texts = loaded.samples(wanted, ids, stream)
         for text in texts:
             if as_json:
                 line = json.dumps(text.json(), ensure_ascii=False)
-                sink.write(line.encode("utf-8", "replace") + b"\n")
+                out_stream.write(line.encode("utf-8", "replace") + b"\n")
             elif count > 1:
-                data = text.data + b"\n"
-                sink.write(_shown(data.decode("utf-8", "replace")).encode() if terminal else data)
+                shown = visible(text.text).encode() if terminal else text.data
+                out_stream.write(shown + b"\n")
         if stream and terminal and not texts[0].data.endswith(b"\n"):
-            sink.write(b"\n")
-        sink.flush()
+            out_stream.write(b"\n")
+        out_stream.flush()
     if seed is None:
         say(f"seed {wanted.seed}", quiet)
 
@@ -382,50 +335,16 @@ def _describe(model: Model) -> str:
     return f"{model.name} ({model.checkpoint.architecture}{quality})"
 
 
-def _read_prime(source: str) -> str:
-    from chargen.corpus import open_text, read_all
+def _read_prime(source: str, model: Model) -> str:
+    from chargen.corpus import STDIN, bad_byte, unreadable
 
-    return read_all(open_text([source]).span().blocks())
-
-
-@contextmanager
-def _sink(output: Path | None) -> Iterator[BinaryIO]:
-    """Yield where data goes, in bytes, so that no console's encoding can spoil it."""
-    if output is None:
-        try:
-            yield sys.stdout.buffer
-        except BrokenPipeError:
-            # The reader has had enough. What is still in the buffer must not complain at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-        return
     try:
-        with output.open("wb") as file:
-            yield file
+        data = sys.stdin.buffer.read() if source == STDIN else Path(source).read_bytes()
+        return data.decode(errors="surrogateescape" if model.as_bytes else "strict")
+    except UnicodeDecodeError as error:
+        raise bad_byte(source, error.start, data, error) from None
     except OSError as error:
-        raise UsageError(
-            f"{output} cannot be written: {(error.strerror or str(error)).lower()}",
-            "Choose another -o",
-        ) from error
-
-
-def _streamer(sink: BinaryIO, terminal: bool) -> Callable[[bytes], None]:
-    """Return a function that writes bytes at once, and for a terminal only whole, harmless ones."""
-    import codecs
-
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def write(data: bytes) -> None:
-        sink.write(_shown(decoder.decode(data)).encode() if terminal else data)
-        sink.flush()
-
-    return write
-
-
-def _shown(text: str) -> str:
-    from chargen.display import visible
-
-    return visible(text)
+        raise unreadable(source, error) from error
 
 
 # perplexity
@@ -442,7 +361,7 @@ def perplexity(
         bool, typer.Option("--exact", help="One pass, no lanes: slower, no approximation.")
     ] = False,
     encoding: EncodingOption = "utf-8",
-    out: OutOption = CHECKPOINTS,
+    out: OutOption = OUT,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -455,14 +374,17 @@ def perplexity(
     loaded = load(model, out)
     quiet = quiet or as_json
     say(f"model {_describe(loaded)}", quiet)
-    as_bytes = loaded.checkpoint.vocabulary.as_bytes
     scores: list[tuple[str, Score]] = []
     for source in texts:
         with progress_bar(f"reading {source}", quiet) as progress:
             text = open_text(
-                [catalog.resolve(source)], encoding=encoding, as_bytes=as_bytes, progress=progress
+                [catalog.resolve(source)],
+                encoding=encoding,
+                as_bytes=loaded.as_bytes,
+                progress=progress,
+                skipped=lambda name: say(f"skipped {name}: not text", quiet),
             )
-        with progress_bar(f"scoring {source}", quiet, size=False) as progress:
+        with progress_bar(f"scoring {source}", quiet, in_bytes=False) as progress:
             scores.append((source, loaded.score(text, exact=exact, progress=progress)))
     total = scores[0][1]
     for _, score in scores[1:]:
@@ -476,11 +398,9 @@ def perplexity(
 
 
 def _print_scores(scores: list[tuple[str, Score]]) -> None:
-    table = _table(
-        "text", "characters", "unknown", "perplexity", "±", "bpc", "bits/byte", "accuracy"
-    )
-    for name, score in scores:
-        table.add_row(
+    head = ("text", "characters", "unknown", "perplexity", "±", "bpc", "bits/byte", "accuracy")
+    rows = [
+        (
             name,
             f"{score.characters:,}",
             f"{score.unknown:,}",
@@ -490,26 +410,9 @@ def _print_scores(scores: list[tuple[str, Score]]) -> None:
             f"{score.bits_per_byte:.4f}",
             f"{score.accuracy:.1%}",
         )
-    _print_table(table)
-
-
-def _table(*columns: str) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=bool(number))
-    return table
-
-
-def _print_table(table: Any) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # A pipe has no width to fit; a table cut to 80 columns would lose figures.
-        console = Console(highlight=False, width=WIDE)
-    console.print(table)
+        for name, score in scores
+    ]
+    table(rows, head)
 
 
 # runs, info
@@ -517,7 +420,7 @@ def _print_table(table: Any) -> None:
 
 @app.command(epilog="Example: chargen runs --json")
 def runs(
-    out: OutOption = CHECKPOINTS,
+    out: OutOption = OUT,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -539,12 +442,11 @@ def runs(
         when = datetime.datetime.fromtimestamp(run.touched()).isoformat(" ", "minutes")
         rows.append(_summary(run.name, saved) | {"path": str(run.model), "when": when})
     if as_json:
-        for row in rows:
-            emit(row)
+        emit(rows)
         return
-    table = _table("run", "network", "corpus", "perplexity", "bpc", "trained", "when")
-    for row in rows:
-        table.add_row(
+    head = ("run", "network", "corpus", "perplexity", "bpc", "trained", "when")
+    lines = [
+        (
             row["model"],
             row["network"],
             row["corpus"],
@@ -553,7 +455,9 @@ def runs(
             _figure(row["seconds"], ".0f", "s"),
             row["when"],
         )
-    _print_table(table)
+        for row in rows
+    ]
+    table(lines, head, left=(0, 1, 2))
 
 
 def _summary(name: str, saved: Any) -> dict[str, Any]:
@@ -581,7 +485,7 @@ def info(
     model: Annotated[
         str | None, typer.Argument(metavar="[MODEL]", help="A run or a file; default: the newest.")
     ] = None,
-    out: OutOption = CHECKPOINTS,
+    out: OutOption = OUT,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -589,7 +493,6 @@ def info(
     """Tell all about one model: network, corpus, settings, figures, and how it learned."""
     from dataclasses import asdict
 
-    from chargen.display import visible
     from chargen.model import load
 
     loaded = load(model, out)
@@ -614,15 +517,9 @@ def info(
     if as_json:
         emit(about)
         return
-    table = _table("", "")
-    table.show_header = False
-    table.columns[1].justify = "left"
-    table.columns[1].no_wrap = False
     corpus = saved.corpus
     names = ", ".join(map(str, corpus.get("names", [])))
-    shown = (
-        "256 bytes" if vocabulary.as_bytes else visible(vocabulary.characters.replace("\n", "⏎"))
-    )
+    shown = "all bytes" if vocabulary.as_bytes else vocabulary.characters.replace("\n", "⏎")
     rows = [
         ("model", f"{loaded.name} ({loaded.path})"),
         ("network", f"{saved.architecture}, {saved.parameters:,} parameters"),
@@ -635,11 +532,7 @@ def info(
             for key, value in saved.figures.items()
         ),
     ]
-    from rich.text import Text
-
-    for key, value in rows:
-        table.add_row(Text(key, style="bold"), Text(visible(value)))
-    _print_table(table)
+    table(rows, left=(0, 1))
     _print_curve(saved.history)
 
 
@@ -665,37 +558,41 @@ def corpus_list(
     as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False
 ) -> None:
     """List the texts known by name."""
-    from dataclasses import asdict
-
     from chargen import catalog
 
     known = catalog.entries().values()
     if as_json:
-        for entry in known:
-            emit(asdict(entry) | {"here": entry.here})
+        emit([entry.json() for entry in known])
         return
-    table = _table("name", "here", "size", "about")
-    table.columns[3].justify = "left"
-    table.columns[3].no_wrap = False
-    for entry in known:
-        size = f"{entry.size:,}" if entry.size else ""
-        table.add_row(entry.name, "yes" if entry.here else "no", size, entry.about)
-    _print_table(table)
+    rows = [
+        (
+            entry.name,
+            "yes" if entry.here else "no",
+            f"{entry.size:,}" if entry.size else "",
+            entry.about,
+        )
+        for entry in known
+    ]
+    table(rows, ("name", "here", "size", "about"), left=(0, 3))
 
 
 @corpus_app.command("get", epilog="Example: chargen corpus get tinyshakespeare")
 def corpus_get(
     name: Annotated[str, typer.Argument(help="A name from `chargen corpus list`.")],
+    as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Fetch a text, check its sha256, and print where it is."""
     from chargen import catalog
 
-    with progress_bar(f"fetching {name}", quiet) as progress:
-        wanted = catalog.entry(name)
+    wanted = catalog.entry(name)
+    with progress_bar(f"fetching {name}", quiet or as_json) as progress:
         path = catalog.fetch(wanted, progress)
-    typer.echo(name if wanted.made else path)
+    if as_json:
+        emit(wanted.json())
+    else:
+        typer.echo(name if wanted.made else path)
 
 
 @corpus_app.command("stats", epilog="Example: chargen corpus stats corpus.txt")
@@ -710,7 +607,6 @@ def corpus_stats(
     """Show what a text looks like to the trainer."""
     from chargen import catalog
     from chargen.corpus import open_text
-    from chargen.display import visible
 
     with progress_bar("reading", quiet or as_json) as progress:
         opened = open_text(
@@ -720,37 +616,17 @@ def corpus_stats(
             progress=progress,
             skipped=lambda name: say(f"skipped {name}: not text", quiet),
         )
-    counts = sorted(opened.counts.items(), key=lambda item: (-item[1], item[0]))
-    total = opened.characters
-    entropy = -sum(count / total * math.log2(count / total) for _, count in counts)
-    about = {
-        "characters": total,
-        "bytes": opened.size,
-        "files": len(opened.names),
-        "vocabulary": len(counts),
-        "lines": opened.counts.get(ord("\n"), 0),
-        "once": sum(count == 1 for _, count in counts),
-        "entropy_bpc": entropy,
-        "sha256": opened.sha256,
-    }
+    about = opened.statistics()
     if as_json:
-        emit(about | {"counts": {chr(point): count for point, count in counts}})
+        emit(about | {"counts": {chr(point): count for point, count in opened.ranking()}})
         return
-    table = _table("", "")
-    table.show_header = False
-    table.columns[1].justify = "left"
-    table.columns[1].no_wrap = False
-    names = {"once": "occurring once", "entropy_bpc": "bits/char by frequency"}
-    for key, value in about.items():
-        shown = f"{value:,}" if isinstance(value, int) else f"{value}"
-        if isinstance(value, float):
-            shown = f"{value:.4f}"
-        table.add_row(names.get(key, key), shown)
-    order = visible("".join(chr(point) for point, _ in counts).replace("\n", "⏎"))
-    from rich.text import Text
-
-    table.add_row("by frequency", Text(order))
-    _print_table(table)
+    order = "".join(chr(point) for point, _ in opened.ranking()).replace("\n", "⏎")
+    rows = [
+        (key.replace("_", " "), _figure(value, ".4f" if isinstance(value, float) else ","))
+        for key, value in about.items()
+        if key != "sha256"
+    ]
+    table([*rows, ("sha256", about["sha256"]), ("by frequency", order)], left=(0, 1))
 
 
 # The way in.
@@ -766,9 +642,6 @@ def main() -> None:
         app()
     except ChargenError as error:
         fail(error, debug, error.exit_code)
-    except KeyboardInterrupt:
-        say("interrupted")
-        sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last line of defence, for people
         import platform
 

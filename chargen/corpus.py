@@ -24,7 +24,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -188,6 +188,28 @@ class Text:
             text = block.decode()
         return block, np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
 
+    def ranking(self) -> list[tuple[int, int]]:
+        """Return code points with their counts, the most frequent first."""
+        return sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+
+    def statistics(self) -> dict[str, Any]:
+        """Return what the text looks like to a trainer, in figures.
+
+        ``bits_by_frequency`` is what a character costs if only the frequencies are known: the
+        entropy of their distribution (Shannon 1951), which any trained model should be far below.
+        """
+        shares = np.array(list(self.counts.values())) / self.characters
+        return {
+            "characters": self.characters,
+            "bytes": self.size,
+            "files": len(self.names),
+            "lines": self.counts.get(ord("\n"), 0),
+            "vocabulary": len(self.counts),
+            "occurring_once": sum(count == 1 for count in self.counts.values()),
+            "bits_by_frequency": float(-(shares * np.log2(shares)).sum()),
+            "sha256": self.sha256,
+        }
+
     def blocks(self, start: int, stop: int) -> Iterator[CodePoints]:
         """Yield the code points of characters ``start`` to ``stop``, a block at a time."""
         number = bisect_right(self.first, start) - 1
@@ -269,7 +291,7 @@ def open_text(
             parts.append(spool("standard input", sys.stdin.buffer, codec, as_bytes))
             continue
         path = Path(source)
-        if path.is_dir():
+        if os.path.isdir(path):
             found = [
                 part for file in _walk(path) if (part := _sniff(file, codec, as_bytes, skipped))
             ]
@@ -295,7 +317,7 @@ def _sniff(
     path: Path, codec: str, as_bytes: bool, skipped: Callable[[str], None] | None
 ) -> Part | None:
     """Return a folder's file as a part if its beginning is text, else report and skip it."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return None
     try:
         with _opened(path) as file:
@@ -319,7 +341,7 @@ def _opened(path: Path) -> BinaryIO:
 
 def _part(path: Path, codec: str, as_bytes: bool) -> Part:
     try:
-        if path.suffix == ".gz" or (codec != "utf-8" and not as_bytes) or not path.is_file():
+        if path.suffix == ".gz" or (codec != "utf-8" and not as_bytes) or not os.path.isfile(path):
             with _opened(path) as file:
                 return spool(str(path), file, codec, as_bytes)
         with path.open("rb") as file:

@@ -25,6 +25,8 @@ def curve(points: Sequence[tuple[float, float]], width: int, height: int) -> lis
     low, high = min(ys), max(ys)
     labels = [f"{high:.3f} ┤", *[""] * (height - 2), f"{low:.3f} ┤"][:height]
     margin = max(map(len, labels))
+    if width < margin + 2:
+        return []
     across, down = (width - margin) * 2 - 1, height * 4 - 1
     cells = [[0] * (width - margin) for _ in range(height)]
 

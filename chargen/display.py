@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chargen.curve import curve
+from chargen.scoring import perplexity
 
 if TYPE_CHECKING:
     from chargen.training import Report
@@ -24,6 +25,7 @@ LINE_EVERY = 10.0
 REFRESH = 4
 CURVE_HEIGHT = 8
 SHORTEST_SPEED = 1.0
+BEGINNING = 80
 
 
 class View(Protocol):
@@ -66,19 +68,14 @@ def duration(seconds: float) -> str:
 def opening(data: dict[str, Any]) -> str:
     """Say what is about to be trained, on what, with which choices."""
     settings = data["settings"]
-    budget = next(
-        f"{settings[name]:g} {name if settings[name] != 1 else name[:-1]}"
-        for name in ("minutes", "epochs", "steps")
-        if settings[name]
-    )
     going_on = f", going on from step {data['step']:,}" if data["step"] else ""
     return (
         f"{data['network']} ({data['parameters']:,} parameters), {data['vocabulary']} characters\n"
         f"{data['corpus']}: {data['train_characters']:,} characters to train on, "
         f"{data['valid_characters']:,} held out\n"
-        f"{budget} on {data['device']} in {settings['precision']}, batch {settings['batch']} × "
-        f"{settings['bptt']}, lr {settings['lr']:g}, dropout {settings['dropout']:g}, "
-        f"seed {settings['seed']}{going_on}"
+        f"{data['budget']} on {data['device']} in {settings['precision']}, "
+        f"batch {settings['batch']} × {settings['bptt']}, lr {settings['lr']:g}, "
+        f"dropout {settings['dropout']:g}, seed {settings['seed']}{going_on}"
     )
 
 
@@ -153,6 +150,8 @@ class Lines:
             self._print(evaluation(data))
         elif report.event == "sample":
             self.sample = data["text"]
+            beginning = visible(" ".join(self.sample.split()))[:BEGINNING]
+            self._print(f"  it writes: {beginning} …")
         elif report.event == "rollback":
             self._print(rollback(data))
         elif report.event == "done":
@@ -172,7 +171,7 @@ def evaluation(data: dict[str, Any]) -> str:
     return (
         f"step {data['step']:,}: held-out perplexity {data['perplexity']:.3f} "
         f"({data['nats_per_char']:.4f} nats, {data['bpc']:.3f} bits), "
-        f"training {math.exp(data['train_nats_per_char']):.3f}{', best so far' * data['best']}"
+        f"training {perplexity(data['train_nats_per_char']):.3f}{', best so far' * data['best']}"
     )
 
 
@@ -207,6 +206,7 @@ class Screen:
         data = report.data
         if report.event == "start":
             self._print(f"run {data['run']}\n{opening(data)}")
+            self.evals = list(data["history"])
             self.live.start()
         elif report.event == "step":
             self.speed.update(data)
@@ -264,16 +264,16 @@ class Screen:
         data = self.step
         table = Table.grid(padding=(0, 3))
         smooth = data["smooth_nats_per_char"]
-        rows = [("training", math.exp(min(smooth, 50)), smooth)]
+        rows = [("training", perplexity(smooth), smooth)]
         if self.evals and "perplexity" in self.evals[-1]:
             last = self.evals[-1]
             best = min(e["nats_per_char"] for e in self.evals)
             rows.append(("held out", last["perplexity"], last["nats_per_char"]))
-            rows.append(("best", math.exp(min(best, 50)), best))
-        for name, perplexity, nats in rows:
+            rows.append(("best", perplexity(best), best))
+        for name, value, nats in rows:
             table.add_row(
                 Text(name, style="bold"),
-                f"perplexity {perplexity:.3f}",
+                f"perplexity {value:.3f}",
                 f"{nats / math.log(2):.3f} bpc",
                 f"{nats:.4f} nats",
             )

@@ -12,7 +12,7 @@ import numpy as np
 from chargen import catalog, checkpoint, runs
 from chargen.checkpoint import Checkpoint
 from chargen.corpus import Source, Span, Text, open_text
-from chargen.errors import CorpusError, RunError, UsageError
+from chargen.errors import ChargenError, CorpusError, RunError, UsageError
 from chargen.settings import Settings, choose
 from chargen.vocabulary import Vocabulary
 
@@ -45,7 +45,7 @@ class Request:
 
     sources: Sequence[str] = (catalog.DEFAULT,)
     given: dict[str, Any] | None = None
-    out: Path = Path("checkpoints")
+    out: Path = Path(runs.DEFAULT_OUT)
     name: str | None = None
     valid: str | None = None
     resume: bool = False
@@ -82,6 +82,8 @@ def launch(
         saved = checkpoint.read(runs.find(request.base, request.out))
         settings = _inherited_settings(saved, settings, given)
     as_bytes = saved.vocabulary.as_bytes if saved else request.as_bytes
+    if request.as_bytes and not as_bytes:
+        raise RunError("--bytes does not fit a model of characters", "Leave the option out")
 
     def opened(source: Sequence[Source]) -> Text:
         return open_text(
@@ -108,16 +110,22 @@ def launch(
     else:
         vocabulary = Vocabulary.of(text, saved.vocabulary.characters if saved else "")
         settings = choose(settings, len(train))
+        settings.architecture()
         run = runs.create(request.out, request.name, text.names[0])
     # PyTorch takes seconds to import: not before everything that can be wrong has been looked at.
     from chargen.training import Trainer
 
-    trainer = Trainer(train, valid, vocabulary, settings, corpus, run)
+    try:
+        trainer = Trainer(train, valid, vocabulary, settings, corpus, run)
+    except ChargenError:
+        if not request.resume:
+            run.abandon()
+        raise
     if request.resume and saved is not None:
         trainer.restore(saved)
         if trainer.progress() >= 1:
             raise RunError(
-                f"the run {run.name} has spent its budget ({_budget(settings)})",
+                f"the run {run.name} has spent its budget ({settings.budget()})",
                 "Give a larger one, or start a new run from it by --from",
             )
         run.rewind(trainer.counters.step)
@@ -162,7 +170,7 @@ def _resumed_settings(saved: Checkpoint, given: dict[str, Any], name: str) -> Se
     except TypeError as error:
         raise RunError(f"the run {name} has settings that make no sense", "Train anew") from error
     for option, value in given.items():
-        if option not in FREE and getattr(settings, option) != value:
+        if option not in FREE and value not in (getattr(settings, option), "auto"):
             raise RunError(
                 f"the run {name} has --{option.replace('_', '-')} {getattr(settings, option)}, "
                 f"not {value}",
@@ -219,9 +227,3 @@ def _extended(
         if "output.weight" in extended:
             extended["output.weight"][old:] = 0
     return extended
-
-
-def _budget(settings: Settings) -> str:
-    return next(
-        f"{getattr(settings, name):g} {name}" for name in BUDGETS if getattr(settings, name)
-    )

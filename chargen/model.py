@@ -6,13 +6,20 @@ import io
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chargen import checkpoint, runs, sampling, scoring
 from chargen.checkpoint import Checkpoint
-from chargen.corpus import Part, Text, open_text, spool
+from chargen.corpus import Source, Text, open_text, spool
 from chargen.engine import Engine
 from chargen.sampling import Sample, Sampling
 from chargen.scoring import NumpyPredictor, Score
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ids = NDArray[np.int32]
 
 
 class Model:
@@ -32,6 +39,11 @@ class Model:
         """The name of its run, or of its file."""
         return runs.label(self.path)
 
+    @property
+    def as_bytes(self) -> bool:
+        """Whether the model reads and writes bytes, not characters."""
+        return self.checkpoint.vocabulary.as_bytes
+
     @cached_property
     def engine(self) -> Engine:
         """The network, made ready on first use."""
@@ -40,25 +52,28 @@ class Model:
     def samples(
         self,
         wanted: Sampling,
-        prime: str = "",
-        *,
-        unknown: str = "error",
+        prime: Ids | None = None,
         write: Callable[[bytes], None] | None = None,
     ) -> list[Sample]:
         """Write texts.
 
         Args:
-            prime: text to go on from.
-            unknown: for a character of the prime that the model does not know: ``error``, ``skip``
-                or ``replace``.
+            prime: ids to go on from, as from `prime`.
             write: called with the first sample's bytes as they are drawn.
-
-        Raises:
-            PrimeError: the prime has characters that the model does not know.
         """
         vocabulary = self.checkpoint.vocabulary
-        ids = sampling.prepare_prime(prime, vocabulary, unknown)
-        return list(sampling.sample(self.engine, vocabulary, wanted, ids, write))
+        return list(sampling.sample(self.engine, vocabulary, wanted, prime, write))
+
+    def prime(self, text: str, unknown: str = "error") -> Ids:
+        """Return a text to go on from as ids.
+
+        Args:
+            unknown: for a character that the model does not know: ``error``, ``skip``, ``replace``.
+
+        Raises:
+            PrimeError: there are such characters.
+        """
+        return sampling.prepare_prime(text, self.checkpoint.vocabulary, unknown)
 
     def sample(
         self,
@@ -74,7 +89,7 @@ class Model:
     ) -> str:
         """Return one text of ``length`` characters, without the prime."""
         wanted = Sampling(length, temp, top_k, top_p, min_p, stop, seed)
-        return self.samples(wanted, prime)[0].text
+        return self.samples(wanted, self.prime(prime))[0].text
 
     def score(
         self,
@@ -92,33 +107,35 @@ class Model:
             progress=progress,
         )
 
-    def perplexity(self, source: str | Path | Part, *, exact: bool = False) -> Score:
-        """Score a file (a path) or a text (any other string).
+    def perplexity(
+        self, path: str | Path | None = None, *, text: str | None = None, exact: bool = False
+    ) -> Score:
+        """Score a file or folder, or a ``text`` given as it is.
 
         Raises:
             CorpusError: the file cannot be read, or there is nothing in it.
+            TypeError: neither is given, or both.
         """
-        if isinstance(source, str) and not _is_path(source):
-            source = spool("the text given", io.BytesIO(source.encode()))
-        as_bytes = self.checkpoint.vocabulary.as_bytes
-        return self.score(open_text([source], as_bytes=as_bytes), exact=exact)
+        if (path is None) == (text is None):
+            raise TypeError("give a path, or text=...")
+        source: Source = path if path is not None else "-"
+        if text is not None:
+            source = spool("the text given", io.BytesIO(text.encode()), as_bytes=self.as_bytes)
+        return self.score(open_text([source], as_bytes=self.as_bytes), exact=exact)
 
     def __repr__(self) -> str:
         return f"<chargen model {self.name}: {self.checkpoint.architecture}>"
 
 
-def _is_path(source: str) -> bool:
-    try:
-        return Path(source).exists()
-    except (OSError, ValueError):
-        return False
-
-
-def load(model: str | Path | None = None, out: str | Path = "checkpoints") -> Model:
+def load(model: str | Path | None = None, out: str | Path | None = None) -> Model:
     """Load a model by path or by the name of its run in ``out``; the newest run if not named.
+
+    Args:
+        out: the folder of runs; ``CHARGEN_CHECKPOINTS``, or ``checkpoints``, if not given.
 
     Raises:
         CheckpointError: there is no such model, or its file is not sound.
     """
-    path = runs.find(None if model is None else str(model), Path(out))
+    folder = runs.default_out() if out is None else Path(out)
+    path = runs.find(None if model is None else str(model), folder)
     return Model(path, checkpoint.read(path))

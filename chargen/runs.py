@@ -22,6 +22,9 @@ BUNDLED = next(
 )
 """Where the catalog and the starter model are: in an installed package, or beside it in a clone."""
 
+DEFAULT_OUT = "checkpoints"
+OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
+
 STARTER = BUNDLED / "checkpoints" / "starter"
 
 
@@ -61,9 +64,21 @@ class Run:
         return max((p.stat().st_mtime for p in (self.best, self.last) if p.exists()), default=0.0)
 
     def record(self, entry: dict[str, Any]) -> None:
-        """Append one line to the history."""
-        with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        """Append one line to the history.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        try:
+            with self.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise _unwritable(self.metrics, error) from error
+
+    def abandon(self) -> None:
+        """Give up a folder just created, in which nothing has been saved."""
+        self.metrics.unlink(missing_ok=True)
+        self.folder.rmdir()
 
     def rewind(self, step: int) -> None:
         """Drop from the history what came after ``step``, which a resumed run will do again."""
@@ -81,17 +96,19 @@ def _step(line: bytes) -> float:
         return float("inf")
 
 
+def default_out() -> Path:
+    """Return the folder of runs: what the environment says, or ``checkpoints`` here."""
+    return Path(os.environ.get(OUT_VARIABLE) or DEFAULT_OUT)
+
+
 def runs(out: Path) -> list[Run]:
     """Return the runs in a folder, newest first, the starter model not among them."""
     if not out.is_dir():
         return []
     found = [Run(path) for path in out.iterdir() if path.is_dir()]
-    found = [run for run in found if run.touched() and not _is_starter(run.folder)]
+    # The starter model is nobody's run, also where a clone's own folder of runs holds it.
+    found = [run for run in found if run.touched() and run.name != STARTER.name]
     return sorted(found, key=lambda run: (-run.touched(), run.name))
-
-
-def _is_starter(folder: Path) -> bool:
-    return folder.resolve() == STARTER.resolve()
 
 
 def find(model: str | None, out: Path) -> Path:
@@ -104,10 +121,10 @@ def find(model: str | None, out: Path) -> Path:
     if model is None:
         return here[0].model if here else Run(STARTER).model
     path = Path(model)
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     for folder in (path, out / model):
-        if folder.is_dir() and Run(folder).model.exists():
+        if os.path.isdir(folder) and Run(folder).model.exists():
             return Run(folder).model
     if model == STARTER.name:
         return Run(STARTER).model
@@ -145,21 +162,27 @@ def create(out: Path, name: str | None, corpus: str) -> Run:
     try:
         out.mkdir(parents=True, exist_ok=True)
         for candidate in candidates:
-            folder = out / candidate
-            if candidate == STARTER.name or (folder.is_dir() and any(folder.iterdir())):
+            run = Run(out / candidate)
+            if candidate == STARTER.name or (run.folder.is_dir() and any(run.folder.iterdir())):
                 continue
-            folder.mkdir(exist_ok=True)
-            probe = folder / f".write{os.getpid()}"
-            probe.write_bytes(b"")
-            probe.unlink()
-            return Run(folder)
+            run.folder.mkdir(exist_ok=True)
+            try:
+                # Of several processes that want the folder at once, one makes this file.
+                run.metrics.open("x").close()
+            except FileExistsError:
+                continue
+            return run
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise RunError(f"{out} cannot be written: {reason}", "Choose another --out") from error
+        raise _unwritable(out, error) from error
     raise RunError(
         f"the run {name!r} exists already in {out}",
         "Go on with it by --resume, or choose another --name",
     )
+
+
+def _unwritable(path: Path, error: OSError) -> RunError:
+    reason = (error.strerror or str(error)).lower()
+    return RunError(f"{path} cannot be written: {reason}", "Choose another --out")
 
 
 def _numbered(stem: str) -> Iterator[str]:

@@ -168,9 +168,6 @@ def sample(
 
 def choose(logits: Floats, sampling: Sampling, uniform: NDArray[np.float64]) -> Ids:
     """Return the next id of each row of logits (B, V), given a random number (B,) for each."""
-    if sampling.temp == 0:
-        likeliest: Ids = logits.argmax(axis=-1).astype(np.int32)
-        return likeliest
     probabilities = samplers.softmax(logits, sampling.temp)
     if sampling.top_k is not None:
         probabilities = samplers.top_k(probabilities, sampling.top_k)

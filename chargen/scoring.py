@@ -37,7 +37,18 @@ BLOCKS = 64
 LONGEST_BLOCK = 1000
 MOST_BLOCKS = 100_000
 
+FIGURES = (
+    "characters", "unknown", "nats_per_char", "perplexity", "perplexity_error", "bpc",
+    "bits_per_byte", "accuracy",
+)  # fmt: skip
+"""The figures of a score, by the names that they have everywhere."""
+
 S = TypeVar("S")
+
+
+def perplexity(nats_per_char: float) -> float:
+    """Return exp(nats per character), of so bad a model too that it would overflow."""
+    return math.exp(min(nats_per_char, 700.0))
 
 
 class Predictor(Protocol[S]):
@@ -81,7 +92,7 @@ class Score:
     @property
     def perplexity(self) -> float:
         """exp(nats per character): as uncertain as a choice among that many."""
-        return math.exp(min(self.nats_per_char, 700.0))
+        return perplexity(self.nats_per_char)
 
     @property
     def bpc(self) -> float:
@@ -118,16 +129,7 @@ class Score:
 
     def json(self) -> dict[str, Any]:
         """Return the figures under their usual keys."""
-        return {
-            "characters": self.characters,
-            "unknown": self.unknown,
-            "nats_per_char": self.nats_per_char,
-            "perplexity": self.perplexity,
-            "perplexity_error": self.perplexity_error,
-            "bpc": self.bpc,
-            "bits_per_byte": self.bits_per_byte,
-            "accuracy": self.accuracy,
-        }
+        return {name: getattr(self, name) for name in FIGURES}
 
 
 class NumpyPredictor:

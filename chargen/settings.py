@@ -78,7 +78,7 @@ class Settings:
     clip: float = 1.0
     weight_decay: float = 0.05
     valid_fraction: float = 0.1
-    valid_chars: int = 1_000_000
+    valid_chars: int = 250_000
     evaluations: int = 20
     patience: int | None = None
     precision: str = "auto"
@@ -111,6 +111,14 @@ class Settings:
             raise UsageError(
                 f"unknown --precision {self.precision!r}", f"Choose {', '.join(PRECISIONS)}"
             )
+
+    def budget(self) -> str:
+        """Return the budget in words."""
+        for name in ("minutes", "epochs", "steps"):
+            value = getattr(self, name)
+            if value is not None:
+                return f"{value:,} {name if value != 1 else name[:-1]}"
+        return f"{DEFAULT_MINUTES:g} minutes"
 
     def architecture(self) -> Architecture:
         """Return the network asked for; all sizes must have been chosen."""

@@ -31,7 +31,7 @@ from chargen.errors import RunError, TrainingError
 from chargen.networks import Network, State
 from chargen.runs import Run
 from chargen.sampling import Sampling, sample
-from chargen.scoring import Score, score
+from chargen.scoring import FIGURES, Score, score
 from chargen.settings import Settings
 from chargen.vocabulary import Vocabulary
 
@@ -57,6 +57,9 @@ MALLOC_OPTIONS = {-1: (1 << 31) - 1, -3: 32 << 20}
 """Trim threshold and mmap threshold, each as high as glibc allows (malloc.h, mallopt(3))."""
 
 SMOOTHING = 0.98
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What AdamW keeps of each weight."""
+
 SAMPLE_LENGTH = 240
 SAMPLE_TEMPERATURE = 0.8
 RECORDS = 400
@@ -121,6 +124,7 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.figures: dict[str, Any] = {}
         self.smooth: float | None = None
+        self.recorded = 0
         self.stopping = False
 
     def _optimizer(self) -> torch.optim.AdamW:
@@ -173,7 +177,7 @@ class Trainer:
         try:
             self.counters = Counters(**saved.training)
             self.network.assign(saved.weights)
-            self.generator.set_state(torch.from_numpy(saved.tensors["generator"].copy()))
+            self._restore_generator(saved.tensors["generator"])
             self.state = [
                 tuple(
                     torch.tensor(saved.tensors[f"state.{layer}.{number}"], device=self.device)
@@ -182,18 +186,34 @@ class Trainer:
                 for layer, carried in enumerate(self.network.start(self.batch))
             ]
             self.optimizer.state.clear()
-            for name, parameter in self.network.named_parameters():
-                prefix = f"optimizer.{name}."
-                for key, value in saved.tensors.items():
-                    if key.startswith(prefix):
-                        slot = self.optimizer.state[parameter]
-                        slot[key.removeprefix(prefix)] = torch.tensor(value, device=self.device)
-        except (KeyError, TypeError, RuntimeError) as error:
+            if self.counters.step:
+                self._restore_optimizer(saved)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise RunError(
-                f"this run cannot be resumed: its checkpoint lacks {error}", "Train anew"
+                f"this run cannot be resumed: its checkpoint lacks or mistakes {error}",
+                "Train anew",
             ) from error
+        # Under another budget other evaluations are due.
+        self.counters.evaluated = min(self.counters.evaluated, self._due())
         self.history = list(saved.history)
         self.figures = dict(saved.figures)
+
+    def _restore_generator(self, saved: NDArray[np.uint8]) -> None:
+        state = self.generator.get_state()
+        if state.numel() == saved.size:
+            self.generator.set_state(torch.from_numpy(saved.copy()))
+        else:
+            # Another kind of device has another generator: the same numbers cannot come again.
+            self.generator.manual_seed(self.settings.seed + self.counters.step)
+
+    def _restore_optimizer(self, saved: Checkpoint) -> None:
+        for name, parameter in self.network.named_parameters():
+            slot = self.optimizer.state[parameter]
+            for key in MOMENTS:
+                value = torch.tensor(saved.tensors[f"optimizer.{name}.{key}"], device=self.device)
+                if value.shape not in (parameter.shape, ()):
+                    raise ValueError(f"the shape of optimizer.{name}.{key}")
+                slot[key] = value
 
     def save(self, name: str) -> Checkpoint:
         """Write ``best`` or ``last``, and return what was written."""
@@ -224,18 +244,20 @@ class Trainer:
         if settings.steps is not None:
             return counters.step / settings.steps
         assert settings.epochs is not None
+        return self.passes() / settings.epochs
+
+    def passes(self) -> float:
+        """Return how often the training text has been read."""
         longest = max(stop - start for start, stop in self.lanes)
-        return (counters.epoch + counters.place / longest) / settings.epochs
+        return self.counters.epoch + self.counters.place / longest
 
     def __iter__(self) -> Iterator[Report]:
         """Train to the end of the budget, yielding reports; the last is ``done``."""
+        good = self.save("last")
         yield self._start()
-        good = self.capture()
-        if self.run is not None and not self.run.last.exists():
-            self.save("last")
-        saved_at = recorded = self.counters.seconds, self.progress()
-        stopped = "budget"
-        while self.progress() < 1:
+        saved = self.counters.seconds
+        ended = self._ended()
+        while ended is None:
             for window in batches.windows(
                 self.train, self.vocabulary, self.lanes, self.bptt, skip=self.counters.place
             ):
@@ -247,36 +269,44 @@ class Trainer:
                     break
                 self._count(window, nats)
                 report = self._step_report(nats, norm, rate)
+                self._record(report)
                 yield report
-                if self.run is not None and self.progress() - recorded[1] > 1 / RECORDS:
-                    recorded = self.counters.seconds, self.progress()
-                    self.run.record({"event": "step"} | report.data)
-                due = min(
-                    int(self.progress() * self.settings.evaluations), self.settings.evaluations
-                )
-                if due > self.counters.evaluated:
-                    self.counters.evaluated = due
+                evaluate_now = self._due() > self.counters.evaluated
+                if evaluate_now:
                     yield from self._evaluate()
-                    good, saved_at = self.save("last"), (self.counters.seconds, 0.0)
-                elif self.counters.seconds - saved_at[0] > SAVE_EVERY:
-                    good, saved_at = self.save("last"), (self.counters.seconds, 0.0)
-                patience = self.settings.patience
-                if patience is not None and self.counters.stale >= patience:
-                    stopped = "patience"
-                elif self.stopping:
-                    stopped = "interrupted"
-                if stopped != "budget" or self.progress() >= 1:
+                if evaluate_now or self.counters.seconds - saved > SAVE_EVERY:
+                    good, saved = self.save("last"), self.counters.seconds
+                ended = self._ended()
+                if ended is not None:
                     break
             else:
                 self.counters.epoch += 1
                 self.counters.place = 0
                 self.state = self.network.start(self.batch)
-                continue
-            if stopped != "budget":
-                break
-        if stopped == "interrupted":
-            self.save("last")
-        yield self._done(stopped)
+        if ended == "budget" and self.counters.evaluated_at != self.counters.step:
+            yield from self._evaluate()
+        self.save("last")
+        yield self._done(ended)
+
+    def _record(self, report: Report) -> None:
+        """Add a step to the history, of so many that the file stays small on any budget."""
+        place = int(self.progress() * RECORDS)
+        if self.run is not None and place > self.recorded:
+            self.recorded = place
+            self.run.record({"event": "step"} | report.data)
+
+    def _due(self) -> int:
+        """Return how many evaluations should have been made by now."""
+        return min(int(self.progress() * self.settings.evaluations), self.settings.evaluations)
+
+    def _ended(self) -> str | None:
+        """Return why training is over, or None while it is not."""
+        if self.stopping:
+            return "interrupted"
+        if self.progress() >= 1:
+            return "budget"
+        patience = self.settings.patience
+        return "patience" if patience is not None and self.counters.stale >= patience else None
 
     def _step(self, window: batches.Window) -> tuple[float, float, float]:
         """Take one step; return nats per character, the gradient's norm and the learning rate.
@@ -336,28 +366,32 @@ class Trainer:
                 f"the loss stays non-finite after {ROLLBACKS} rollbacks",
                 f"Start again with a lower --lr than {self.lr:g}",
             )
-        return Report(
-            "rollback",
-            {"step": before.step + 1, "to": self.counters.step, "rate": self.counters.rate},
-        )
+        data = {"step": before.step + 1, "to": self.counters.step, "rate": self.counters.rate}
+        if self.run is not None:
+            self.run.rewind(self.counters.step)
+            self.run.record({"event": "rollback"} | data | {"step": self.counters.step})
+        return Report("rollback", data)
 
     def _evaluate(self) -> Iterator[Report]:
         counters = self.counters
         recent = counters.recent_nats / max(1, counters.recent_characters)
         entry: dict[str, Any] = {
             "step": counters.step,
-            "epoch": round(counters.epoch + counters.place / len(self.train) * self.batch, 4),
+            "epoch": round(self.passes(), 4),
             "seconds": round(counters.seconds, 3),
             "characters_seen": counters.characters,
             "train_nats_per_char": recent,
         }
         counters.recent_nats, counters.recent_characters, counters.rollbacks = 0.0, 0, 0
+        counters.evaluated, counters.evaluated_at = self._due(), counters.step
         measure = recent
         if self.valid is not None:
             result = evaluate(self.network, self.valid, self.vocabulary, self._autocast())
             entry |= result.json()
             measure = result.nats_per_char
-        better = self.valid is None or counters.best is None or measure < counters.best
+        better = math.isfinite(measure) and (
+            self.valid is None or counters.best is None or measure < counters.best
+        )
         entry["best"] = better
         self.history.append(entry)
         if better:
@@ -390,8 +424,10 @@ class Trainer:
                 "valid_characters": len(self.valid) if self.valid else 0,
                 "step": self.counters.step,
                 "seconds": round(self.counters.seconds, 3),
+                "budget": self.settings.budget(),
                 "settings": asdict(self.settings) | {"precision": self.precision},
                 "device": self.device.type,
+                "history": self.history,
             },
         )
 
@@ -413,9 +449,8 @@ class Trainer:
         )
 
     def _done(self, stopped: str) -> Report:
-        keys = Score(1, 0, 0.0, 0, 1, 0.0).json()
         saved = self.run is not None
-        valid = {key: self.figures[key] for key in keys if key in self.figures} or None
+        valid = {key: self.figures[key] for key in FIGURES if key in self.figures} or None
         return Report(
             "done",
             {
@@ -440,7 +475,7 @@ class Counters:
         place: characters of each lane done in this pass.
         seconds: spent in steps; evaluations and saving do not count.
         characters: trained on, in all passes.
-        evaluated: evaluations due so far.
+        evaluated, evaluated_at: evaluations due so far, and the step of the last one.
         best: the lowest held-out nats per character, once there is one.
         stale: evaluations since then.
         rate: factor on the learning rate; halved by each rollback.
@@ -454,6 +489,7 @@ class Counters:
     seconds: float = 0.0
     characters: int = 0
     evaluated: int = 0
+    evaluated_at: int = -1
     best: float | None = None
     stale: int = 0
     rate: float = 1.0

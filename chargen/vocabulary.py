@@ -30,6 +30,7 @@ SCALARS = CODE_POINTS - 0x800
 """Unicode scalar values: all code points but the 2,048 surrogates."""
 
 MOST_ESCAPE = 0.5
+ALL_BYTES = "".join(map(chr, range(256)))
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Vocabulary:
         as_bytes: whether a character stands for a byte (U+0000 to U+00FF) and not for itself.
 
     Raises:
-        ValueError: there are no characters, one occurs twice, or ``escape`` is not in [0, 1).
+        ValueError: no characters, one twice, bytes missing, or an ``escape`` outside [0, 1).
     """
 
     characters: str
@@ -53,6 +54,8 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if not self.characters or len(set(self.characters)) != len(self.characters):
             raise ValueError("the characters of a vocabulary must be there and differ")
+        if self.as_bytes and self.characters != ALL_BYTES:
+            raise ValueError("a vocabulary of bytes has all 256 of them, in order")
         if not 0 <= self.escape < 1:
             raise ValueError("the escape must be a probability below one")
         points = np.frombuffer(self.characters.encode("utf-32-le"), dtype=np.uint32)
@@ -64,7 +67,7 @@ class Vocabulary:
     def of(cls, text: Text, known: str = "") -> Vocabulary:
         """Return the vocabulary of a text: the ``known`` characters, then the new in code order."""
         if text.as_bytes:
-            return cls("".join(map(chr, range(256))), as_bytes=True)
+            return cls(ALL_BYTES, as_bytes=True)
         new = sorted(set(map(chr, text.counts)) - set(known))
         once = sum(count == 1 for count in text.counts.values())
         return cls(known + "".join(new), escape=min(max(once, 1) / text.characters, MOST_ESCAPE))

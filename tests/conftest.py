@@ -83,7 +83,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONPATH": str(Path(__file__).parent.parent),
     }
-    return {k: v for k, v in os.environ.items() if not k.startswith("CHARGEN")} | settings
+    dropped = ("CHARGEN", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES", "TTY_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(dropped)} | settings
 
 
 @pytest.fixture

@@ -187,16 +187,16 @@ def test_names_become_texts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_a_user_can_add_a_catalog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """CHARGEN_CATALOG names a file of more texts; a broken one is a clear error."""
+    """CHARGEN_CATALOG names a file of more texts; a broken one is an error."""
     own = tmp_path / "own.toml"
     monkeypatch.setenv("CHARGEN_CATALOG", str(own))
-    own.write_text('[mine]\nabout = "a"\nlicence = "b"\nsource = "c"\nurl = "https://x/y"\n')
-    assert catalog.entry("mine").about == "a"
-    for broken in (
-        "[",
-        "[mine]\nsurprise = 1\n",
-        '["../up"]\nabout="a"\nlicence="b"\nsource="c"\n',
-    ):
+    described = '[mine]\nabout = "a"\nlicence = "b"\nsource = "c"\n'
+    own.write_text(described + 'file = "mine.txt"\n')
+    (tmp_path / "mine.txt").write_text("my text")
+    assert catalog.resolve("mine") == tmp_path / "mine.txt"
+    wrong = ("surprise = 1", "url = 3", 'made = "gold"', 'file = "a"\nurl = "b"', "")
+    up = described.replace("mine", '"../up"') + 'file = "a"'
+    for broken in ("[", up, *(described + line for line in wrong)):
         own.write_text(broken)
         with pytest.raises(CatalogError):
             catalog.entries()

@@ -168,6 +168,8 @@ def test_tensors_must_be_there_and_fit(path: Path) -> None:
         {"vocabulary": {"characters": 7}},
         {"vocabulary": {"escape": 2}},
         {"vocabulary": {"escape": None}},
+        {"vocabulary": {"escape": 0}},
+        {"vocabulary": {"as_bytes": True}},
         {"settings": []},
         {"figures": "good"},
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -77,11 +78,9 @@ def test_json_is_all_there_is(chargen: Chargen, story: Path) -> None:
     assert [row.keys() for row in rows] == [{"text", "seed", "nats_per_char", "finish"}] * 3
     assert [row["seed"] for row in rows] == [5, 6, 7]
     assert json.loads(chargen("info", "--json").stdout)["figures"]["perplexity"] > 1
-    assert json.loads(chargen("runs", "--json").stdout.splitlines()[0])["model"] == "story"
-    names = [
-        json.loads(line)["name"] for line in chargen("corpus", "list", "--json").stdout.splitlines()
-    ]
-    assert names[0] == "pydoc"
+    assert json.loads(chargen("runs", "--json").stdout)[0]["model"] == "story"
+    known = json.loads(chargen("corpus", "list", "--json").stdout)
+    assert known[0]["name"] == "pydoc"
     stats = json.loads(chargen("corpus", "stats", story, "--json").stdout)
     assert stats["characters"] == len(STORY)
     assert stats["counts"]["“"] == STORY.count("“")
@@ -210,22 +209,13 @@ def test_an_interruption_saves(
 
 
 @posix_only
-@pytest.mark.parametrize("delay", [0.05, 0.4])
 def test_a_killed_run_resumes_to_the_same_weights(
-    environment: dict[str, str], chargen: Chargen, story: Path, delay: float
+    environment: dict[str, str], chargen: Chargen, story: Path
 ) -> None:
-    """SIGKILL at any moment, then --resume: bit for bit the weights of a run left alone."""
-    arguments = [
-        "train",
-        str(story),
-        *QUICK,
-        "--steps",
-        "120",
-        "--evaluations",
-        "24",
-        "--dropout",
-        "0.2",
-    ]
+    """SIGKILL at random moments, then --resume: bit for bit the weights of a run left alone."""
+    moments = random.Random()
+    arguments = ["train", str(story), *QUICK, "--dropout", "0.2"]
+    arguments += ["--steps", "150", "--evaluations", "30"]
     process = subprocess.Popen(
         command([*arguments, "--name", "killed", "--json"]),
         stdout=subprocess.PIPE,
@@ -233,8 +223,9 @@ def test_a_killed_run_resumes_to_the_same_weights(
         cwd=story.parent,
     )
     assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(delay)
+    for _ in range(moments.randrange(1, 40)):
+        process.stdout.readline()
+    time.sleep(moments.random() / 50)
     process.kill()
     process.communicate()
     resumed = chargen("train", story, "--resume", "--name", "killed")
@@ -247,11 +238,37 @@ def test_a_killed_run_resumes_to_the_same_weights(
         for ours, theirs in ((one.weights, two.weights), (one.tensors, two.tensors)):
             assert ours.keys() == theirs.keys()
             assert all((ours[key] == theirs[key]).all() for key in ours)
-    steps = [
-        json.loads(line)["step"]
-        for line in (folder / "killed" / "metrics.jsonl").read_text().splitlines()
-    ]
+    lines = (folder / "killed" / "metrics.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in lines]
     assert steps == sorted(steps)
+    left = {path.name for path in (folder / "killed").iterdir()}
+    assert left == {"best.safetensors", "last.safetensors", "metrics.jsonl"}
+
+
+@posix_only
+def test_a_reader_who_leaves_ends_training_saved(environment: dict[str, str], story: Path) -> None:
+    """`chargen train --json | head` saves and ends."""
+    process = subprocess.Popen(
+        command(["train", str(story), *QUICK, "--steps", "1000000", "--json"]),
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=story.parent,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 130
+    saved = checkpoint.read(story.parent / "runs" / "story" / "last.safetensors", resume=True)
+    assert saved.training["step"] > 0
+
+
+def test_fine_tuning_and_resuming_it(chargen: Chargen, story: Path) -> None:
+    """--from starts a run of its own, and that run can be gone on with."""
+    assert chargen("train", story, *QUICK, "--name", "base").returncode == 0
+    tuned = chargen("train", story, "--from", "base", "--steps", "4", "--name", "tuned", "--json")
+    assert json.loads(tuned.stdout.splitlines()[0])["network"].startswith("gru 1 × 16")
+    on = chargen("train", story, "--resume", "--name", "tuned", "--steps", "8", "--json")
+    assert json.loads(on.stdout.splitlines()[-1])["step"] == 8
 
 
 MISTAKES = {
@@ -277,6 +294,8 @@ MISTAKES = {
     "perplexity missing.txt": "missing.txt does not exist",
     "perplexity empty.txt": "empty.txt is empty",
     "perplexity bad.txt": "byte 0xff at offset 3",
+    f"perplexity {'x' * 300}": "cannot be read: file name too long",
+    "perplexity story.txt -m " + "x" * 300: "no model or run",
     "info nobody": "no model or run 'nobody'",
     "corpus get nothing": "There are: pydoc",
     "corpus stats missing.txt": "missing.txt does not exist",
@@ -327,6 +346,67 @@ def test_every_mistake_gets_one_line(chargen: Chargen, mistake: str) -> None:
     result = chargen(*mistake.split())
     line = one_line_error(result, code)
     assert (MISTAKES | MISUSES)[mistake] in line
+    assert result.stdout == b""
+
+
+@pytest.mark.usefixtures("mess")
+def test_a_mistake_spoils_no_file(chargen: Chargen, story: Path) -> None:
+    """An output file is not touched before the command is known to make sense."""
+    assert chargen("sample", "--prime", "Ω", "-o", story).returncode == 1
+    assert story.read_text(encoding="utf-8") == STORY
+
+
+def test_names_that_look_like_markup_are_shown(chargen: Chargen, story: Path) -> None:
+    """Square brackets in a file's name are part of the name."""
+    odd = write(story.parent / "[b]odd.txt", STORY)
+    assert chargen("train", odd, *QUICK, "--name", "odd").returncode == 0
+    assert "[b]odd.txt" in chargen("runs").stdout.decode()
+    assert "[b]odd.txt" in chargen("perplexity", odd).stdout.decode()
+
+
+def test_no_animation_off_a_terminal(chargen: Chargen, story: Path) -> None:
+    """Not even where the environment asks for colours."""
+    forced = chargen("train", story, *QUICK, extra={"FORCE_COLOR": "1"})
+    assert b"\x1b" not in forced.stderr
+
+
+@posix_only
+def test_a_terminal_gets_the_screen(environment: dict[str, str], story: Path) -> None:
+    """On a terminal training draws its screen, and Ctrl-C leaves it in order."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command(["train", str(story), *QUICK, "--steps", "1000000", "--evaluations", "100000"]),
+        stderr=theirs,
+        env=environment | {"TERM": "xterm-256color"},
+        cwd=story.parent,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"sample at step" not in seen:
+        seen += os.read(ours, 4096)
+    process.send_signal(signal.SIGINT)
+    try:
+        while chunk := os.read(ours, 4096):
+            seen += chunk
+    except OSError:
+        pass  # what a terminal answers once nobody is on the other side
+    os.close(ours)
+    assert process.wait(timeout=60) == 130
+    for part in ("perplexity", "gradient", "held-out nats per character", "interrupted"):
+        assert part in seen.decode()
+    assert seen.rfind(b"\x1b[?25h") > seen.rfind(b"\x1b[?25l")
+
+
+def test_fetching_fails_clearly(chargen: Chargen, tmp_path: Path) -> None:
+    """An address where nobody answers: one line, and nothing in the cache."""
+    (tmp_path / "own.toml").write_text(
+        '[tale]\nabout = "a"\nlicence = "b"\nsource = "c"\nsize = 9\nsha256 = "0"\n'
+        'url = "http://127.0.0.1:9/tale.txt"\n'
+    )
+    result = chargen("corpus", "get", "tale", extra={"CHARGEN_CATALOG": "own.toml"})
+    assert "could not be fetched from http://127.0.0.1:9/tale.txt" in one_line_error(result)
     assert result.stdout == b""
 
 

@@ -20,7 +20,8 @@ SETTINGS = {
 }  # fmt: skip
 START: dict[str, Any] = {
     "run": "tale", "corpus": "tale.txt",
-    "network": "gru 1 × 64", "parameters": 1000, "vocabulary": 50, "step": 0,
+    "network": "gru 1 × 64", "parameters": 1000, "vocabulary": 50, "step": 0, "budget": "2 minutes",
+    "history": [],
     "train_characters": 900, "valid_characters": 100, "settings": SETTINGS, "device": "cpu",
 }  # fmt: skip
 

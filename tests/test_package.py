@@ -16,8 +16,6 @@ from chargen import runs
 from chargen.model import load
 from tests.conftest import STORY, Chargen
 
-TORCH_SIDE = {"networks", "layer", "elman", "gru", "lstm", "training", "launch", "__main__"}
-
 
 def test_public_names_are_listed_and_there() -> None:
     """What __all__ promises can be got, and dir() says the same."""
@@ -77,14 +75,26 @@ def test_the_starter_model_writes_at_once() -> None:
     model = load(path)
     assert len(model.sample(50, temp=0.8)) == 50
     assert model.checkpoint.figures["perplexity"] < 6
-    assert model.perplexity("The value of the expression is an object.").perplexity < 12
+    assert model.perplexity(text="The value of the expression is an object.").perplexity < 12
 
 
 def test_a_model_scores_a_text_or_a_file(story: Path, model_file: Path) -> None:
-    """A string that names a file is the file; any other is the text itself."""
+    """A path is a file, and a mistyped one an error; a text is given by its name."""
     model = load(model_file)
-    assert model.perplexity(str(story)).nats == model.perplexity(STORY).nats
+    assert model.perplexity(str(story)).nats == model.perplexity(text=STORY).nats
     assert "tiny" in repr(model)
+    with pytest.raises(chargen.ChargenError, match="does not exist"):
+        model.perplexity("mistyped.txt")
+    with pytest.raises(TypeError, match="give a path"):
+        model.perplexity(story, text=STORY)
+
+
+def test_the_environment_names_the_folder_of_runs(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """load() looks where the command line would."""
+    monkeypatch.setenv("CHARGEN_CHECKPOINTS", str(model_file.parent.parent))
+    assert load().name == "tiny"
 
 
 def test_training_is_a_function(story: Path, tmp_path: Path) -> None:

@@ -60,10 +60,19 @@ def test_a_new_run_is_named_after_its_corpus(tmp_path: Path) -> None:
     """Names come from the file's, and count up rather than overwrite."""
     run = runs.create(tmp_path / "deep" / "out", None, "my novel (2).txt.gz")
     assert run.name == "my-novel-2"
-    run.metrics.write_text("{}")
     assert (
         runs.create(tmp_path / "deep" / "out", None, "my novel (2).txt.gz").name == "my-novel-2-2"
     )
+
+
+def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
+    """A name is taken as soon as it is given out, before anything has been saved in it."""
+    first, second = (runs.create(tmp_path, None, "x.txt") for _ in range(2))
+    assert (first.name, second.name) == ("x", "x-2")
+    with pytest.raises(RunError, match="exists already"):
+        runs.create(tmp_path, "x", "x.txt")
+    first.abandon()
+    assert runs.create(tmp_path, "x", "x.txt").name == "x"
 
 
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:

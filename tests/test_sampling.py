@@ -11,7 +11,7 @@ from chargen import samplers
 from chargen.engine import Engine
 from chargen.errors import PrimeError, UsageError
 from chargen.sampling import Sample, Sampling, prepare_prime, sample
-from chargen.vocabulary import Vocabulary
+from chargen.vocabulary import ALL_BYTES, Vocabulary
 from tests.conftest import tiny_checkpoint
 
 MODEL = tiny_checkpoint()
@@ -116,7 +116,7 @@ def test_unknown_characters_in_a_prime() -> None:
 
 def test_bytes_are_written_as_bytes() -> None:
     """A model of bytes gives exactly the bytes drawn, and a readable text."""
-    vocabulary = Vocabulary("".join(map(chr, range(256))), as_bytes=True)
+    vocabulary = Vocabulary(ALL_BYTES, as_bytes=True)
     model = tiny_checkpoint(vocabulary.characters)
     (one,) = sample(Engine(model.architecture, model.weights), vocabulary, Sampling(length=64))
     assert len(one.data) == 64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from chargen import checkpoint
-from chargen.errors import RunError, TrainingError
+from chargen.errors import RunError, TrainingError, UsageError
 from chargen.launch import Request, launch
 from chargen.model import load
 from chargen.training import Report, Trainer, pick_device, pick_precision
@@ -72,9 +73,10 @@ def test_reports_tell_the_whole_story(story: Path) -> None:
     assert sum(json.loads(line)["event"] == "eval" for line in lines) == 4
 
 
-def test_the_trainers_figure_is_the_scorers(story: Path) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_trainers_figure_is_the_scorers(story: Path, precision: str) -> None:
     """The best model on disk, scored by NumPy on the held-out end, has the figure reported."""
-    _, reports = run(story)
+    _, reports = run(story, precision=precision)
     valid = reports[-1].data["valid"]
     held_out = write(story.parent / "tail.txt", STORY[int(len(STORY) * 0.9) :])
     result = load("story", story.parent / "runs").perplexity(held_out)
@@ -82,10 +84,11 @@ def test_the_trainers_figure_is_the_scorers(story: Path) -> None:
     assert result.characters == valid["characters"]
 
 
-def test_evaluation_changes_nothing(story: Path) -> None:
-    """The same weights come out with one evaluation, with many, and with no held-out text saved."""
-    few, _ = run(story, evaluations=1, name="few", dropout=0.3)
-    many, _ = run(story, evaluations=40, name="many", dropout=0.3)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_evaluation_changes_nothing(story: Path, precision: str) -> None:
+    """The same weights come out with one evaluation and with many."""
+    few, _ = run(story, evaluations=1, name="few", dropout=0.3, precision=precision)
+    many, _ = run(story, evaluations=40, name="many", dropout=0.3, precision=precision)
     assert same(weights(few), weights(many))
 
 
@@ -157,8 +160,10 @@ def test_a_finished_run_is_not_resumed_without_a_larger_budget(story: Path) -> N
     run(story)
     with pytest.raises(RunError, match=r"has spent its budget \(40 steps\)"):
         trainer(story, resume=True)
-    _, reports = run(story, resume=True, steps=44)
+    made, reports = run(story, resume=True, steps=44)
     assert reports[-1].data["step"] == 44
+    assert [r.data["step"] for r in reports if r.event == "eval"][-1] == 44
+    assert checkpoint.read(made.run.last, resume=True).training["step"] == 44  # type: ignore[union-attr]
 
 
 def test_resuming_checks_corpus_and_architecture(story: Path) -> None:
@@ -172,6 +177,8 @@ def test_resuming_checks_corpus_and_architecture(story: Path) -> None:
         trainer(story, resume=True, hidden=32)
     with pytest.raises(RunError, match="has --arch gru, not lstm"):
         trainer(story, resume=True, arch="lstm")
+    with pytest.raises(RunError, match="--bytes does not fit"):
+        trainer(story, resume=True, as_bytes=True)
 
 
 @pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
@@ -191,6 +198,9 @@ def test_a_loss_that_is_not_finite_is_rolled_back(
     reports = list(made)
     (back,) = [report.data for report in reports if report.event == "rollback"]
     assert back == {"step": 15, "to": 10, "rate": 0.5}
+    lines = made.run.metrics.read_text().splitlines()  # type: ignore[union-attr]
+    steps = [json.loads(line)["step"] for line in lines]
+    assert steps == sorted(steps)
     rates = {r.data["step"]: r.data["lr"] for r in reports if r.event == "step"}
     assert rates[40] == pytest.approx(0.01 * 0.5 * (1 - 39 / 40))
     assert reports[-1].data["step"] == 40
@@ -277,6 +287,26 @@ def test_fine_tuning_starts_from_the_model_and_learns_new_characters(story: Path
     assert after == pytest.approx(before, abs=0.15)
     with pytest.raises(RunError, match="has --hidden 16, not 20"):
         trainer(other, base="base", hidden=20)
+
+
+def test_a_failed_start_leaves_no_run_behind(story: Path) -> None:
+    """What is refused before training leaves no folder."""
+    with pytest.raises(UsageError, match="--tied needs equal sizes"):
+        trainer(story, tied=True)
+    if not torch.cuda.is_available():
+        with pytest.raises(TrainingError, match="no cuda device"):
+            trainer(story, device="cuda")
+    assert not list((story.parent / "runs").glob("*"))
+
+
+def test_a_resumed_run_needs_the_whole_optimizer(story: Path) -> None:
+    """A checkpoint without the optimizer's moments is refused, not resumed with fresh ones."""
+    made, _ = run(story)
+    saved = checkpoint.read(made.run.last, resume=True)  # type: ignore[union-attr]
+    tensors = {k: v for k, v in saved.tensors.items() if not k.startswith("optimizer.output.bias")}
+    checkpoint.write(made.run.last, replace(saved, tensors=tensors))  # type: ignore[union-attr]
+    with pytest.raises(RunError, match=r"lacks or mistakes 'optimizer\.output\.bias"):
+        trainer(story, resume=True, steps=50)
 
 
 def test_bytes_train_and_score(story: Path) -> None:
