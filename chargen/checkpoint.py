@@ -73,6 +73,12 @@ class Checkpoint:
         """How many numbers the weights are."""
         return self.architecture.parameters(len(self.vocabulary))
 
+    @property
+    def corpus_names(self) -> list[str]:
+        """The names of the texts it was trained on, as far as the header tells."""
+        names = self.corpus.get("names")
+        return [str(name) for name in names] if isinstance(names, list) else []
+
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint so that ``path`` holds the old file or the new one at every instant.

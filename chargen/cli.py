@@ -7,6 +7,7 @@ the commands, so that ``--help`` prints at once and only ``train`` pays for PyTo
 from __future__ import annotations
 
 import json
+import math
 import signal
 import sys
 import traceback
@@ -462,7 +463,7 @@ def runs(
 
 def _summary(name: str, saved: Any) -> dict[str, Any]:
     figures = saved.figures
-    names = saved.corpus.get("names") or ["?"]
+    names = saved.corpus_names or ["—"]
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return {
         "model": name,
@@ -518,7 +519,7 @@ def info(
         emit(about)
         return
     corpus = saved.corpus
-    names = ", ".join(map(str, corpus.get("names", [])))
+    names = ", ".join(saved.corpus_names)
     shown = "all bytes" if vocabulary.as_bytes else vocabulary.characters.replace("\n", "⏎")
     rows = [
         ("model", f"{loaded.name} ({loaded.path})"),
@@ -542,8 +543,8 @@ def _print_curve(history: list[dict[str, Any]]) -> None:
     points = [
         (record["seconds"], record["nats_per_char"])
         for record in history
-        if isinstance(record.get("nats_per_char"), float)
-        and isinstance(record.get("seconds"), int | float)
+        if all(isinstance(record.get(key), int | float) for key in ("nats_per_char", "seconds"))
+        and math.isfinite(record["nats_per_char"] + record["seconds"])
     ]
     if len(points) > 1:
         print("\nheld-out nats per character over the time trained")

@@ -188,7 +188,7 @@ def _same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
         (corpus.get("valid") or {}, saved.corpus.get("valid") or {}),
     ):
         if mine.get("sha256") != theirs.get("sha256"):
-            names = ", ".join(map(str, theirs.get("names", ["another text"])))
+            names = ", ".join(saved.corpus_names) or "another text"
             raise RunError(
                 f"the run {name} was trained on {names} (sha256 "
                 f"{str(theirs.get('sha256', 'none'))[:12]}…), and this text is another "

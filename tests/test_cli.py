@@ -450,6 +450,13 @@ def test_wrong_usage_exits_with_two(chargen: Chargen) -> None:
         assert b"Traceback" not in result.stderr
 
 
+def test_a_text_of_one_character_is_remarked_upon(chargen: Chargen, tmp_path: Path) -> None:
+    """It trains, and the user is told that there is nothing to learn."""
+    result = chargen("train", write(tmp_path / "a.txt", "a" * 300), *QUICK)
+    assert result.returncode == 0
+    assert b"one character over and over" in result.stderr
+
+
 def test_quiet_says_nothing(chargen: Chargen, model_file: Path, story: Path) -> None:
     """With -q standard error stays empty."""
     assert chargen("sample", "--length", "5", "-q").stderr == b""

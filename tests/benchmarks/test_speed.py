@@ -1,0 +1,215 @@
+"""How fast chargen is, beside a plain `torch.nn` loop and beside what the machine could do.
+
+Run by ``python -m pytest -m benchmark -s tests/benchmarks``. Each row is measured in turns with its
+baseline within one process, because a shared machine is never equally fast twice. Nothing asserts
+a time; ``CHARGEN_BENCHMARKS`` names a file to which the rows are added as JSON lines.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from chargen.architecture import GATES, Architecture
+from chargen.corpus import Span, open_text, spool
+from chargen.engine import Engine
+from chargen.sampling import Sampling, sample
+from chargen.scoring import NumpyPredictor, score
+from chargen.settings import Settings, choose
+from chargen.training import Trainer, keep_freed_memory, pick_precision
+from chargen.vocabulary import Vocabulary
+from tests.conftest import STORY, random_weights
+
+pytestmark = pytest.mark.benchmark
+
+ROUNDS = 5
+CHARACTERS = 65
+MODULES = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+def in_turns(*jobs: Callable[[], Any]) -> list[float]:
+    """Return each job's median seconds, run in turns after a warm-up."""
+    for job in jobs:
+        job()
+    times: list[list[float]] = [[] for _ in jobs]
+    for _ in range(ROUNDS):
+        for job, taken in zip(jobs, times, strict=True):
+            began = time.perf_counter()
+            job()
+            taken.append(time.perf_counter() - began)
+    return [statistics.median(taken) for taken in times]
+
+
+def row(what: str, **figures: float | str) -> None:
+    """Print a row, and add it to the file if there is one."""
+    shown = "  ".join(
+        f"{name} {value:,.3g}" if isinstance(value, float) and value < 100
+        else f"{name} {value:,.0f}" if isinstance(value, float)
+        else f"{name} {value}"
+        for name, value in figures.items()
+    )  # fmt: skip
+    print(f"\n{what}: {shown}", end="")
+    if path := os.environ.get("CHARGEN_BENCHMARKS"):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"what": what} | figures) + "\n")
+
+
+def text_of(characters: int) -> tuple[Span, Vocabulary]:
+    """Return a text of random characters, as many different ones as Shakespeare has."""
+    drawn = np.random.default_rng(0).integers(0, CHARACTERS, characters)
+    text = "".join(chr(0x21 + number) for number in drawn)
+    opened = open_text([spool("random", io.BytesIO(text.encode()))])
+    return opened.span(), Vocabulary.of(opened)
+
+
+class Plain(nn.Module):
+    """The usual network, straight from `torch.nn`, in float32."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(CHARACTERS, architecture.embed)
+        self.recurrent = MODULES[architecture.arch](
+            architecture.embed, architecture.hidden, architecture.layers, batch_first=True
+        )
+        self.output = nn.Linear(architecture.hidden, CHARACTERS)
+
+    def forward(self, ids: torch.Tensor, state: Any = None) -> tuple[torch.Tensor, Any]:
+        out, state = self.recurrent(self.embedding(ids), state)
+        return self.output(out), state
+
+
+def plain_steps(architecture: Architecture, batch: int, bptt: int) -> Iterator[None]:
+    """Train the usual network with the usual loop, a step for each ``next``."""
+    network = Plain(architecture)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    ids = torch.randint(CHARACTERS, (batch, bptt + 1))
+    while True:
+        logits, _ = network(ids[:, :-1])
+        loss = functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        yield
+
+
+def machine_rate(dtype: torch.dtype) -> float:
+    """Return the floating-point operations a second of a large matrix product."""
+    one, other = torch.randn(4096, 512).to(dtype), torch.randn(512, 1536).to(dtype)
+    (seconds,) = in_turns(lambda: one @ other)
+    return 2 * 4096 * 512 * 1536 / seconds
+
+
+@pytest.mark.parametrize("batch", [16, 32, 128])
+@pytest.mark.parametrize("hidden", [256, 512])
+@pytest.mark.parametrize("arch", sorted(GATES))
+def test_training_speed(arch: str, hidden: int, batch: int) -> None:
+    """Characters a second of a whole training step, against torch.nn in float32."""
+    keep_freed_memory()
+    bptt, steps = 64, 4
+    span, vocabulary = text_of(batch * bptt * 400)
+    settings = Settings(
+        arch=arch, layers=1, hidden=hidden, embed=64, batch=batch, bptt=bptt, dropout=0.0,
+        steps=10**6, evaluations=1,
+    )  # fmt: skip
+    trainer = Trainer(span, None, vocabulary, choose(settings, len(span)), {"names": []})
+    ours = (report for report in trainer if report.event == "step")
+    plain = plain_steps(trainer.network.architecture, batch, bptt)
+
+    def several(steps_of: Iterator[Any]) -> Callable[[], Any]:
+        return lambda: [next(steps_of) for _ in range(steps)]
+
+    mine, theirs = in_turns(several(ours), several(plain))
+    characters = batch * bptt * steps
+    recurrent = GATES[arch] * hidden * (hidden + 64)
+    limit = machine_rate(torch.bfloat16 if trainer.precision == "bf16" else torch.float32)
+    row(
+        f"train {arch} {hidden}, batch {batch}",
+        chargen=characters / mine,
+        plain=characters / theirs,
+        ratio=theirs / mine,
+        of_the_machine=6 * recurrent * characters / mine / limit,
+    )
+
+
+@pytest.mark.parametrize(("hidden", "layers"), [(128, 2), (384, 1), (512, 2)])
+def test_sampling_speed(hidden: int, layers: int) -> None:
+    """Characters a second, alone and as a batch, against one torch.nn call a character."""
+    architecture = Architecture("gru", layers, hidden, 64)
+    engine = Engine(architecture, random_weights(architecture, CHARACTERS))
+    vocabulary = Vocabulary("".join(chr(0x21 + number) for number in range(CHARACTERS)), 0.01)
+    length, batch = 400, 256
+    plain = Plain(architecture).eval()
+
+    def usual() -> None:
+        ids, state = torch.zeros(1, 1, dtype=torch.long), None
+        with torch.no_grad():
+            for _ in range(length // 4):
+                logits, state = plain(ids, state)
+                ids = torch.multinomial(functional.softmax(logits[0], -1), 1)
+
+    def ours(count: int, characters: int) -> Callable[[], Any]:
+        wanted = Sampling(length=characters, temp=0.8, count=count)
+        return lambda: list(sample(engine, vocabulary, wanted))
+
+    one, many, theirs = in_turns(ours(1, length), ours(batch, length // 8), usual)
+    row(
+        f"sample gru {layers} × {hidden}",
+        chargen=length / one,
+        plain=length / 4 / theirs,
+        ratio=theirs * 4 / one,
+        batch_of_256=batch * (length // 8) / many,
+        batch_ratio=batch * (length // 8) / many / (length / one),
+    )
+
+
+def test_scoring_speed() -> None:
+    """Characters a second in lanes, against the one exact pass, and how far the two differ."""
+    architecture = Architecture("gru", 1, 384, 64)
+    vocabulary = Vocabulary("".join(sorted(set(STORY))), 0.01)
+    predictor = NumpyPredictor(Engine(architecture, random_weights(architecture, len(vocabulary))))
+    opened = open_text([spool("story", io.BytesIO((STORY * 300).encode()))])
+    long, short = opened.span(), opened.span(0, 20_000)
+    lanes, exact = in_turns(
+        lambda: score(predictor, long, vocabulary),
+        lambda: score(predictor, short, vocabulary, lanes=1),
+    )
+    rates = len(long) / lanes, len(short) / exact
+    row("score gru 1 × 384", lanes=rates[0], exact=rates[1], ratio=rates[0] / rates[1])
+
+
+def test_reading_speed() -> None:
+    """Megabytes a second from UTF-8 to ids."""
+    for name, text in (("ASCII", "To be, or not to be. "), ("Chinese", "漢字測試中文文本，")):
+        data = (text * (20_000_000 // len(text.encode()))).encode()
+        span = (opened := open_text([spool(name, io.BytesIO(data))])).span()
+        vocabulary = Vocabulary.of(opened)
+
+        def read(span: Span = span, vocabulary: Vocabulary = vocabulary) -> None:
+            for block in span.blocks():
+                vocabulary.lookup(block)
+
+        (seconds,) = in_turns(read)
+        row(f"read {name}", megabytes_a_second=len(data) / seconds / 1e6)
+
+
+def test_precision_of_this_machine() -> None:
+    """Which precision is chosen here, and what the machine's products reach in either."""
+    row(
+        "machine",
+        precision=pick_precision("auto", torch.device("cpu")),
+        gflops_bf16=machine_rate(torch.bfloat16) / 1e9,
+        gflops_fp32=machine_rate(torch.float32) / 1e9,
+        threads=float(torch.get_num_threads()),
+    )
