@@ -119,7 +119,8 @@ class Settings:
         for name in ("minutes", "epochs", "steps"):
             value = getattr(self, name)
             if value is not None:
-                return f"{value:,} {name if value != 1 else name[:-1]}"
+                amount = f"{value:,}" if isinstance(value, int) else f"{value:g}"
+                return f"{amount} {name if value != 1 else name[:-1]}"
         return f"{DEFAULT_MINUTES:g} minutes"
 
     def architecture(self) -> Architecture:
