@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -220,16 +220,7 @@ class Trainer:
         captured = self.capture()
         if self.run is not None:
             if name == "best":
-                bare = Checkpoint(
-                    captured.architecture,
-                    captured.vocabulary,
-                    captured.weights,
-                    captured.settings,
-                    captured.corpus,
-                    captured.figures,
-                    captured.history,
-                )
-                checkpoint.write(self.run.best, bare)
+                checkpoint.write(self.run.best, replace(captured, training={}, tensors={}))
             else:
                 checkpoint.write(self.run.last, captured)
         return captured
