@@ -148,12 +148,12 @@ def sample(
     writing = list(range(sampling.count))
     for position in range(sampling.length):
         uniform = np.array([writers[number].uniform(position) for number in writing])
-        chosen = choose(last, sampling, uniform)
-        charges = _nats(last, chosen)
-        for number, index, nats in zip(writing, chosen, charges, strict=True):
-            writers[number].take(int(index), float(nats))
-        going = [row for row, number in enumerate(writing) if not writers[number].stopped]
-        if len(going) < len(writing):
+        chosen, charges = choose(last, sampling, uniform)
+        stopped = False
+        for number, index, nats in zip(writing, chosen.tolist(), charges.tolist(), strict=True):
+            stopped |= writers[number].take(index, nats)
+        if stopped:
+            going = [row for row, number in enumerate(writing) if not writers[number].stopped]
             # Finished samples leave the batch.
             writing = [writing[row] for row in going]
             chosen = chosen[going]
@@ -166,23 +166,23 @@ def sample(
         yield writer.finish()
 
 
-def choose(logits: Floats, sampling: Sampling, uniform: NDArray[np.float64]) -> Ids:
-    """Return the next id of each row of logits (B, V), given a random number (B,) for each."""
-    probabilities = samplers.softmax(logits, sampling.temp)
+def choose(logits: Floats, sampling: Sampling, uniform: NDArray[np.float64]) -> tuple[Ids, Floats]:
+    """Return the next id of each row of logits (B, V), and what it costs in nats.
+
+    The cost is the model's own, at temperature 1 and unfiltered. ``uniform`` (B,) are random.
+    """
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    own = samplers.weigh(shifted)
+    weights = own if sampling.temp == 1 else samplers.weigh(shifted, sampling.temp)
     if sampling.top_k is not None:
-        probabilities = samplers.top_k(probabilities, sampling.top_k)
+        weights = samplers.top_k(weights, sampling.top_k)
     if sampling.top_p is not None:
-        probabilities = samplers.top_p(probabilities, sampling.top_p)
+        weights = samplers.top_p(weights, sampling.top_p)
     if sampling.min_p is not None:
-        probabilities = samplers.min_p(probabilities, sampling.min_p)
-    return samplers.draw(probabilities, uniform)
-
-
-def _nats(logits: Floats, chosen: Ids) -> Floats:
-    highest = logits.max(axis=-1, keepdims=True)
-    picked = np.take_along_axis(logits, chosen[:, None], axis=-1)
-    total: Floats = np.log(np.exp(logits - highest).sum(axis=-1)) - (picked - highest)[:, 0]
-    return total
+        weights = samplers.min_p(weights, sampling.min_p)
+    chosen = samplers.draw(weights, uniform)
+    nats: Floats = np.log(own.sum(axis=-1)) - shifted[np.arange(len(chosen)), chosen]
+    return chosen, nats
 
 
 class _Writer:
@@ -215,8 +215,8 @@ class _Writer:
             self.numbers = self.random.random(UNIFORMS)
         return float(self.numbers[place])
 
-    def take(self, index: int, nats: float) -> None:
-        """Add a character, and pass on what can no longer be part of the stop text."""
+    def take(self, index: int, nats: float) -> bool:
+        """Add a character, pass on what cannot be part of the stop text, return whether it is."""
         self.data += self.pieces[index]
         self.drawn += 1
         self.nats += nats
@@ -227,7 +227,9 @@ class _Writer:
                 self.stopped = True
             else:
                 held = _overlap(self.data, self.stop)
-        self._pass_on(len(self.data) - held)
+        if self.write is not None:
+            self._pass_on(len(self.data) - held)
+        return self.stopped
 
     def _pass_on(self, end: int) -> None:
         if self.write is not None and end > self.written:

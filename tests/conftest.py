@@ -50,6 +50,13 @@ def random_weights(
     return weights
 
 
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Return the softmax over the last axis, straight from its definition."""
+    powers = np.exp(logits.astype(np.float64))
+    total: np.ndarray = powers / powers.sum(-1, keepdims=True)
+    return total
+
+
 @pytest.fixture(params=sorted(GATES))
 def architecture(request: pytest.FixtureRequest) -> Architecture:
     """Two small layers of each kind."""

@@ -33,25 +33,34 @@ def test_min_p_is_relative_to_the_likeliest() -> None:
     assert samplers.min_p(P, 1.0).tolist() == [[0, 0.4, 0, 0]]
 
 
+def shifted(values: np.ndarray) -> np.ndarray:
+    made: np.ndarray = values - values.max(-1, keepdims=True)
+    return made
+
+
 @given(logits, st.floats(0.05, 20))
-def test_softmax_is_a_distribution(values: np.ndarray, temp: float) -> None:
-    """Probabilities are not negative and sum to one at every temperature."""
-    probabilities = samplers.softmax(values, temp)
-    assert (probabilities >= 0).all()
-    np.testing.assert_allclose(probabilities.sum(-1), 1)
+def test_weights_follow_the_logits(values: np.ndarray, temp: float) -> None:
+    """Weights are exp(logit / temperature) up to a factor, the highest being one."""
+    weights = samplers.weigh(shifted(values), temp)
+    np.testing.assert_allclose(weights.max(-1), 1)
+    expected = np.exp(shifted(values).astype(float) / temp)
+    np.testing.assert_allclose(weights, expected, rtol=1e-3, atol=1e-30)
 
 
 @given(logits)
 def test_temperature_zero_is_the_likeliest(values: np.ndarray) -> None:
     """At temperature 0, and next to it, all the weight is on the highest logit."""
-    np.testing.assert_array_equal(samplers.softmax(values, 0).argmax(-1), values.argmax(-1))
-    assert np.isfinite(samplers.softmax(values, 5e-324)).all()
+    weights = samplers.weigh(shifted(values), 0)
+    assert (weights.argmax(-1) == values.argmax(-1)).all()
+    assert (weights.sum(-1) == 1).all()
+    assert np.isfinite(samplers.weigh(shifted(values), 5e-324)).all()
 
 
 @given(logits, st.floats(0, 1, exclude_max=True), st.integers(1, 8), st.floats(0.01, 1))
-def test_a_draw_has_a_probability(values: np.ndarray, u: float, k: int, p: float) -> None:
+def test_a_draw_has_a_weight(values: np.ndarray, u: float, k: int, p: float) -> None:
     """What is drawn was never ruled out, whatever the filters and the random number."""
-    kept = samplers.min_p(samplers.top_p(samplers.top_k(samplers.softmax(values), k), p), p)
+    weights = samplers.weigh(shifted(values))
+    kept = samplers.min_p(samplers.top_p(samplers.top_k(weights, k), p), p)
     ids = samplers.draw(kept, np.full(3, u))
     assert (np.take_along_axis(kept, ids[:, None], 1) > 0).all()
 

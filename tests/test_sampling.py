@@ -7,12 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from chargen import samplers
 from chargen.engine import Engine
 from chargen.errors import PrimeError, UsageError
 from chargen.sampling import Sample, Sampling, prepare_prime, sample
 from chargen.vocabulary import ALL_BYTES, Vocabulary
-from tests.conftest import tiny_checkpoint
+from tests.conftest import probabilities, tiny_checkpoint
 
 MODEL = tiny_checkpoint()
 ENGINE = Engine(MODEL.architecture, MODEL.weights)
@@ -60,7 +59,7 @@ def test_the_cost_is_the_models_own() -> None:
     (one,) = written(length=50, temp=0.5, seed=2)
     ids = np.concatenate([[VOCABULARY.none], VOCABULARY.encode(one.text)]).astype(np.int32)
     logits, _ = ENGINE.forward(ids[None, :-1], ENGINE.start(1))
-    chosen = np.take_along_axis(samplers.softmax(logits[0]), ids[1:, None], 1)
+    chosen = np.take_along_axis(probabilities(logits[0]), ids[1:, None], 1)
     assert one.nats_per_char == pytest.approx(-np.log(chosen).mean(), abs=1e-5)
 
 

@@ -14,11 +14,10 @@ from chargen.corpus import open_text, spool
 from chargen.engine import Engine
 from chargen.errors import CorpusError
 from chargen.networks import Network
-from chargen.samplers import softmax
 from chargen.scoring import NumpyPredictor, Score, score
 from chargen.training import TorchPredictor
 from chargen.vocabulary import SCALARS, Vocabulary
-from tests.conftest import STORY, random_weights, tiny_checkpoint
+from tests.conftest import STORY, probabilities, random_weights, tiny_checkpoint
 
 MODEL = tiny_checkpoint()
 PREDICTOR = NumpyPredictor(Engine(MODEL.architecture, MODEL.weights))
@@ -36,7 +35,7 @@ def by_hand(text: str) -> list[float]:
     for index in vocabulary.encode(text):
         logits, state = engine.forward(np.array([[before]], dtype=np.int32), state)
         if index < vocabulary.none:
-            probability = softmax(logits[0, 0])[index] * (1 - vocabulary.escape)
+            probability = probabilities(logits[0, 0])[index] * (1 - vocabulary.escape)
         else:
             probability = vocabulary.escape / (SCALARS - len(vocabulary))
         nats.append(-math.log(probability))
