@@ -20,7 +20,7 @@ class Layer(nn.Module):
     """
 
     kind: ClassVar[str]
-    cell: ClassVar[Cell]
+    cell: ClassVar[Cell | None] = None
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -47,8 +47,9 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run over x (T, B, I) from the state, (B, H) each; return all h (T, B, H) and the last."""
-        if x.device.type != "cpu":
-            return self.fused(x, tuple(part.to(x.dtype) for part in state))
+        if self.cell is None or x.device.type != "cpu":
+            out, last = self.fused(x, tuple(part.to(x.dtype) for part in state))
+            return out, tuple(part.float() for part in last)
         autocast = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if autocast else x.dtype
         projected = functional.linear(x, self.weight_ih)
@@ -58,7 +59,7 @@ class Layer(nn.Module):
         return out, tuple(last)
 
     def fused(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Do the same by the device's own kernel (cuDNN's, on a graphics card)."""
+        """Do the same by a kernel for the whole window (cuDNN's, or oneDNN's for the LSTM)."""
         raise NotImplementedError
 
     def tensors(self) -> list[Tensor]:

@@ -1,4 +1,4 @@
-r"""Backpropagation through time on a CPU, written once for every kind of cell.
+r"""Backpropagation through time on a CPU, written once for cells that have no kernel of their own.
 
 `torch.nn`'s recurrences on a CPU take a matrix product of their own for each time step's weight
 gradient, and let autograd record every small operation. Here a window is one operation:

@@ -132,10 +132,11 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     assert timeless[0] == timeless[1]
 
 
-def test_resuming_in_bf16_is_exact_too(story: Path) -> None:
+@pytest.mark.parametrize("arch", ["elman", "gru", "lstm"])
+def test_resuming_in_bf16_is_exact_too(story: Path, arch: str) -> None:
     """The recurrent state is kept in full, whatever the precision of the products."""
-    whole, _ = run(story, precision="bf16", layers=2, name="whole")
-    first = trainer(story, precision="bf16", layers=2, name="parts")
+    whole, _ = run(story, arch=arch, precision="bf16", layers=2, name="whole")
+    first = trainer(story, arch=arch, precision="bf16", layers=2, name="parts")
     for report in first:
         if report.event == "step" and report.data["step"] == 9:
             first.stop()
