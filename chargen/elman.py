@@ -22,25 +22,20 @@ class ElmanCell:
         parts: tuple[Tensor, ...],
         product: Tensor,
         _bias: Tensor,
-        _before: tuple[Tensor, ...],
-        after: tuple[Tensor, ...],
+        _before: Tensor,
+        after: Tensor,
         _kept: Tensor,
     ) -> None:
         """Step."""
-        torch.tanh(parts[0].add_(product), out=after[0])
+        torch.tanh(parts[0].add_(product), out=after)
 
-    def slopes(
-        self, _gates: Tensor, tracks: tuple[Tensor, ...], _kept: Tensor
-    ) -> tuple[Tensor, ...]:
+    def slopes(self, _gates: Tensor, track: Tensor, _kept: Tensor) -> tuple[Tensor, ...]:
         """Return 1 - h'², the slope of tanh."""
-        return (1 - tracks[0][1:].square(),)
+        return (1 - track[1:].square(),)
 
-    def retreat(
-        self, slopes: tuple[Tensor, ...], grads: tuple[Tensor, ...], delta: Tensor
-    ) -> tuple[None, tuple[()]]:
+    def retreat(self, slopes: tuple[Tensor, ...], grad: Tensor, delta: Tensor) -> None:
         """Step back; all of the past goes through the product."""
-        torch.mul(grads[0], slopes[0], out=delta)
-        return None, ()
+        torch.mul(grad, slopes[0], out=delta)
 
     def inputs(self, delta: Tensor, _grads: Tensor, _slopes: tuple[Tensor, ...]) -> Tensor:
         """Return δ: inputs and state enter alike."""

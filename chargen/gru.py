@@ -36,8 +36,8 @@ class GRUCell:
         parts: tuple[Tensor, ...],
         product: Tensor,
         bias: Tensor,
-        before: tuple[Tensor, ...],
-        after: tuple[Tensor, ...],
+        before: Tensor,
+        after: Tensor,
         kept: Tensor,
     ) -> None:
         """Step; q is kept."""
@@ -46,9 +46,9 @@ class GRUCell:
         both.add_(product[:, :size]).sigmoid_()
         torch.add(product[:, size:], bias, out=kept)
         candidate.addcmul_(reset, kept).tanh_()
-        torch.lerp(candidate, before[0], update, out=after[0])
+        torch.lerp(candidate, before, update, out=after)
 
-    def slopes(self, gates: Tensor, tracks: tuple[Tensor, ...], kept: Tensor) -> tuple[Tensor, ...]:
+    def slopes(self, gates: Tensor, track: Tensor, kept: Tensor) -> tuple[Tensor, ...]:
         """Return the three factors of d as (T, B, 3, H), then z, then s."""
         time, batch, rows = gates.shape
         reset, update, candidate = gates.chunk(3, dim=-1)
@@ -56,17 +56,15 @@ class GRUCell:
         slope = (1 - candidate.square()).mul_(1 - update)
         of_reset, of_update, of_kept = factors.unbind(2)
         torch.mul(slope, kept, out=of_reset).mul_(reset).mul_(1 - reset)
-        torch.sub(tracks[0][:-1], candidate, out=of_update).mul_(update).mul_(1 - update)
+        torch.sub(track[:-1], candidate, out=of_update).mul_(update).mul_(1 - update)
         torch.mul(slope, reset, out=of_kept)
         return factors, update, slope
 
-    def retreat(
-        self, slopes: tuple[Tensor, ...], grads: tuple[Tensor, ...], delta: Tensor
-    ) -> tuple[Tensor, tuple[()]]:
+    def retreat(self, slopes: tuple[Tensor, ...], grad: Tensor, delta: Tensor) -> Tensor:
         """Step back."""
         factors, update, _ = slopes
-        torch.mul(factors, grads[0].unsqueeze(1), out=delta.view(factors.shape))
-        return grads[0] * update, ()
+        torch.mul(factors, grad.unsqueeze(1), out=delta.view(factors.shape))
+        return grad * update
 
     def inputs(self, delta: Tensor, grads: Tensor, slopes: tuple[Tensor, ...]) -> Tensor:
         """Return δ with the candidate's gradient in place of q's."""

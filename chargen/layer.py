@@ -53,10 +53,10 @@ class Layer(nn.Module):
         autocast = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if autocast else x.dtype
         projected = functional.linear(x, self.weight_ih)
-        out, *last = Recurrence.apply(  # type: ignore[no-untyped-call]
-            self.cell, dtype, projected, self.bias_ih, self.weight_hh, self.bias_hh, *state
+        out, last = Recurrence.apply(  # type: ignore[no-untyped-call]
+            self.cell, dtype, projected, self.bias_ih, self.weight_hh, self.bias_hh, state[0]
         )
-        return out, tuple(last)
+        return out, (last,)
 
     def fused(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Do the same by a kernel for the whole window (cuDNN's, or oneDNN's for the LSTM)."""

@@ -20,7 +20,8 @@ functions (see `Cell`); a test compares values and gradients with `torch.nn`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -43,26 +44,23 @@ class Cell(Protocol):
         parts: tuple[Tensor, ...],
         product: Tensor,
         bias: Tensor,
-        before: tuple[Tensor, ...],
-        after: tuple[Tensor, ...],
+        before: Tensor,
+        after: Tensor,
         kept: Tensor,
     ) -> None:
-        """Make one step: turn ``parts`` into activations in place, and write ``after``.
+        """Make one step: turn ``parts`` into activations in place, and write ``after`` (B, H).
 
         ``product`` (B, G·H) is h W_hh^T, ``bias`` the inner one; ``kept`` (B, H) is for anything
         that the slopes will need.
         """
 
-    def slopes(self, gates: Tensor, tracks: tuple[Tensor, ...], kept: Tensor) -> tuple[Tensor, ...]:
-        """Return what `retreat` needs of every step, each (T, B, ...)."""
+    def slopes(self, gates: Tensor, track: Tensor, kept: Tensor) -> tuple[Tensor, ...]:
+        """Return what `retreat` needs of every step, each (T, B, ...); ``track`` is all h."""
 
-    def retreat(
-        self, slopes: tuple[Tensor, ...], grads: tuple[Tensor, ...], delta: Tensor
-    ) -> tuple[Tensor | None, tuple[Tensor, ...]]:
-        """Go one step back: write ``delta`` (B, G·H) from the gradients of the step's states.
+    def retreat(self, slopes: tuple[Tensor, ...], grad: Tensor, delta: Tensor) -> Tensor | None:
+        """Go one step back from the gradient of h': write ``delta`` (B, G·H).
 
-        Returns the gradient that passes on to the hidden state before by itself, None for nothing,
-        and those of the other states before.
+        Returns the gradient that passes on to h by itself; None for nothing.
         """
 
     def inputs(self, delta: Tensor, grads: Tensor, slopes: tuple[Tensor, ...]) -> Tensor:
@@ -89,11 +87,6 @@ def multiplier(weight: Tensor, batch: int) -> Multiply:
     return lambda x: torch.mm(x, transposed).float()
 
 
-def steps(tensors: Iterable[Tensor]) -> zip[tuple[Tensor, ...]]:
-    """Yield each time step's slices, cut beforehand: a slice costs as much as a small sum."""
-    return zip(*(tensor.unbind(0) for tensor in tensors), strict=True)
-
-
 class Recurrence(torch.autograd.Function):
     """A window of a recurrent layer, differentiable by hand."""
 
@@ -106,64 +99,59 @@ class Recurrence(torch.autograd.Function):
         input_bias: Tensor,
         weight: Tensor,
         bias: Tensor,
-        *state: Tensor,
-    ) -> tuple[Tensor, ...]:
-        """Run over ``projected``, W_ih x (T, B, G·H); return all h (T, B, H), the last states."""
+        start: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Run over ``projected``, W_ih x (T, B, G·H); return all h (T, B, H) and the last."""
         time, batch, rows = projected.shape
         hidden = weight.shape[1]
         split = rows - cell.inner * hidden
         outer, inner = input_bias.clone(), bias[split:]
         outer[:split] += bias[:split]
         gates = projected + outer
-        tracks = tuple(
-            projected.new_empty(time + 1, batch, hidden, dtype=bias.dtype) for _ in state
-        )
-        for track, start in zip(tracks, state, strict=True):
-            track[0] = start
+        track = gates.new_empty(time + 1, batch, hidden)
+        track[0] = start
         # The hidden state once more, in the precision of the products.
-        rounded = tracks[0] if dtype == bias.dtype else tracks[0].to(dtype)
+        rounded = track if dtype == track.dtype else track.to(dtype)
         kept = gates.new_empty(time, batch, hidden)
         multiply = multiplier(weight.to(dtype), batch)
-        parts = steps(cell.views(gates))
-        before, after = steps(t[:-1] for t in tracks), steps(t[1:] for t in tracks)
-        for part, old, new, keep, h, h_next in zip(
-            parts, before, after, kept.unbind(0), rounded[:-1].unbind(0), rounded[1:].unbind(0),
-            strict=True,
-        ):  # fmt: skip
-            cell.advance(part, multiply(h), inner, old, new, keep)
-            if h_next.dtype != bias.dtype:
-                h_next.copy_(new[0])
+        # Cut into steps beforehand: a slice costs as much as a small sum.
+        parts = zip(*(view.unbind(0) for view in cell.views(gates)), strict=True)
+        for part, keep, (before, after), (h, h_next) in zip(
+            parts, kept, itertools.pairwise(track), itertools.pairwise(rounded), strict=True
+        ):
+            cell.advance(part, multiply(h), inner, before, after, keep)
+            if h_next.dtype != after.dtype:
+                h_next.copy_(after)
         ctx.cell, ctx.dtype = cell, dtype
-        ctx.save_for_backward(gates, kept, rounded, weight, *tracks)
-        return tracks[0][1:], *(track[-1] for track in tracks)
+        ctx.save_for_backward(gates, kept, rounded, weight, track)
+        return track[1:], track[-1]
 
     @staticmethod
-    def backward(ctx: Any, grad_out: Tensor, *grad_last: Tensor) -> Any:
+    def backward(ctx: Any, grad_out: Tensor, grad_last: Tensor) -> Any:
         """Return the gradients of everything that went in."""
         cell: Cell = ctx.cell
-        gates, kept, rounded, weight, *tracks = ctx.saved_tensors
+        gates, kept, rounded, weight, track = ctx.saved_tensors
         time, batch, rows = gates.shape
         multiply = multiplier(weight.t().to(ctx.dtype), batch)
-        slopes = cell.slopes(gates, tuple(tracks), kept)
+        slopes = cell.slopes(gates, track, kept)
         deltas = gates.new_empty(time, batch, rows, dtype=ctx.dtype)
-        hidden_grads = torch.empty_like(grad_out)
-        grads: list[Tensor] = [grad.float() for grad in grad_last]
-        sides = list(
-            zip(steps(slopes), deltas.unbind(0), hidden_grads.unbind(0), grad_out.unbind(0),
+        grads = torch.empty_like(grad_out)
+        steps = list(
+            zip(zip(*(slope.unbind(0) for slope in slopes), strict=True), deltas, grads, grad_out,
                 strict=True)
         )  # fmt: skip
-        for slope, delta, total, arriving in reversed(sides):
-            torch.add(grads[0], arriving, out=total)
-            grads[0] = total
-            passed, others = cell.retreat(slope, tuple(grads), delta)
-            grads = [multiply(delta), *others]
+        later = grad_last
+        for slope, delta, grad, arriving in reversed(steps):
+            torch.add(later, arriving, out=grad)
+            passed = cell.retreat(slope, grad, delta)
+            later = multiply(delta)
             if passed is not None:
-                grads[0].add_(passed)
+                later.add_(passed)
         ones = deltas.new_ones(1, time * batch)
         flat = deltas.view(-1, rows)
-        inputs = cell.inputs(deltas, hidden_grads, slopes)
+        inputs = cell.inputs(deltas, grads, slopes)
         grad_weight = flat.t() @ rounded[:-1].reshape(time * batch, -1)
         # As products: sums down the columns of a bfloat16 matrix are slow, and rounded as they go.
         grad_bias, grad_input_bias = ones @ flat, ones @ inputs.view(-1, rows)
         weights = (grad_input_bias[0], grad_weight, grad_bias[0])
-        return None, None, inputs, *(grad.to(weight.dtype) for grad in weights), *grads
+        return None, None, inputs, *(grad.to(weight.dtype) for grad in weights), later
