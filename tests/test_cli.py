@@ -215,7 +215,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
     """SIGKILL at random moments, then --resume: bit for bit the weights of a run left alone."""
     moments = random.Random()
     arguments = ["train", str(story), *QUICK, "--dropout", "0.2"]
-    arguments += ["--steps", "150", "--evaluations", "30"]
+    arguments += ["--steps", "300", "--evaluations", "60"]
     process = subprocess.Popen(
         command([*arguments, "--name", "killed", "--json"]),
         stdout=subprocess.PIPE,
