@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from chargen import checkpoint
+from chargen.engine import Engine
 from chargen.errors import RunError, TrainingError, UsageError
 from chargen.launch import Request, launch
 from chargen.model import load
@@ -53,6 +54,18 @@ def test_training_learns(story: Path, arch: str) -> None:
     _, reports = run(story, arch=arch, dropout=0.1, layers=2, steps=120)
     evals = [report.data for report in reports if report.event == "eval"]
     assert evals[-1]["nats_per_char"] < 0.8 * evals[0]["nats_per_char"]
+
+
+@pytest.mark.parametrize("arch", ["elman", "gru", "lstm"])
+def test_the_engines_agree_on_a_trained_model(story: Path, arch: str) -> None:
+    """After training as before it, both engines give the same logits to 1e-4."""
+    made, _ = run(story, arch=arch, layers=2, steps=80)
+    ids = made.vocabulary.encode(STORY)[None, :600]
+    engine = Engine(made.network.architecture, weights(made))
+    made.network.eval()
+    with torch.no_grad():
+        logits, _ = made.network(torch.from_numpy(ids), made.network.start(1))
+    np.testing.assert_allclose(logits.numpy(), engine.forward(ids, engine.start(1))[0], atol=1e-4)
 
 
 def test_reports_tell_the_whole_story(story: Path) -> None:
