@@ -41,6 +41,11 @@ class Window:
     targets: Ids
     start: int
 
+    @property
+    def characters(self) -> int:
+        """How many targets there are."""
+        return int((self.targets != PAST).sum())
+
 
 class Lane:
     """Reads one stretch of a span forward, holding one block of ids at a time."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from chargen import __version__
-from chargen.errors import ChargenError, CheckpointError
+from chargen.errors import ChargenError, CheckpointError, CorpusError
 from chargen.output import (
     Throttle,
     closed,
@@ -33,6 +33,7 @@ from chargen.output import (
     streamer,
     table,
 )
+from chargen.settings import DEFAULT_OUT, OUT_VARIABLE
 
 if TYPE_CHECKING:
     from chargen.display import View
@@ -41,8 +42,7 @@ if TYPE_CHECKING:
     from chargen.training import Trainer
 
 INTERRUPTED = 130
-OUT = Path("checkpoints")
-OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
+OUT = Path(DEFAULT_OUT)
 
 app = typer.Typer(
     name="chargen",
@@ -337,13 +337,18 @@ def _describe(model: Model) -> str:
 
 
 def _read_prime(source: str, model: Model) -> str:
-    from chargen.corpus import STDIN, bad_byte, unreadable
+    from chargen.corpus import STDIN, unreadable
 
     try:
         data = sys.stdin.buffer.read() if source == STDIN else Path(source).read_bytes()
-        return data.decode(errors="surrogateescape" if model.as_bytes else "strict")
+        if model.as_bytes:
+            return data.decode(errors="surrogateescape")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise bad_byte(source, error.start, data, error) from None
+        raise CorpusError(
+            f"{source} is not utf-8 text: byte 0x{data[error.start]:02x} at offset {error.start}",
+            "Save the prime as UTF-8",
+        ) from None
     except OSError as error:
         raise unreadable(source, error) from error
 

@@ -190,7 +190,6 @@ class Screen:
         self.console = console
         self.speed = Speed()
         self.step: dict[str, Any] = {}
-        self.losses: list[tuple[float, float]] = []
         self.evals: list[dict[str, Any]] = []
         self.sample = ""
         self.live = Live(console=console, refresh_per_second=REFRESH, get_renderable=self._draw)

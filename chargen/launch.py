@@ -13,7 +13,7 @@ from chargen import catalog, checkpoint, runs
 from chargen.checkpoint import Checkpoint
 from chargen.corpus import Source, Span, Text, open_text
 from chargen.errors import ChargenError, CorpusError, RunError, UsageError
-from chargen.settings import Settings, choose
+from chargen.settings import DEFAULT_OUT, Settings, choose
 from chargen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Request:
 
     sources: Sequence[str] = (catalog.DEFAULT,)
     given: dict[str, Any] | None = None
-    out: Path = Path(runs.DEFAULT_OUT)
+    out: Path = Path(DEFAULT_OUT)
     name: str | None = None
     valid: str | None = None
     resume: bool = False
@@ -110,6 +110,7 @@ def launch(
     else:
         vocabulary = Vocabulary.of(text, saved.vocabulary.characters if saved else "")
         settings = choose(settings, len(train))
+        # Sizes that contradict one another are found here, before a folder is made.
         settings.architecture()
         run = runs.create(request.out, request.name, text.names[0])
     # PyTorch takes seconds to import: not before everything that can be wrong has been looked at.
@@ -183,18 +184,22 @@ def _resumed_settings(saved: Checkpoint, given: dict[str, Any], name: str) -> Se
 
 
 def _same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
-    for mine, theirs in (
-        (corpus, saved.corpus),
-        (corpus.get("valid") or {}, saved.corpus.get("valid") or {}),
-    ):
-        if mine.get("sha256") != theirs.get("sha256"):
-            names = ", ".join(saved.corpus_names) or "another text"
-            raise RunError(
-                f"the run {name} was trained on {names} (sha256 "
-                f"{str(theirs.get('sha256', 'none'))[:12]}…), and this text is another "
-                f"({str(mine.get('sha256', 'none'))[:12]}…)",
-                "Give the same corpus and --valid again, or start a new run from it by --from",
-            )
+    names = ", ".join(saved.corpus_names) or "another text"
+    before, now = (str(about.get("sha256"))[:12] for about in (saved.corpus, corpus))
+    if before != now:
+        raise RunError(
+            f"the run {name} was trained on {names} (sha256 {before}…), and this text is another "
+            f"({now}…)",
+            "Give the same corpus again, or start a new run from it by --from",
+        )
+    before, now = (
+        str((about.get("valid") or {}).get("sha256"))[:12] for about in (saved.corpus, corpus)
+    )
+    if before != now:
+        raise RunError(
+            f"the run {name} held out another text than this (sha256 {before}, not {now})",
+            "Give the same --valid again, or none if there was none",
+        )
 
 
 def _inherited_settings(saved: Checkpoint, settings: Settings, given: dict[str, Any]) -> Settings:

@@ -116,11 +116,13 @@ class Model:
             CorpusError: the file cannot be read, or there is nothing in it.
             TypeError: neither is given, or both.
         """
-        if (path is None) == (text is None):
-            raise TypeError("give a path, or text=...")
-        source: Source = path if path is not None else "-"
-        if text is not None:
+        source: Source
+        if path is not None and text is None:
+            source = path
+        elif text is not None and path is None:
             source = spool("the text given", io.BytesIO(text.encode()), as_bytes=self.as_bytes)
+        else:
+            raise TypeError("give a path, or text=...")
         return self.score(open_text([source], as_bytes=self.as_bytes), exact=exact)
 
     def __repr__(self) -> str:

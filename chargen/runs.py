@@ -12,6 +12,7 @@ from typing import Any
 
 from chargen import checkpoint
 from chargen.errors import CheckpointError, RunError, UsageError
+from chargen.settings import DEFAULT_OUT, OUT_VARIABLE
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 LONGEST_NAME = 40
@@ -21,9 +22,6 @@ BUNDLED = next(
     folder for folder in (PACKAGE / "bundled", PACKAGE.parent) if (folder / "corpora").is_dir()
 )
 """Where the catalog and the starter model are: in an installed package, or beside it in a clone."""
-
-DEFAULT_OUT = "checkpoints"
-OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
 
 STARTER = BUNDLED / "checkpoints" / "starter"
 

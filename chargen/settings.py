@@ -8,6 +8,10 @@ from dataclasses import dataclass, replace
 from chargen.architecture import GATES, Architecture
 from chargen.errors import CorpusError, UsageError
 
+DEFAULT_OUT = "checkpoints"
+OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
+"""The folder of runs, and the variable of the environment that moves it."""
+
 DEFAULT_MINUTES = 2.0
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")

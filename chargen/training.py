@@ -309,7 +309,6 @@ class Trainer:
         rate = self.lr * self.counters.rate * min(1.0, risen) * max(0.0, 1 - progress)
         inputs = torch.from_numpy(window.inputs).to(self.device)
         targets = torch.from_numpy(window.targets).to(self.device).long()
-        count = int((window.targets != PAST).sum())
         self.network.train()
         with self._autocast():
             logits, state = self.network(inputs, self.state)
@@ -317,7 +316,7 @@ class Trainer:
             functional.cross_entropy(
                 logits.float().flatten(0, 1), targets.flatten(), ignore_index=PAST, reduction="sum"
             )
-            / count
+            / window.characters
         )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -337,7 +336,7 @@ class Trainer:
 
     def _count(self, window: batches.Window, nats: float) -> None:
         counters = self.counters
-        characters = int((window.targets != PAST).sum())
+        characters = window.characters
         counters.step += 1
         counters.place = window.start + window.targets.shape[1]
         counters.characters += characters
@@ -440,14 +439,14 @@ class Trainer:
         )
 
     def _done(self, stopped: str) -> Report:
-        saved = self.run is not None
+        run = self.run
         valid = {key: self.figures[key] for key in FIGURES if key in self.figures} or None
         return Report(
             "done",
             {
-                "best": str(self.run.best) if saved and self.run and self.figures else None,
-                "last": str(self.run.last) if saved and self.run else None,
-                "valid": valid and valid | {"model": self.run.name if self.run else None},
+                "best": str(run.best) if run and self.figures else None,
+                "last": str(run.last) if run else None,
+                "valid": valid and valid | {"model": run.name if run else None},
                 "seconds": round(self.counters.seconds, 3),
                 "step": self.counters.step,
                 "characters_seen": self.counters.characters,

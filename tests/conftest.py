@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from chargen import checkpoint
 from chargen.architecture import GATES, Architecture
@@ -21,6 +22,10 @@ STORY = (
     "“Wait,” said the heron — “it comes back.”\n"
     "It came back; it went out; nobody counted.\n"
 ) * 8
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("chargen", deadline=None)
+settings.load_profile("chargen")
 
 Chargen = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -83,7 +88,7 @@ def model_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """An environment in which a process finds nothing of the user's."""
-    settings = {
+    ours = {
         "CHARGEN_CACHE": str(tmp_path / "cache"),
         "CHARGEN_CHECKPOINTS": str(tmp_path / "runs"),
         "OMP_NUM_THREADS": "1",
@@ -91,7 +96,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "PYTHONPATH": str(Path(__file__).parent.parent),
     }
     dropped = ("CHARGEN", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES", "TTY_")
-    return {k: v for k, v in os.environ.items() if not k.startswith(dropped)} | settings
+    return {k: v for k, v in os.environ.items() if not k.startswith(dropped)} | ours
 
 
 @pytest.fixture

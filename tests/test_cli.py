@@ -291,6 +291,7 @@ MISTAKES = {
     "sample -m story.txt": "is damaged or not a chargen model",
     "sample --prime Ω": "never seen: 'Ω' (U+03A9)",
     "sample --prime-file missing.txt": "missing.txt does not exist",
+    "sample --prime-file bad.txt": "byte 0xff at offset 3. Save the prime as UTF-8",
     "perplexity missing.txt": "missing.txt does not exist",
     "perplexity empty.txt": "empty.txt is empty",
     "perplexity bad.txt": "byte 0xff at offset 3",
