@@ -104,7 +104,7 @@ def train(
     epochs: Annotated[float | None, typer.Option(help="Or: this often over the text.")] = None,
     steps: Annotated[int | None, typer.Option(help="Or: this many steps.")] = None,
     arch: Annotated[
-        str | None, typer.Option(help="elman, gru or lstm.", show_default="gru")
+        str | None, typer.Option(help="elman, gru or lstm.", show_default="lstm")
     ] = None,
     layers: Annotated[int | None, typer.Option(help="Recurrent layers.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Units a layer.")] = None,
@@ -112,7 +112,9 @@ def train(
     tied: Annotated[
         bool | None, typer.Option("--tied", help="Use the embedding as output weights, too.")
     ] = None,
-    dropout: Annotated[float | None, typer.Option(help="Between layers, 0 to 0.95.")] = None,
+    dropout: Annotated[
+        float | None, typer.Option(help="Of outputs and recurrent weights, 0 to 0.95.")
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Lanes of text read side by side.")] = None,
     bptt: Annotated[
         int | None, typer.Option(help="Characters that a gradient flows back through.")
@@ -133,7 +135,7 @@ def train(
     ] = None,
     valid_chars: Annotated[
         int | None,
-        typer.Option(help="Score at most this much of it.", show_default="1,000,000"),
+        typer.Option(help="Score at most this much of it.", show_default="250,000"),
     ] = None,
     evaluations: Annotated[
         int | None, typer.Option(help="How many, over the budget.", show_default="20")

@@ -12,7 +12,7 @@ import numpy as np
 from chargen import catalog, checkpoint, runs
 from chargen.checkpoint import Checkpoint
 from chargen.corpus import Source, Span, Text, open_text
-from chargen.errors import ChargenError, CorpusError, RunError, UsageError
+from chargen.errors import CorpusError, RunError, UsageError
 from chargen.settings import DEFAULT_OUT, Settings, choose
 from chargen.vocabulary import Vocabulary
 
@@ -104,21 +104,25 @@ def launch(
     if valid is None:
         note("no text is held out, so the best model is simply the latest")
     corpus = _describe(text, apart)
+    asked = settings
     if run is not None and saved is not None:
         _same_corpus(saved, corpus, run.name)
         vocabulary = saved.vocabulary
     else:
         vocabulary = Vocabulary.of(text, saved.vocabulary.characters if saved else "")
-        settings = choose(settings, len(train))
+        settings = choose(asked, len(train))
         # Sizes that contradict one another are found here, before a folder is made.
         settings.architecture()
         run = runs.create(request.out, request.name, text.names[0])
     # PyTorch takes seconds to import: not before everything that can be wrong has been looked at.
-    from chargen.training import Trainer
+    from chargen.training import Trainer, pace
 
     try:
+        open_choices = None in (asked.hidden, asked.dropout) and not request.resume
+        if open_choices and settings.minutes is not None:
+            settings = choose(asked, len(train), pace(train, vocabulary, settings))
         trainer = Trainer(train, valid, vocabulary, settings, corpus, run)
-    except ChargenError:
+    except BaseException:
         if not request.resume:
             run.abandon()
         raise

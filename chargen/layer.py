@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from chargen.architecture import GATES
 from chargen.recurrence import Cell, Recurrence
@@ -20,7 +20,7 @@ class Layer(nn.Module):
     """
 
     kind: ClassVar[str]
-    cell: ClassVar[Cell | None] = None
+    cell: ClassVar[Cell]
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -45,23 +45,24 @@ class Layer(nn.Module):
         nn.init.zeros_(self.bias_ih)
         nn.init.zeros_(self.bias_hh)
 
-    def forward(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run over x (T, B, I) from the state, (B, H) each; return all h (T, B, H) and the last."""
-        if self.cell is None or x.device.type != "cpu":
-            out, last = self.fused(x, tuple(part.to(x.dtype) for part in state))
+    def forward(
+        self, x: Tensor, state: tuple[Tensor, ...], drop: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run over x (T, B, I) from the state, (B, H) each; return all h (T, B, H) and the last.
+
+        ``drop`` is what the recurrent weights go through first: dropout, in training.
+        """
+        weights = [self.weight_ih, drop(self.weight_hh), self.bias_ih, self.bias_hh]
+        if x.device.type != "cpu":
+            out, last = self.fused(x, tuple(part.to(x.dtype) for part in state), weights)
             return out, tuple(part.float() for part in last)
         autocast = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if autocast else x.dtype
-        projected = functional.linear(x, self.weight_ih)
-        out, last = Recurrence.apply(  # type: ignore[no-untyped-call]
-            self.cell, dtype, projected, self.bias_ih, self.weight_hh, self.bias_hh, state[0]
-        )
-        return out, (last,)
+        out, *last = Recurrence.apply(self.cell, dtype, x, *weights, *state)  # type: ignore[no-untyped-call]
+        return out, tuple(last)
 
-    def fused(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Do the same by a kernel for the whole window (cuDNN's, or oneDNN's for the LSTM)."""
+    def fused(
+        self, x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Do the same by a kernel for the whole window (cuDNN's)."""
         raise NotImplementedError
-
-    def tensors(self) -> list[Tensor]:
-        """Return the four tensors in the order that torch's recurrences take them."""
-        return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]

@@ -1,15 +1,13 @@
-"""Long short-term memory: Hochreiter & Schmidhuber 1997; the forget gate: Gers et al. 2000.
-
-PyTorch runs this one layer through oneDNN, all its steps in one call, twice as fast on a CPU as
-`chargen.recurrence` would be: so it has no cell of ours.
-"""
+"""Long short-term memory: Hochreiter & Schmidhuber 1997; the forget gate: Gers et al. 2000."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from chargen.kernels import lstm_advance, lstm_retreat
 from chargen.layer import Layer
+from chargen.recurrence import Cell
 
 
 class LSTM(Layer):
@@ -24,6 +22,7 @@ class LSTM(Layer):
     """
 
     kind = "lstm"
+    cell = Cell(lstm_advance, lstm_retreat)
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator | None) -> None:
@@ -31,10 +30,12 @@ class LSTM(Layer):
         super().initialise(generator)
         nn.init.ones_(self.bias_ih[self.hidden : 2 * self.hidden])
 
-    def fused(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def fused(
+        self, x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the device's own kernel."""
         before = [part[None] for part in state]
         out, hidden, cell = torch.lstm(
-            x, before, self.tensors(), True, 1, 0.0, self.training, False, False
+            x, before, weights, True, 1, 0.0, self.training, False, False
         )
         return out, (hidden[0], cell[0])

@@ -36,9 +36,10 @@ class Network(nn.Module):
     Args:
         architecture: kind and sizes.
         characters: V, the size of the vocabulary.
-        dropout: probability with which each output of a layer is zeroed in training, on its way to
+        dropout: probability with which, in training, each output of a layer is zeroed on its way to
             the layer above or to the output, never on its way through time (Zaremba et al. 2014,
-            arXiv:1409.2329).
+            arXiv:1409.2329), and each recurrent weight for a whole window (Merity et al. 2018,
+            arXiv:1708.02182). It is rounded to 256ths.
         generator: the source of the initial weights and of dropout's masks; on the CPU for the
             weights, whatever the device.
     """
@@ -90,7 +91,7 @@ class Network(nn.Module):
         x = self.embedding(ids.t())
         after: State = []
         for layer, before in zip(self.layers, state, strict=True):
-            x, carried = layer(x, before)
+            x, carried = layer(x, before, self._drop)
             x = self._drop(x)
             after.append(carried)
         weight = self.embedding.weight[:-1] if self.architecture.tied else self.output.weight
@@ -99,13 +100,13 @@ class Network(nn.Module):
     def _drop(self, x: Tensor) -> Tensor:
         if not (self.training and self.dropout):
             return x
-        # Our own mask: functional.dropout draws from the global generator only. Sixteen random bits
+        # Our own mask: functional.dropout draws from the global generator only. Eight random bits
         # decide a unit, cut from long words, because a generator is asked a word at a time.
-        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
+        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
         words.random_(-(1 << 63), None, generator=self.generator)
-        bits = words.view(torch.int16)[: x.numel()].view(x.shape)
-        threshold = round(self.dropout * (1 << 16)) - (1 << 15)
-        return x * (bits >= threshold).to(x.dtype).div_(1 - self.dropout)
+        bits = words.view(torch.int8)[: x.numel()].view(x.shape)
+        dropped = min(255, max(1, round(self.dropout * 256)))
+        return x * (bits >= dropped - 128).to(x.dtype).mul_(256 / (256 - dropped))
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return a copy of the weights as NumPy arrays, named as in a checkpoint."""

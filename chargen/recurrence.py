@@ -1,74 +1,69 @@
-r"""Backpropagation through time on a CPU, written once for cells that have no kernel of their own.
+r"""Backpropagation through time on a CPU, written once for every kind of cell.
 
 `torch.nn`'s recurrences on a CPU take a matrix product of their own for each time step's weight
-gradient, and let autograd record every small operation. Here a window is one operation:
+gradient, or let autograd record every small operation. Here a window is one operation:
 
 - forward, only the product h_{t-1} W_hh^T is inside the loop over time; the inputs' part of all
-  steps was one product before it, and what the cell does with the sum is a few calls in place;
-- backward, what does not depend on the gradient arriving from later steps, the cell's *slopes*, is
-  computed for all steps at once. Inside the loop remain, for each step, the slopes times that
-  gradient, δ_t (B, G·H), and the product δ_t W_hh that carries it one step back:
+  steps was one product before it. What the cell does with the sum is one compiled call;
+- backward, a step is again one product and one compiled call. The call turns what arrives at h_t
+  into δ_t (B, G·H), the gradient of the recurrent product, and what the cell passes on by itself;
+  the product carries δ_t one step back:
 
       dL/dh_{t-1} = δ_t W_hh + (what the cell passes on by itself) + dL/dout_{t-1}
 
 - the weights' gradient is one product after the loop, Σ_t δ_t^T h_{t-1} (Werbos 1990, Proceedings
   of the IEEE 78); the biases' likewise, a product with ones.
 
-Products may be in bfloat16; states, gates and slopes are float32 throughout. A cell brings five
-functions (see `Cell`); a test compares values and gradients with `torch.nn`.
+Products may be in bfloat16; states, gates and what is computed from them are float32 throughout. A
+cell brings two functions (see `Cell`); a test compares values and gradients with `torch.nn`.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 Multiply = Callable[[Tensor], Tensor]
 
 
-class Cell(Protocol):
-    """What a kind of layer does with its pre-activations; T, B, H as everywhere, G gates."""
+@dataclass(frozen=True)
+class Cell:
+    """What a kind of layer does with its pre-activations: compiled functions of step t.
 
-    inner: int
-    """How many of the last gates have their ``bias_hh`` within the cell, not on the sum."""
+    Both take NumPy arrays; those of a whole window are in the precision of the products, and used
+    again for what comes next, for it is memory that a step waits for:
 
-    def views(self, gates: Tensor) -> tuple[Tensor, ...]:
-        """Return the parts of ``gates`` (T, B, G·H) that `advance` works on."""
+    ``gates`` (T, B, G, H): the inputs' part of the pre-activations; a step forward puts the gates'
+    activations in its place, a step back puts δ in theirs.
+    ``track`` (T + 1, B, H): h at the start and after every step.
+    ``memory`` (T + 1, B, H): whatever else a step leaves behind.
+    ``work`` (G + 1, H) in float32: scratch.
 
-    def advance(
-        self,
-        parts: tuple[Tensor, ...],
-        product: Tensor,
-        bias: Tensor,
-        before: Tensor,
-        after: Tensor,
-        kept: Tensor,
-    ) -> None:
-        """Make one step: turn ``parts`` into activations in place, and write ``after`` (B, H).
+    Attributes:
+        advance: ``(t, gates, product, bias, state, track, memory, work)``, a step forward from t to
+            t + 1, with product h W_hh^T (B, G, H) and bias (G + inner, H); ``state`` (2, B, H), in
+            float32, is h and, in a layer that has one, its other state.
+        retreat: ``(t, gates, track, memory, arriving, product, grad, work)``, a step back, where
+            ``arriving`` (T, B, H) is dL/dout and ``product`` (B, H) is δ_{t+1} W_hh. ``grad``
+            (2, B, H), in float32, is what the cell passed on by itself to either state; it becomes
+            what this step passes on.
+        inner: how many of the last gates have their recurrent product and ``bias_hh`` within the
+            cell. For these ``retreat`` leaves in memory (at t + 1) the gradient of the inputs' part
+            where δ is that of the product.
+    """
 
-        ``product`` (B, G·H) is h W_hh^T, ``bias`` the inner one; ``kept`` (B, H) is for anything
-        that the slopes will need.
-        """
-
-    def slopes(self, gates: Tensor, track: Tensor, kept: Tensor) -> tuple[Tensor, ...]:
-        """Return what `retreat` needs of every step, each (T, B, ...); ``track`` is all h."""
-
-    def retreat(self, slopes: tuple[Tensor, ...], grad: Tensor, delta: Tensor) -> Tensor | None:
-        """Go one step back from the gradient of h': write ``delta`` (B, G·H).
-
-        Returns the gradient that passes on to h by itself; None for nothing.
-        """
-
-    def inputs(self, delta: Tensor, grads: Tensor, slopes: tuple[Tensor, ...]) -> Tensor:
-        """Return the gradient of the inputs' part (T, B, G·H); δ itself, if it is the same."""
+    advance: Callable[..., None]
+    retreat: Callable[..., None]
+    inner: int = 0
 
 
 def multiplier(weight: Tensor, batch: int) -> Multiply:
-    """Return a function x (B, K) -> x @ weight^T in float32, for a weight (N, K) used many times.
+    """Return a function x (B, K) -> x @ weight^T, for a weight (N, K) used many times.
 
     oneDNN reorders a bfloat16 weight at every product unless that was done beforehand; the calls
     for it are those that torch's own compiler emits, and where they are missing a plain product
@@ -82,76 +77,95 @@ def multiplier(weight: Tensor, batch: int) -> Multiply:
         except (AttributeError, RuntimeError):
             pass
         else:
-            return lambda x: linear(x, packed, None, "none", [], "").float()
+            return lambda x: linear(x, packed, None, "none", [], "")
     transposed = weight.t()
-    return lambda x: torch.mm(x, transposed).float()
+    return lambda x: torch.mm(x, transposed)
+
+
+def array(tensor: Tensor) -> Any:
+    """Return a tensor's memory as a NumPy array; bfloat16, which NumPy lacks, as its bits."""
+    return (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 class Recurrence(torch.autograd.Function):
-    """A window of a recurrent layer, differentiable by hand."""
+    """A window of a recurrent layer, differentiable by hand, once."""
 
     @staticmethod
     def forward(
         ctx: Any,
         cell: Cell,
         dtype: torch.dtype,
-        projected: Tensor,
-        input_bias: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        start: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Run over ``projected``, W_ih x (T, B, G·H); return all h (T, B, H) and the last."""
-        time, batch, rows = projected.shape
-        hidden = weight.shape[1]
+        x: Tensor,
+        weight_ih: Tensor,
+        weight_hh: Tensor,
+        bias_ih: Tensor,
+        bias_hh: Tensor,
+        *start: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Run over x (T, B, I) from the state ``start``, (B, H) each, with products in ``dtype``.
+
+        Returns all h (T, B, H) in ``dtype``, and the state after the last step.
+        """
+        time, batch, _ = x.shape
+        rows, hidden = weight_hh.shape
         split = rows - cell.inner * hidden
-        outer, inner = input_bias.clone(), bias[split:]
-        outer[:split] += bias[:split]
-        gates = projected + outer
-        track = gates.new_empty(time + 1, batch, hidden)
-        track[0] = start
-        # The hidden state once more, in the precision of the products.
-        rounded = track if dtype == track.dtype else track.to(dtype)
-        kept = gates.new_empty(time, batch, hidden)
-        multiply = multiplier(weight.to(dtype), batch)
-        # Cut into steps beforehand: a slice costs as much as a small sum.
-        parts = zip(*(view.unbind(0) for view in cell.views(gates)), strict=True)
-        for part, keep, (before, after), (h, h_next) in zip(
-            parts, kept, itertools.pairwise(track), itertools.pairwise(rounded), strict=True
-        ):
-            cell.advance(part, multiply(h), inner, before, after, keep)
-            if h_next.dtype != after.dtype:
-                h_next.copy_(after)
-        ctx.cell, ctx.dtype = cell, dtype
-        ctx.save_for_backward(gates, kept, rounded, weight, track)
-        return track[1:], track[-1]
+        bias = torch.cat((bias_ih, bias_hh[split:])).view(-1, hidden)
+        bias.view(-1)[:split] += bias_hh[:split]
+        x, weight_ih = x.to(dtype), weight_ih.to(dtype)
+        gates = functional.linear(x, weight_ih).view(time, batch, -1, hidden)
+        track, memory = gates.new_empty(2, time + 1, batch, hidden)
+        state = bias.new_zeros(2, batch, hidden)
+        for part, before, kept in zip(state, start, (track, memory), strict=False):
+            part.copy_(before)
+            kept[0] = before
+        multiply = multiplier(weight_hh.to(dtype), batch)
+        work = bias.new_empty(rows // hidden + 1, hidden)
+        window = [array(tensor) for tensor in (track, memory, work)]
+        known, biases, now = array(gates), array(bias), array(state)
+        for t, h in enumerate(track[:-1].unbind(0)):
+            product = array(multiply(h)).reshape(known.shape[1:])
+            cell.advance(t, known, product, biases, now, *window)
+        ctx.cell, ctx.count, ctx.spent = cell, len(start), False
+        ctx.save_for_backward(x, gates, track, memory, weight_ih, weight_hh)
+        return track[1:], *state[: len(start)]
 
     @staticmethod
-    def backward(ctx: Any, grad_out: Tensor, grad_last: Tensor) -> Any:
+    def backward(ctx: Any, grad_out: Tensor, *grad_last: Tensor) -> Any:
         """Return the gradients of everything that went in."""
+        if ctx.spent:
+            raise RuntimeError("the gates were overwritten by the first backward pass")
+        ctx.spent = True
         cell: Cell = ctx.cell
-        gates, kept, rounded, weight, track = ctx.saved_tensors
-        time, batch, rows = gates.shape
-        multiply = multiplier(weight.t().to(ctx.dtype), batch)
-        slopes = cell.slopes(gates, track, kept)
-        deltas = gates.new_empty(time, batch, rows, dtype=ctx.dtype)
-        grads = torch.empty_like(grad_out)
-        steps = list(
-            zip(zip(*(slope.unbind(0) for slope in slopes), strict=True), deltas, grads, grad_out,
-                strict=True)
-        )  # fmt: skip
-        later = grad_last
-        for slope, delta, grad, arriving in reversed(steps):
-            torch.add(later, arriving, out=grad)
-            passed = cell.retreat(slope, grad, delta)
-            later = multiply(delta)
-            if passed is not None:
-                later.add_(passed)
-        ones = deltas.new_ones(1, time * batch)
-        flat = deltas.view(-1, rows)
-        inputs = cell.inputs(deltas, grads, slopes)
-        grad_weight = flat.t() @ rounded[:-1].reshape(time * batch, -1)
+        x, gates, track, memory, weight_ih, weight_hh = ctx.saved_tensors
+        time, batch, _, hidden = gates.shape
+        multiply = multiplier(weight_hh.t().to(gates.dtype), batch)
+        grad = weight_hh.new_zeros(2, batch, hidden)
+        for part, given in zip(grad, grad_last, strict=False):
+            part.copy_(given)
+        window = [array(tensor) for tensor in (gates, track, memory, grad_out.contiguous())]
+        passed, work = array(grad), array(grad.new_empty(gates.shape[2] + 1, hidden))
+        product = gates.new_zeros(batch, hidden)
+        deltas = gates.view(time, batch, -1).unbind(0)
+        for t in range(time - 1, -1, -1):
+            cell.retreat(t, *window, array(product), passed, work)
+            product = multiply(deltas[t])
+        grad[0] += product
+        delta = gates.view(time * batch, -1)
         # As products: sums down the columns of a bfloat16 matrix are slow, and rounded as they go.
-        grad_bias, grad_input_bias = ones @ flat, ones @ inputs.view(-1, rows)
-        weights = (grad_input_bias[0], grad_weight, grad_bias[0])
-        return None, None, inputs, *(grad.to(weight.dtype) for grad in weights), later
+        ones = delta.new_ones(1, time * batch)
+        grad_bias_hh = grad_bias_ih = (ones @ delta)[0]
+        grad_weight_hh = delta.t() @ track[:-1].view(time * batch, hidden)
+        if cell.inner:
+            inner = memory[1:].view(time * batch, hidden)
+            grad_bias_ih = torch.cat((grad_bias_hh[:-hidden], (ones @ inner)[0]))
+            delta[:, -hidden:] = inner
+        grad_weight_ih = delta.t() @ x.view(time * batch, -1)
+        grad_x = delta @ weight_ih if ctx.needs_input_grad[2] else None
+        weights = (grad_weight_ih, grad_weight_hh, grad_bias_ih, grad_bias_hh)
+        return (
+            None,
+            None,
+            None if grad_x is None else grad_x.view_as(x),
+            *(part.to(weight_hh.dtype) for part in weights),
+            *grad[: ctx.count],
+        )

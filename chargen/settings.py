@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from chargen.architecture import GATES, Architecture
 from chargen.errors import CorpusError, UsageError
@@ -16,16 +17,21 @@ DEFAULT_MINUTES = 2.0
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")
 
-# What is chosen where nothing was asked for, found by trying on texts of 4,000 to a million
-# characters, for half a minute to six, on two cores.
+# What is chosen where nothing was asked for: see docs/experiments.md for what it rests on.
 LANES = 32
 WINDOW = 64
 LEARNING_RATE = 0.008
-WIDTH_BY_MINUTES = ((0.75, 384), (math.inf, 512))
-WIDTH_BY_CHARACTERS = ((20_000, 128), (100_000, 256), (math.inf, 512))
-DROPOUT_BY_PASSES = ((2, 0.0), (6, 0.05), (10, 0.2), (16, 0.3), (40, 0.4), (math.inf, 0.5))
-CHARACTERS_A_MINUTE = 2_500_000
-"""What a small machine of the day trains on, to guess how often a text will be read."""
+WIDTH_BY_SEEN = ((2_000_000, 384), (40_000_000, 512), (math.inf, 768))
+"""Characters trained on in the whole budget, by a network of `PACE_WIDTH`; at most so wide."""
+WIDTH_BY_LENGTH = ((20_000, 128), (100_000, 256), (400_000, 512), (math.inf, 768))
+"""Characters in the text; at most so wide."""
+DROPOUT_BY_PASSES = ((1.5, 0.0), (4, 0.1), (10, 0.2), (25, 0.3), (50, 0.4), (math.inf, 0.5))
+"""Times that the text is read."""
+PACE = 60_000.0
+"""Characters a second that a network of `PACE_WIDTH` is trained on, where nobody has measured."""
+PACE_WIDTH = 512
+SLOWDOWN = 1.5
+"""A network k times as wide is so slow as k to this power."""
 
 
 def check(
@@ -50,7 +56,7 @@ class Settings:
 
     Attributes:
         arch, layers, hidden, embed, tied: see `chargen.architecture.Architecture`.
-        dropout: probability of zeroing a layer's output in training.
+        dropout: probability, in training, of zeroing a layer's output or a recurrent weight.
         minutes, epochs, steps: the budget, one of them; two minutes if none is given.
         batch: B, lanes read side by side.
         bptt: T, characters through which a gradient flows back.
@@ -69,7 +75,7 @@ class Settings:
         UsageError: a value that can never work.
     """
 
-    arch: str = "gru"
+    arch: str = "lstm"
     layers: int | None = None
     hidden: int | None = None
     embed: int | None = None
@@ -135,11 +141,12 @@ class Settings:
         return Architecture(self.arch, self.layers, self.hidden, self.embed, self.tied)
 
 
-def choose(settings: Settings, characters: int) -> Settings:
+def choose(settings: Settings, characters: int, pace: float = PACE) -> Settings:
     """Fill in what was not asked for, from the length of the training text and the budget.
 
     Args:
         characters: in the training text, held-out part excluded.
+        pace: characters a second that this machine trains a network of `PACE_WIDTH` on.
 
     Raises:
         CorpusError: the text is shorter than the window asked for.
@@ -154,32 +161,32 @@ def choose(settings: Settings, characters: int) -> Settings:
         settings = replace(settings, minutes=DEFAULT_MINUTES)
     bptt = settings.bptt or max(1, min(WINDOW, characters // 2))
     batch = settings.batch or max(1, min(LANES, characters // (4 * bptt)))
-    hidden = settings.hidden or _width(characters, settings.minutes or DEFAULT_MINUTES)
+    timed = settings.minutes is not None
+    if settings.minutes is not None:
+        seen = 60 * settings.minutes * pace
+    elif settings.epochs is not None:
+        seen = settings.epochs * characters
+    else:
+        seen = (settings.steps or 0) * batch * bptt
+    hidden = settings.hidden or min(_step(WIDTH_BY_SEEN, seen), _step(WIDTH_BY_LENGTH, characters))
+    passes = seen / characters * ((PACE_WIDTH / hidden) ** SLOWDOWN if timed else 1)
+    dropout = settings.dropout
     return replace(
         settings,
         layers=settings.layers or 1,
         hidden=hidden,
         embed=settings.embed or (hidden if settings.tied else min(64, hidden)),
-        dropout=_dropout(settings, characters, batch * bptt),
+        # A text read many times over would be learned by heart without it.
+        dropout=_step(DROPOUT_BY_PASSES, passes) if dropout is None else dropout,
         batch=batch,
         bptt=bptt,
         lr=settings.lr or LEARNING_RATE,
     )
 
 
-def _width(characters: int, minutes: float) -> int:
-    """Return H: wider for more time, no wider than the text can teach."""
-    by_time = next(hidden for most, hidden in WIDTH_BY_MINUTES if minutes <= most)
-    by_text = next(hidden for most, hidden in WIDTH_BY_CHARACTERS if characters <= most)
-    return min(by_time, by_text)
+N = TypeVar("N", int, float)
 
 
-def _dropout(settings: Settings, characters: int, window: int) -> float:
-    """Return the dropout: a text read many times over would be learned by heart without it."""
-    if settings.dropout is not None:
-        return settings.dropout
-    if settings.minutes is not None:
-        passes = settings.minutes * CHARACTERS_A_MINUTE / characters
-    else:
-        passes = settings.epochs or (settings.steps or 0) * window / characters
-    return next(dropout for most, dropout in DROPOUT_BY_PASSES if passes <= most)
+def _step(table: tuple[tuple[float, N], ...], value: float) -> N:
+    """Return what the table, of pairs (at most, then), has for a value."""
+    return next(then for most, then in table if value <= most)

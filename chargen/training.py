@@ -32,7 +32,7 @@ from chargen.networks import Network, State
 from chargen.runs import Run
 from chargen.sampling import Sampling, sample
 from chargen.scoring import FIGURES, Score, score
-from chargen.settings import Settings
+from chargen.settings import PACE_WIDTH, Settings, choose
 from chargen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -49,6 +49,12 @@ while Adam's moments fill."""
 
 SAVE_EVERY = 60.0
 """Seconds of training after which the state is saved, evaluation or not."""
+
+TRIAL_SECONDS = 1.5
+TRIAL_SHARE = 0.02
+TRIAL_STEPS = 3
+"""How long `pace` tries: seconds, or that share of the budget if it is less; at least so many steps
+after the first."""
 
 ROLLBACKS = 8
 """Rollbacks in a row, without an evaluation between, after which training gives up."""
@@ -529,6 +535,33 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         for option, value in MALLOC_OPTIONS.items():
             mallopt(option, value)
+
+
+def pace(train: Span, vocabulary: Vocabulary, settings: Settings) -> float:
+    """Return characters a second that are trained on here, by trying for a second or two.
+
+    Args:
+        settings: with every choice made; the network tried is of `chargen.settings.PACE_WIDTH`.
+
+    Raises:
+        TrainingError: the device asked for is not there.
+    """
+    assert settings.minutes is not None
+    until = min(TRIAL_SECONDS, TRIAL_SHARE * 60 * settings.minutes)
+    tried = replace(
+        settings, hidden=PACE_WIDTH, embed=None, tied=False, minutes=None, steps=1 << 20
+    )
+    trainer = Trainer(train, None, vocabulary, choose(tried, len(train)), {"names": []})
+    counters = trainer.counters
+    # The first step compiles, and meets memory that was never used.
+    first: tuple[float, int] | None = None
+    for report in trainer:
+        if report.event == "step":
+            first = first or (counters.seconds, counters.characters)
+            if counters.step > TRIAL_STEPS and counters.seconds - first[0] > until:
+                break
+    assert first is not None
+    return (counters.characters - first[1]) / (counters.seconds - first[0])
 
 
 def pick_device(device: str) -> torch.device:

@@ -48,11 +48,11 @@ def test_the_main_job(chargen: Chargen, story: Path) -> None:
     assert "chargen sample -m story" in said
     assert "story" in chargen("runs").stdout.decode()
     about = chargen("info").stdout.decode()
-    assert "gru 1 × 16" in about
+    assert "lstm 1 × 16" in about
     assert "held-out nats per character" in about
     sampled = chargen("sample", "--length", "40", "--temp", "0.8")
     assert len(sampled.stdout.decode()) == 40
-    assert sampled.stderr.decode().startswith("model story (gru 1 × 16")
+    assert sampled.stderr.decode().startswith("model story (lstm 1 × 16")
     scored = chargen("perplexity", story)
     assert f"{len(STORY):,}" in scored.stdout.decode()
 
@@ -266,7 +266,7 @@ def test_fine_tuning_and_resuming_it(chargen: Chargen, story: Path) -> None:
     """--from starts a run of its own, and that run can be gone on with."""
     assert chargen("train", story, *QUICK, "--name", "base").returncode == 0
     tuned = chargen("train", story, "--from", "base", "--steps", "4", "--name", "tuned", "--json")
-    assert json.loads(tuned.stdout.splitlines()[0])["network"].startswith("gru 1 × 16")
+    assert json.loads(tuned.stdout.splitlines()[0])["network"].startswith("lstm 1 × 16")
     on = chargen("train", story, "--resume", "--name", "tuned", "--steps", "8", "--json")
     assert json.loads(on.stdout.splitlines()[-1])["step"] == 8
 

@@ -64,3 +64,14 @@ def test_a_tied_embedding_is_as_wide_as_the_layers() -> None:
     assert choose(Settings(tied=True, hidden=48), 1000).embed == 48
     with pytest.raises(UsageError, match="--tied needs equal sizes"):
         choose(Settings(tied=True, hidden=48, embed=9), 1000).architecture()
+
+
+def test_a_faster_machine_gets_a_wider_network_and_more_dropout() -> None:
+    """What counts is how much will be read in the time, and how often that is the whole text."""
+    slow, fast = (choose(Settings(minutes=1), 300_000, pace) for pace in (5_000, 500_000))
+    assert slow.hidden is not None
+    assert fast.hidden is not None
+    assert slow.hidden < fast.hidden
+    assert slow.dropout is not None
+    assert fast.dropout is not None
+    assert slow.dropout < fast.dropout

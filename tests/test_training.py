@@ -17,7 +17,8 @@ from chargen.engine import Engine
 from chargen.errors import RunError, TrainingError, UsageError
 from chargen.launch import Request, launch
 from chargen.model import load
-from chargen.training import Report, Trainer, pick_device, pick_precision
+from chargen.settings import Settings, choose
+from chargen.training import Report, Trainer, pace, pick_device, pick_precision
 from tests.conftest import STORY, write
 
 TINY: dict[str, Any] = {
@@ -194,8 +195,8 @@ def test_resuming_checks_corpus_and_architecture(story: Path) -> None:
         trainer(story, resume=True, valid=str(other))
     with pytest.raises(RunError, match="has --hidden 16, not 32"):
         trainer(story, resume=True, hidden=32)
-    with pytest.raises(RunError, match="has --arch gru, not lstm"):
-        trainer(story, resume=True, arch="lstm")
+    with pytest.raises(RunError, match="has --arch lstm, not gru"):
+        trainer(story, resume=True, arch="gru")
     with pytest.raises(RunError, match="--bytes does not fit"):
         trainer(story, resume=True, as_bytes=True)
 
@@ -247,6 +248,21 @@ def test_patience_ends_training_early(story: Path) -> None:
             made.counters.best = 0.0
     assert report.data["stopped"] == "patience"
     assert report.data["step"] <= 520
+
+
+def test_a_budget_of_time_is_chosen_for_by_trying(
+    story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pace of this machine is measured, and what was not asked for follows from it."""
+    made = trainer(story, steps=None, minutes=0.01, name="measured")
+    assert 0 < pace(made.train, made.vocabulary, made.settings) < math.inf
+    for pretended in (1.0, 1e9):
+        monkeypatch.setattr("chargen.training.pace", lambda *_, pretended=pretended: pretended)
+        made = trainer(story, steps=None, minutes=0.01, name=f"pace{pretended:.0f}")
+        expected = choose(
+            Settings(**TINY | {"steps": None, "minutes": 0.01}), len(made.train), pretended
+        )
+        assert made.settings == expected
 
 
 def test_epochs_are_whole_passes(story: Path) -> None:

@@ -76,13 +76,13 @@ def text_of(characters: int) -> tuple[Span, Vocabulary]:
 class Plain(nn.Module):
     """The usual network, straight from `torch.nn`, in float32."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, characters: int = CHARACTERS) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(CHARACTERS, architecture.embed)
+        self.embedding = nn.Embedding(characters, architecture.embed)
         self.recurrent = MODULES[architecture.arch](
             architecture.embed, architecture.hidden, architecture.layers, batch_first=True
         )
-        self.output = nn.Linear(architecture.hidden, CHARACTERS)
+        self.output = nn.Linear(architecture.hidden, characters)
 
     def forward(self, ids: torch.Tensor, state: Any = None) -> tuple[torch.Tensor, Any]:
         out, state = self.recurrent(self.embedding(ids), state)
