@@ -120,6 +120,7 @@ def launch(
     try:
         open_choices = None in (asked.hidden, asked.dropout) and not request.resume
         if open_choices and settings.minutes is not None:
+            note("trying how fast this machine trains, to choose what was left open")
             settings = choose(asked, len(train), pace(train, vocabulary, settings))
         trainer = Trainer(train, valid, vocabulary, settings, corpus, run)
     except BaseException:

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int32]
 
 
+LONG = 500_000
+"""Characters from which on importing PyTorch takes less time than it saves in scoring them."""
+
+
 class Model:
-    """A checkpoint together with the engine that runs it; needs no PyTorch.
+    """A checkpoint together with the engine that runs it; needs PyTorch for long texts only.
 
     Attributes:
         path: the file.
@@ -99,13 +103,14 @@ class Model:
         progress: Callable[[int, int], None] | None = None,
     ) -> Score:
         """Score an opened text; ``exact`` makes one pass instead of lanes with burn-in."""
-        return scoring.score(
-            NumpyPredictor(self.engine),
-            text.span(),
-            self.checkpoint.vocabulary,
-            lanes=1 if exact else None,
-            progress=progress,
-        )
+        span, vocabulary = text.span(), self.checkpoint.vocabulary
+        if not exact and len(span) >= LONG:
+            from chargen.evaluation import score_long
+
+            return score_long(self.checkpoint, span, progress)
+        predictor = NumpyPredictor(self.engine)
+        lanes = 1 if exact else None
+        return scoring.score(predictor, span, vocabulary, lanes=lanes, progress=progress)
 
     def perplexity(
         self, path: str | Path | None = None, *, text: str | None = None, exact: bool = False

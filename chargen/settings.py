@@ -25,7 +25,9 @@ WIDTH_BY_SEEN = ((2_000_000, 384), (40_000_000, 512), (math.inf, 768))
 """Characters trained on in the whole budget, by a network of `PACE_WIDTH`; at most so wide."""
 WIDTH_BY_LENGTH = ((20_000, 128), (100_000, 256), (400_000, 512), (math.inf, 768))
 """Characters in the text; at most so wide."""
-DROPOUT_BY_PASSES = ((1.5, 0.0), (4, 0.1), (10, 0.2), (25, 0.3), (50, 0.4), (math.inf, 0.5))
+DROPOUT_BY_PASSES = (
+    (1.5, 0.0), (4, 0.1), (8, 0.15), (15, 0.25), (30, 0.3), (50, 0.4), (math.inf, 0.5)
+)  # fmt: skip
 """Times that the text is read."""
 PACE = 60_000.0
 """Characters a second that a network of `PACE_WIDTH` is trained on, where nobody has measured."""
@@ -161,15 +163,10 @@ def choose(settings: Settings, characters: int, pace: float = PACE) -> Settings:
         settings = replace(settings, minutes=DEFAULT_MINUTES)
     bptt = settings.bptt or max(1, min(WINDOW, characters // 2))
     batch = settings.batch or max(1, min(LANES, characters // (4 * bptt)))
-    timed = settings.minutes is not None
-    if settings.minutes is not None:
-        seen = 60 * settings.minutes * pace
-    elif settings.epochs is not None:
-        seen = settings.epochs * characters
-    else:
-        seen = (settings.steps or 0) * batch * bptt
+    seen = _seen(settings, characters, batch * bptt, pace)
     hidden = settings.hidden or min(_step(WIDTH_BY_SEEN, seen), _step(WIDTH_BY_LENGTH, characters))
-    passes = seen / characters * ((PACE_WIDTH / hidden) ** SLOWDOWN if timed else 1)
+    pace *= (PACE_WIDTH / hidden) ** SLOWDOWN
+    passes = _seen(settings, characters, batch * bptt, pace) / characters
     dropout = settings.dropout
     return replace(
         settings,
@@ -182,6 +179,16 @@ def choose(settings: Settings, characters: int, pace: float = PACE) -> Settings:
         bptt=bptt,
         lr=settings.lr or LEARNING_RATE,
     )
+
+
+def _seen(settings: Settings, characters: int, window: int, pace: float) -> float:
+    """Return how many characters will be trained on, repetitions included."""
+    if settings.minutes is not None:
+        return 60 * settings.minutes * pace
+    if settings.epochs is not None:
+        return settings.epochs * characters
+    assert settings.steps is not None
+    return settings.steps * window
 
 
 N = TypeVar("N", int, float)

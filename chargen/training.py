@@ -8,12 +8,9 @@ back after a loss that is not finite.
 
 from __future__ import annotations
 
-import ctypes
 import math
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +23,14 @@ from chargen import batches, checkpoint
 from chargen.batches import PAST
 from chargen.checkpoint import Checkpoint
 from chargen.corpus import Span
+from chargen.devices import autocast, keep_freed_memory, pick_device, pick_precision
 from chargen.engine import Engine
 from chargen.errors import RunError, TrainingError
+from chargen.evaluation import evaluate
 from chargen.networks import Network, State
 from chargen.runs import Run
 from chargen.sampling import Sampling, sample
-from chargen.scoring import FIGURES, Score, score
+from chargen.scoring import FIGURES
 from chargen.settings import PACE_WIDTH, Settings, choose
 from chargen.vocabulary import Vocabulary
 
@@ -58,9 +57,6 @@ after the first."""
 
 ROLLBACKS = 8
 """Rollbacks in a row, without an evaluation between, after which training gives up."""
-
-MALLOC_OPTIONS = {-1: (1 << 31) - 1, -3: 32 << 20}
-"""Trim threshold and mmap threshold, each as high as glibc allows (malloc.h, mallopt(3))."""
 
 SMOOTHING = 0.98
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -316,7 +312,7 @@ class Trainer:
         inputs = torch.from_numpy(window.inputs).to(self.device)
         targets = torch.from_numpy(window.targets).to(self.device).long()
         self.network.train()
-        with self._autocast():
+        with autocast(self.device, self.precision):
             logits, state = self.network(inputs, self.state)
         loss = (
             functional.cross_entropy(
@@ -334,11 +330,6 @@ class Trainer:
             self.optimizer.step()
             self.state = [tuple(tensor.detach() for tensor in carried) for carried in state]
         return nats, size, rate
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=True
-        )
 
     def _count(self, window: batches.Window, nats: float) -> None:
         counters = self.counters
@@ -382,7 +373,7 @@ class Trainer:
         counters.evaluated, counters.evaluated_at = self._due(), counters.step
         measure = recent
         if self.valid is not None:
-            result = evaluate(self.network, self.valid, self.vocabulary, self._autocast())
+            result = evaluate(self.network, self.valid, self.vocabulary, self.precision)
             entry |= result.json()
             measure = result.nats_per_char
         better = math.isfinite(measure) and (
@@ -494,49 +485,6 @@ class Counters:
     recent_characters: int = 0
 
 
-class TorchPredictor:
-    """Scores with `chargen.networks.Network`; see `chargen.scoring.Predictor`."""
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        self.device = network.output.bias.device
-
-    def start(self, batch: int) -> State:
-        """Return the state before any character."""
-        return self.network.start(batch)
-
-    def charge(self, inputs: Ids, targets: Ids, state: State) -> tuple[Floats, Bools, State]:
-        """Return nats and hits (B, T), and the state."""
-        logits, state = self.network(torch.from_numpy(inputs).to(self.device), state)
-        wanted = torch.from_numpy(targets).to(self.device).long()
-        wanted = torch.where((wanted >= 0) & (wanted < self.network.characters), wanted, 0)
-        logits = logits.float()
-        nats = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
-        hits = logits.argmax(-1) == wanted
-        return nats.view(wanted.shape).cpu().numpy(), hits.cpu().numpy(), state
-
-
-def evaluate(
-    network: Network, span: Span, vocabulary: Vocabulary, autocast: AbstractContextManager[Any]
-) -> Score:
-    """Score held-out text with a network in training, and leave no trace in it."""
-    network.eval()
-    with torch.no_grad(), autocast:
-        return score(TorchPredictor(network), span, vocabulary)
-
-
-def keep_freed_memory() -> None:
-    """Tell the C library to keep what a step frees for the next step.
-
-    glibc gives large blocks back to the system at once, and every step would pay for having them
-    zeroed again: more, at small sizes, than for its arithmetic. Elsewhere nothing is done.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        for option, value in MALLOC_OPTIONS.items():
-            mallopt(option, value)
-
-
 def pace(train: Span, vocabulary: Vocabulary, settings: Settings) -> float:
     """Return characters a second that are trained on here, by trying for a second or two.
 
@@ -562,39 +510,3 @@ def pace(train: Span, vocabulary: Vocabulary, settings: Settings) -> float:
                 break
     assert first is not None
     return (counters.characters - first[1]) / (counters.seconds - first[0])
-
-
-def pick_device(device: str) -> torch.device:
-    """Return the device that is meant; ``auto`` is a CUDA device where there is one, else the CPU.
-
-    Raises:
-        TrainingError: the device asked for is not there.
-    """
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if device == "auto":
-        device = "cuda" if there["cuda"] else "cpu"
-    if not there[device]:
-        raise TrainingError(f"there is no {device} device here", "Use --device cpu")
-    return torch.device(device)
-
-
-def pick_precision(precision: str, device: torch.device) -> str:
-    """Return fp32 or bf16; ``auto`` is bf16 where the processor multiplies it in hardware.
-
-    A processor without such instructions emulates bf16, slower than fp32.
-    """
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    # Named alike since torch 2.6, though not yet public; what is missing counts as absent.
-    probes = (getattr(torch.cpu, name, bool) for name in CPU_PROBES)
-    fast = device.type == "cpu" and any(probe() for probe in probes)
-    return "bf16" if fast else "fp32"
-
-
-CPU_PROBES = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")

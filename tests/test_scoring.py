@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from chargen import checkpoint
 from chargen.architecture import Architecture
 from chargen.corpus import open_text, spool
 from chargen.engine import Engine
 from chargen.errors import CorpusError
+from chargen.evaluation import TorchPredictor
+from chargen.model import load
 from chargen.networks import Network
 from chargen.scoring import NumpyPredictor, Score, score
-from chargen.training import TorchPredictor
 from chargen.vocabulary import SCALARS, Vocabulary
 from tests.conftest import STORY, probabilities, random_weights, tiny_checkpoint
 
@@ -91,6 +94,24 @@ def test_both_engines_score_alike(architecture: Architecture) -> None:
     other = score(NumpyPredictor(Engine(architecture, weights)), span, vocabulary)
     assert one.nats == pytest.approx(other.nats, rel=1e-5)
     assert (one.hits, one.unknown, one.characters) == (other.hits, other.unknown, other.characters)
+
+
+@pytest.mark.parametrize("precise", [True, False])
+def test_long_texts_are_scored_by_pytorch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precise: bool
+) -> None:
+    """From a certain length on the other engine scores, in bf16 too, to 0.001 bits a character."""
+    checkpoint.write(tmp_path / "model.safetensors", MODEL)
+    model = load(tmp_path / "model.safetensors")
+    usual = model.perplexity(text=STORY)
+    monkeypatch.setattr("chargen.model.LONG", len(STORY))
+    monkeypatch.setattr(
+        "chargen.evaluation.pick_precision", lambda *_: "fp32" if precise else "bf16"
+    )
+    long = model.perplexity(text=STORY)
+    assert long.nats != usual.nats, "it was another engine"
+    assert long.characters == usual.characters
+    assert abs(long.bpc - usual.bpc) < (1e-5 if precise else 1e-3)
 
 
 def test_totals_add_nats_and_characters() -> None:

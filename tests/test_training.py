@@ -13,12 +13,13 @@ import pytest
 import torch
 
 from chargen import checkpoint
+from chargen.devices import pick_device, pick_precision
 from chargen.engine import Engine
 from chargen.errors import RunError, TrainingError, UsageError
 from chargen.launch import Request, launch
 from chargen.model import load
 from chargen.settings import Settings, choose
-from chargen.training import Report, Trainer, pace, pick_device, pick_precision
+from chargen.training import Report, Trainer, pace
 from tests.conftest import STORY, write
 
 TINY: dict[str, Any] = {

@@ -23,11 +23,12 @@ from torch.nn import functional
 
 from chargen.architecture import GATES, Architecture
 from chargen.corpus import Span, open_text, spool
+from chargen.devices import keep_freed_memory, pick_precision
 from chargen.engine import Engine
 from chargen.sampling import Sampling, sample
 from chargen.scoring import NumpyPredictor, score
 from chargen.settings import Settings, choose
-from chargen.training import Trainer, keep_freed_memory, pick_precision
+from chargen.training import Trainer
 from chargen.vocabulary import Vocabulary
 from tests.conftest import STORY, random_weights
 
