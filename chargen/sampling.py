@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = ("error", "replace", "skip")
 PRIME_WINDOW = 256
-UNIFORMS = 512
+BLOCK = 512
+"""Characters for which random numbers are drawn ahead, and after which samples are collected."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,9 @@ def sample(
         write: called with the first sample's bytes as they are drawn (what may yet become the stop
             text is held back).
     """
+    pieces = [_piece(character, vocabulary.as_bytes) for character in vocabulary.characters]
     writers = [
-        _Writer(vocabulary, sampling, sampling.seed + number, write if number == 0 else None)
+        _Writer(pieces, sampling, sampling.seed + number, write if number == 0 else None)
         for number in range(sampling.count)
     ]
     # One row reads the prime for all.
@@ -146,19 +148,30 @@ def sample(
     last = np.repeat(logits[:, -1], sampling.count, axis=0)
     state = [tuple(np.repeat(part, sampling.count, axis=0) for part in parts) for parts in state]
     writing = list(range(sampling.count))
+    # A row each: what is drawn, what it costs, and the random numbers, for a block of characters.
+    drawn = np.empty((sampling.count, BLOCK), dtype=np.int32)
+    costs = np.empty((sampling.count, BLOCK), dtype=np.float32)
+    watched = sampling.stop is not None or write is not None
     for position in range(sampling.length):
-        uniform = np.array([writers[number].uniform(position) for number in writing])
-        chosen, charges = choose(last, sampling, uniform)
-        stopped = False
-        for number, index, nats in zip(writing, chosen.tolist(), charges.tolist(), strict=True):
-            stopped |= writers[number].take(index, nats)
-        if stopped:
+        at, final = position % BLOCK, position + 1 == sampling.length
+        if at == 0:
+            taken = 0
+            uniform = np.stack([writers[number].random.random(BLOCK) for number in writing])
+        chosen, charges = choose(last, sampling, uniform[:, at])
+        drawn[:, at], costs[:, at] = chosen, charges
+        if watched or final or at + 1 == BLOCK:
+            new = slice(taken, at + 1)
+            taken = at + 1
+            for row, number in enumerate(writing):
+                writers[number].take(drawn[row, new].tolist(), costs[row, new].tolist())
+        if sampling.stop is not None and any(writers[number].stopped for number in writing):
             going = [row for row, number in enumerate(writing) if not writers[number].stopped]
             # Finished samples leave the batch.
             writing = [writing[row] for row in going]
-            chosen = chosen[going]
+            chosen, uniform = chosen[going], uniform[going]
+            drawn, costs = drawn[going], costs[going]
             state = [tuple(part[going] for part in parts) for parts in state]
-        if not writing or position + 1 == sampling.length:
+        if not writing or final:
             break
         logits, state = engine.forward(chosen[:, None], state)
         last = logits[:, 0]
@@ -186,21 +199,19 @@ def choose(logits: Floats, sampling: Sampling, uniform: NDArray[np.float64]) -> 
 
 
 class _Writer:
-    """Collects one sample: its random numbers, its characters, and whether it has met the stop."""
+    """One sample: its source of random numbers, its characters, and whether the stop came."""
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        pieces: list[bytes],
         sampling: Sampling,
         seed: int,
         write: Callable[[bytes], None] | None,
     ) -> None:
-        self.as_bytes = vocabulary.as_bytes
-        self.pieces = [_piece(character, self.as_bytes) for character in vocabulary.characters]
+        self.pieces = pieces
         self.stop = sampling.stop.encode() if sampling.stop else b""
         self.seed = seed
         self.random = np.random.Generator(np.random.PCG64(seed))
-        self.numbers = np.empty(0)
         self.write = write
         self.data = bytearray()
         self.written = 0
@@ -208,18 +219,14 @@ class _Writer:
         self.nats = 0.0
         self.stopped = False
 
-    def uniform(self, position: int) -> float:
-        """Return this sample's random number for a position, drawn ahead in blocks."""
-        place = position % UNIFORMS
-        if place == 0:
-            self.numbers = self.random.random(UNIFORMS)
-        return float(self.numbers[place])
+    def take(self, ids: list[int], costs: list[float]) -> None:
+        """Add characters, pass on what cannot be part of the stop text, and see whether it came.
 
-    def take(self, index: int, nats: float) -> bool:
-        """Add a character, pass on what cannot be part of the stop text, return whether it is."""
-        self.data += self.pieces[index]
-        self.drawn += 1
-        self.nats += nats
+        With a stop text, they must come one by one.
+        """
+        self.data += b"".join([self.pieces[index] for index in ids])
+        self.drawn += len(ids)
+        self.nats += sum(costs)
         held = 0
         if self.stop:
             if self.data.endswith(self.stop):
@@ -229,7 +236,6 @@ class _Writer:
                 held = _overlap(self.data, self.stop)
         if self.write is not None:
             self._pass_on(len(self.data) - held)
-        return self.stopped
 
     def _pass_on(self, end: int) -> None:
         if self.write is not None and end > self.written:
