@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int32]
 
 
-LONG = 500_000
+LONG = 200_000
 """Characters from which on importing PyTorch takes less time than it saves in scoring them."""
 
 

@@ -65,21 +65,27 @@ class Cell:
 def multiplier(weight: Tensor, batch: int) -> Multiply:
     """Return a function x (B, K) -> x @ weight^T, for a weight (N, K) used many times.
 
-    oneDNN reorders a bfloat16 weight at every product unless that was done beforehand; the calls
-    for it are those that torch's own compiler emits, and where they are missing a plain product
-    gives the same result.
+    oneDNN (bfloat16) and MKL (float32) reorder a weight at every product unless that was done
+    beforehand. The calls for it are those that torch's own compiler emits; where they are missing a
+    plain product gives the same result.
     """
+    weight = weight.contiguous()
+    try:
+        multiply = _prepacked(weight, batch)
+        multiply(weight.new_zeros(batch, weight.shape[1]))
+    except (AttributeError, RuntimeError):
+        transposed = weight.t()
+        return lambda x: torch.mm(x, transposed)
+    return multiply
+
+
+def _prepacked(weight: Tensor, batch: int) -> Multiply:
+    onednn, mkl = torch.ops.mkldnn, torch.ops.mkl
     if weight.dtype == torch.bfloat16:
-        try:
-            packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), batch)
-            linear = torch.ops.mkldnn._linear_pointwise
-            linear(weight.new_zeros(batch, weight.shape[1]), packed, None, "none", [], "")
-        except (AttributeError, RuntimeError):
-            pass
-        else:
-            return lambda x: linear(x, packed, None, "none", [], "")
-    transposed = weight.t()
-    return lambda x: torch.mm(x, transposed)
+        packed = onednn._reorder_linear_weight(weight, batch)
+        return lambda x: onednn._linear_pointwise(x, packed, None, "none", [], "")
+    packed = mkl._mkl_reorder_linear_weight(weight, batch)
+    return lambda x: mkl._mkl_linear(x, packed, weight, None, batch)
 
 
 def array(tensor: Tensor) -> Any:
