@@ -5,6 +5,7 @@ Both engines and the checkpoint read this one description; nothing here computes
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from chargen.errors import UsageError
@@ -13,7 +14,12 @@ GATES = {"elman": 1, "gru": 3, "lstm": 4}
 """Kinds of recurrent layer, and how many blocks of H rows their weights stack."""
 
 STATES = {"elman": 1, "gru": 1, "lstm": 2}
-"""How many (B, H) arrays a layer of each kind carries from one character to the next."""
+"""How many (B, H) arrays a recurrent layer of each kind carries from one character to the next."""
+
+KINDS = (*GATES, "transformer")
+
+EXPANSION = 4
+"""A transformer block's inner layer is so many times as wide as the block (Vaswani et al. 2017)."""
 
 MOST = 1 << 16
 """No size may exceed this: a header that asks for more is damaged or hostile."""
@@ -21,15 +27,17 @@ MOST = 1 << 16
 
 @dataclass(frozen=True)
 class Architecture:
-    """A stack of recurrent layers between an embedding and an output.
+    """A stack of layers of one kind between an embedding and an output.
 
     Attributes:
-        arch: kind of layer, a key of `GATES`.
+        arch: kind of layer, one of `KINDS`.
         layers: how many, one above the other.
         hidden: H, units in each.
-        embed: E, size of a character's vector.
+        embed: E, size of a character's vector; in a transformer, H.
         tied: whether the output's weights are the embedding's (Press & Wolf 2017,
             arXiv:1608.05859); then E must equal H.
+        heads: of a transformer's attention; H is divided among them.
+        context: C, to how many characters, itself included, a transformer's layer attends.
 
     Raises:
         UsageError: an unknown kind, or sizes that cannot be.
@@ -40,19 +48,27 @@ class Architecture:
     hidden: int
     embed: int
     tied: bool = False
+    heads: int = 1
+    context: int = 1
 
     def __post_init__(self) -> None:
-        if self.arch not in GATES:
-            raise UsageError(f"unknown --arch {self.arch!r}", f"Choose one of {', '.join(GATES)}")
-        for name in ("layers", "hidden", "embed"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise UsageError(
-                    f"--{name} is {getattr(self, name)}", f"Give a number from 1 to {MOST}"
-                )
-        if self.tied and self.embed != self.hidden:
+        if self.arch not in KINDS:
+            raise UsageError(f"unknown --arch {self.arch!r}", f"Choose one of {', '.join(KINDS)}")
+        for name in ("layers", "hidden", "embed", "heads", "context"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 1 <= value <= MOST:
+                raise UsageError(f"--{name} is {value}", f"Give a whole number from 1 to {MOST}")
+        if self.embed != self.hidden and (self.tied or self.arch == "transformer"):
+            why = "--tied" if self.tied else "a transformer"
             raise UsageError(
-                f"--tied needs equal sizes, not --embed {self.embed} and --hidden {self.hidden}",
+                f"{why} needs equal sizes, not --embed {self.embed} and --hidden {self.hidden}",
                 "Leave --embed out",
+            )
+        if self.arch == "transformer" and self.hidden % (2 * self.heads):
+            raise UsageError(
+                f"--hidden {self.hidden} cannot be divided among {self.heads} heads of an even "
+                "size",
+                f"Give a multiple of {2 * self.heads}, or other --heads",
             )
 
     def shapes(self, characters: int) -> dict[str, tuple[int, ...]]:
@@ -60,29 +76,44 @@ class Architecture:
 
         The embedding's last row, of id V, stands for "no character" and is zero.
         """
-        rows = GATES[self.arch] * self.hidden
         shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (characters + 1, self.embed)}
-        for layer in range(self.layers):
-            below = self.hidden if layer else self.embed
-            shapes[f"layers.{layer}.weight_ih"] = (rows, below)
-            shapes[f"layers.{layer}.weight_hh"] = (rows, self.hidden)
-            shapes[f"layers.{layer}.bias_ih"] = (rows,)
-            shapes[f"layers.{layer}.bias_hh"] = (rows,)
+        for number in range(self.layers):
+            layer = self._layer(self.hidden if number else self.embed)
+            shapes |= {f"layers.{number}.{name}": shape for name, shape in layer.items()}
+        if self.arch == "transformer":
+            shapes["norm.weight"] = (self.hidden,)
         if not self.tied:
             shapes["output.weight"] = (characters, self.hidden)
         shapes["output.bias"] = (characters,)
         return shapes
 
+    def _layer(self, below: int) -> dict[str, tuple[int, ...]]:
+        """Return the name and shape of every weight of a layer above one of ``below`` units."""
+        wide = self.hidden
+        if self.arch == "transformer":
+            return {
+                "before_attention.weight": (wide,),
+                "attention.weight": (3 * wide, wide),
+                "mixed.weight": (wide, wide),
+                "before_inner.weight": (wide,),
+                "inner.weight": (EXPANSION * wide, wide),
+                "outer.weight": (wide, EXPANSION * wide),
+            }
+        rows = GATES[self.arch] * wide
+        return {
+            "weight_ih": (rows, below),
+            "weight_hh": (rows, wide),
+            "bias_ih": (rows,),
+            "bias_hh": (rows,),
+        }
+
     def parameters(self, characters: int) -> int:
         """Return how many numbers the weights are."""
-        total = 0
-        for shape in self.shapes(characters).values():
-            size = 1
-            for side in shape:
-                size *= side
-            total += size
-        return total
+        return sum(math.prod(shape) for shape in self.shapes(characters).values())
 
     def __str__(self) -> str:
+        attending = f", {self.heads} heads, context {self.context}"
+        embedding = f", embedding {self.embed}"
         tied = ", tied" if self.tied else ""
-        return f"{self.arch} {self.layers} × {self.hidden}, embedding {self.embed}{tied}"
+        rest = attending if self.arch == "transformer" else embedding
+        return f"{self.arch} {self.layers} × {self.hidden}{rest}{tied}"

@@ -104,13 +104,17 @@ def train(
     epochs: Annotated[float | None, typer.Option(help="Or: this often over the text.")] = None,
     steps: Annotated[int | None, typer.Option(help="Or: this many steps.")] = None,
     arch: Annotated[
-        str | None, typer.Option(help="elman, gru or lstm.", show_default="lstm")
+        str | None, typer.Option(help="elman, gru, lstm or transformer.", show_default="lstm")
     ] = None,
-    layers: Annotated[int | None, typer.Option(help="Recurrent layers.")] = None,
+    layers: Annotated[int | None, typer.Option(help="How many.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Units a layer.")] = None,
     embed: Annotated[int | None, typer.Option(help="Size of a character's vector.")] = None,
     tied: Annotated[
         bool | None, typer.Option("--tied", help="Use the embedding as output weights, too.")
+    ] = None,
+    heads: Annotated[int | None, typer.Option(help="A transformer's, in each layer.")] = None,
+    context: Annotated[
+        int | None, typer.Option(help="Characters that a transformer's layer attends to.")
     ] = None,
     dropout: Annotated[
         float | None, typer.Option(help="Of outputs and recurrent weights, 0 to 0.95.")
@@ -170,10 +174,11 @@ def train(
 
     given = {
         "arch": arch, "layers": layers, "hidden": hidden, "embed": embed, "tied": tied,
-        "dropout": dropout, "minutes": minutes, "epochs": epochs, "steps": steps, "batch": batch,
-        "bptt": bptt, "lr": lr, "clip": clip, "weight_decay": weight_decay,
-        "valid_fraction": valid_fraction, "valid_chars": valid_chars, "evaluations": evaluations,
-        "patience": patience, "precision": precision, "device": device, "seed": seed,
+        "heads": heads, "context": context, "dropout": dropout, "minutes": minutes,
+        "epochs": epochs, "steps": steps, "batch": batch, "bptt": bptt, "lr": lr, "clip": clip,
+        "weight_decay": weight_decay, "valid_fraction": valid_fraction,
+        "valid_chars": valid_chars, "evaluations": evaluations, "patience": patience,
+        "precision": precision, "device": device, "seed": seed,
     }  # fmt: skip
     quiet = quiet or as_json
     with progress_bar("starting", quiet) as progress:

@@ -1,4 +1,7 @@
-"""What the recurrent layers share: their four tensors, how these begin, and how they are run."""
+"""What the recurrent layers share: their four tensors, how these begin, and how they are run.
+
+`chargen.transformer.Block` has the same three methods, ``initialise``, ``start`` and ``forward``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from chargen.architecture import GATES
+from chargen.architecture import GATES, STATES
 from chargen.recurrence import Cell, Recurrence
 
 
@@ -45,21 +48,25 @@ class Layer(nn.Module):
         nn.init.zeros_(self.bias_ih)
         nn.init.zeros_(self.bias_hh)
 
+    def start(self, batch: int) -> tuple[Tensor, ...]:
+        """Return zeros, (B, H) each: h, and for the LSTM c as well."""
+        return (self.bias_hh.new_zeros(batch, self.hidden),) * STATES[self.kind]
+
     def forward(
         self, x: Tensor, state: tuple[Tensor, ...], drop: Callable[[Tensor], Tensor]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run over x (T, B, I) from the state, (B, H) each; return all h (T, B, H) and the last.
 
-        ``drop`` is what the recurrent weights go through first: dropout, in training.
+        ``drop`` is dropout, in training: of the recurrent weights, and of what is returned.
         """
         weights = [self.weight_ih, drop(self.weight_hh), self.bias_ih, self.bias_hh]
         if x.device.type != "cpu":
             out, last = self.fused(x, tuple(part.to(x.dtype) for part in state), weights)
-            return out, tuple(part.float() for part in last)
+            return drop(out), tuple(part.float() for part in last)
         autocast = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if autocast else x.dtype
         out, *last = Recurrence.apply(self.cell, dtype, x, *weights, *state)  # type: ignore[no-untyped-call]
-        return out, tuple(last)
+        return drop(out), tuple(last)
 
     def fused(
         self, x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]

@@ -1,4 +1,4 @@
-"""The trainable network (PyTorch): embedding, recurrent layers, output.
+"""The trainable network (PyTorch): embedding, layers of one kind, output.
 
 ``forward(ids, state) -> logits, state`` is the whole interface. The NumPy twin is
 `chargen.engine.Engine`; a test holds the two equal.
@@ -6,28 +6,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chargen.architecture import STATES, Architecture
+from chargen.architecture import Architecture
 from chargen.elman import Elman
 from chargen.gru import GRU
 from chargen.layer import Layer
 from chargen.lstm import LSTM
+from chargen.transformer import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-LAYERS: dict[str, type[Layer]] = {"elman": Elman, "gru": GRU, "lstm": LSTM}
+RECURRENT: dict[str, type[Layer]] = {"elman": Elman, "gru": GRU, "lstm": LSTM}
 
 State = list[tuple[Tensor, ...]]
-"""For each layer, the (B, H) tensors it carries: hidden, and for the LSTM the cell as well."""
+"""For each layer, the tensors it carries, a row for each text of the batch."""
+
+
+def layers(architecture: Architecture) -> nn.ModuleList:
+    """Return the layers that an architecture names."""
+    hidden, count = architecture.hidden, architecture.layers
+    if architecture.arch == "transformer":
+        return nn.ModuleList(Block(architecture) for _ in range(count))
+    kind = RECURRENT[architecture.arch]
+    return nn.ModuleList(kind(hidden if n else architecture.embed, hidden) for n in range(count))
 
 
 class Network(nn.Module):
@@ -36,10 +46,11 @@ class Network(nn.Module):
     Args:
         architecture: kind and sizes.
         characters: V, the size of the vocabulary.
-        dropout: probability with which, in training, each output of a layer is zeroed on its way to
-            the layer above or to the output, never on its way through time (Zaremba et al. 2014,
-            arXiv:1409.2329), and each recurrent weight for a whole window (Merity et al. 2018,
-            arXiv:1708.02182). It is rounded to 256ths.
+        dropout: probability with which, in training, each output of a recurrent layer is zeroed on
+            its way to the layer above or to the output, never on its way through time (Zaremba et
+            al. 2014, arXiv:1409.2329), and each recurrent weight for a whole window (Merity et al.
+            2018, arXiv:1708.02182); in a transformer, whatever a block adds. It is rounded to
+            256ths.
         generator: the source of the initial weights and of dropout's masks; on the CPU for the
             weights, whatever the device.
     """
@@ -58,10 +69,9 @@ class Network(nn.Module):
         self.generator = generator
         hidden, embed = architecture.hidden, architecture.embed
         self.embedding = nn.Embedding(characters + 1, embed, padding_idx=characters)
-        self.layers = nn.ModuleList(
-            LAYERS[architecture.arch](hidden if number else embed, hidden)
-            for number in range(architecture.layers)
-        )
+        self.layers = layers(architecture)
+        if architecture.arch == "transformer":
+            self.norm = nn.LayerNorm(hidden, bias=False)
         self.output = nn.Linear(hidden, characters)
         self._initialise(generator)
         if architecture.tied:
@@ -73,27 +83,30 @@ class Network(nn.Module):
         scale = self.architecture.embed**-0.5 if self.architecture.tied else 1.0
         self.embedding.weight.normal_(0, scale, generator=generator)
         self.embedding.weight[self.characters] = 0
-        for layer in self.layers:
-            assert isinstance(layer, Layer)
+        for layer in self.stack:
             layer.initialise(generator)
         nn.init.xavier_uniform_(self.output.weight, generator=generator)
         nn.init.zeros_(self.output.bias)
 
+    @property
+    def stack(self) -> Sequence[Layer | Block]:
+        """The layers, one above the other."""
+        return cast("Sequence[Layer | Block]", self.layers)
+
     def start(self, batch: int) -> State:
-        """Return the zero state of ``batch`` texts that have not begun."""
-        architecture = self.architecture
-        zero = self.output.bias.new_zeros(batch, architecture.hidden)
-        return [(zero,) * STATES[architecture.arch] for _ in range(architecture.layers)]
+        """Return the state of ``batch`` texts that have not begun."""
+        return [layer.start(batch) for layer in self.stack]
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state."""
         # Time first: what a step touches then lies together.
         x = self.embedding(ids.t())
         after: State = []
-        for layer, before in zip(self.layers, state, strict=True):
+        for layer, before in zip(self.stack, state, strict=True):
             x, carried = layer(x, before, self._drop)
-            x = self._drop(x)
             after.append(carried)
+        if self.architecture.arch == "transformer":
+            x = self.norm(x)
         weight = self.embedding.weight[:-1] if self.architecture.tied else self.output.weight
         return functional.linear(x, weight, self.output.bias).transpose(0, 1), after
 

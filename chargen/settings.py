@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from chargen.architecture import GATES, Architecture
+from chargen.architecture import KINDS, Architecture
 from chargen.errors import CorpusError, UsageError
 
 DEFAULT_OUT = "checkpoints"
@@ -17,23 +17,67 @@ DEFAULT_MINUTES = 2.0
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")
 
-# What is chosen where nothing was asked for: see docs/experiments.md for what it rests on.
-LANES = 32
-WINDOW = 64
-LEARNING_RATE = 0.008
-WIDTH_BY_SEEN = ((2_000_000, 384), (40_000_000, 512), (math.inf, 768))
-"""Characters trained on in the whole budget, by a network of `PACE_WIDTH`; at most so wide."""
-WIDTH_BY_LENGTH = ((20_000, 128), (100_000, 256), (400_000, 512), (math.inf, 768))
-"""Characters in the text; at most so wide."""
+
+@dataclass(frozen=True)
+class Defaults:
+    """What is chosen where nothing was asked for: see docs/experiments.md for what it rests on.
+
+    Attributes:
+        layers: how many.
+        batch, bptt, lr: see `Settings`.
+        width_by_seen: characters trained on in the whole budget, by a network of ``pace_width``; at
+            most so wide. A table of pairs (at most, then), as the next one.
+        width_by_length: characters in the text; at most so wide.
+        pace_width: of the network whose pace is tried.
+        pace: characters a second that it is trained on, where nobody has measured.
+        slowdown: a network k times as wide is so slow as k to this power.
+    """
+
+    layers: int
+    batch: int
+    bptt: int
+    lr: float
+    width_by_seen: tuple[tuple[float, int], ...]
+    width_by_length: tuple[tuple[float, int], ...]
+    pace_width: int
+    pace: float
+    slowdown: float
+
+
+RECURRENT = Defaults(
+    layers=1,
+    batch=32,
+    bptt=64,
+    lr=0.008,
+    width_by_seen=((2_000_000, 384), (40_000_000, 512), (math.inf, 768)),
+    width_by_length=((20_000, 128), (100_000, 256), (400_000, 512), (math.inf, 768)),
+    pace_width=512,
+    pace=60_000,
+    slowdown=1.5,
+)
+TRANSFORMER = Defaults(
+    layers=4,
+    batch=16,
+    bptt=128,
+    lr=0.003,
+    width_by_seen=((math.inf, 256),),
+    width_by_length=((20_000, 128), (math.inf, 256)),
+    pace_width=256,
+    pace=30_000,
+    slowdown=1.5,
+)
+HEAD = 64
+"""Units of each of a transformer's heads, where the width allows."""
+
 DROPOUT_BY_PASSES = (
     (1.5, 0.0), (4, 0.1), (8, 0.15), (15, 0.25), (30, 0.3), (50, 0.4), (math.inf, 0.5)
 )  # fmt: skip
 """Times that the text is read."""
-PACE = 60_000.0
-"""Characters a second that a network of `PACE_WIDTH` is trained on, where nobody has measured."""
-PACE_WIDTH = 512
-SLOWDOWN = 1.5
-"""A network k times as wide is so slow as k to this power."""
+
+
+def defaults(arch: str) -> Defaults:
+    """Return what is chosen for a kind of network."""
+    return TRANSFORMER if arch == "transformer" else RECURRENT
 
 
 def check(
@@ -57,7 +101,8 @@ class Settings:
     """Every choice that shapes a run; None stands for "choose for me".
 
     Attributes:
-        arch, layers, hidden, embed, tied: see `chargen.architecture.Architecture`.
+        arch, layers, hidden, embed, tied, heads, context: see
+            `chargen.architecture.Architecture`.
         dropout: probability, in training, of zeroing a layer's output or a recurrent weight.
         minutes, epochs, steps: the budget, one of them; two minutes if none is given.
         batch: B, lanes read side by side.
@@ -82,6 +127,8 @@ class Settings:
     hidden: int | None = None
     embed: int | None = None
     tied: bool = False
+    heads: int | None = None
+    context: int | None = None
     dropout: float | None = None
     minutes: float | None = None
     epochs: float | None = None
@@ -100,8 +147,8 @@ class Settings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.arch not in GATES:
-            raise UsageError(f"unknown --arch {self.arch!r}", f"Choose one of {', '.join(GATES)}")
+        if self.arch not in KINDS:
+            raise UsageError(f"unknown --arch {self.arch!r}", f"Choose one of {', '.join(KINDS)}")
         budgets = [
             name for name in ("minutes", "epochs", "steps") if getattr(self, name) is not None
         ]
@@ -110,8 +157,13 @@ class Settings:
             raise UsageError(f"{given} are two budgets", "Give one of them")
         for name in budgets:
             check(f"--{name}", getattr(self, name), 0, math.inf, open_low=True)
-        for name in ("layers", "hidden", "embed", "batch", "bptt", "patience", "evaluations"):
+        for name in ("layers", "hidden", "embed", "heads", "context", "batch", "bptt"):
             check(f"--{name}", getattr(self, name), 1, 1 << 20)
+        for name in ("patience", "evaluations"):
+            check(f"--{name}", getattr(self, name), 1, 1 << 20)
+        for name in ("heads", "context"):
+            if getattr(self, name) is not None and self.arch != "transformer":
+                raise UsageError(f"--{name} is for a transformer, not {self.arch}", "Leave it out")
         check("--valid-chars", self.valid_chars, 1, math.inf)
         check("--dropout", self.dropout, 0, 0.95)
         check("--lr", self.lr, 0, 100, open_low=True)
@@ -140,19 +192,22 @@ class Settings:
         assert self.layers is not None
         assert self.hidden is not None
         assert self.embed is not None
-        return Architecture(self.arch, self.layers, self.hidden, self.embed, self.tied)
+        sizes = (self.heads or 1, self.context or 1)
+        return Architecture(self.arch, self.layers, self.hidden, self.embed, self.tied, *sizes)
 
 
-def choose(settings: Settings, characters: int, pace: float = PACE) -> Settings:
+def choose(settings: Settings, characters: int, pace: float | None = None) -> Settings:
     """Fill in what was not asked for, from the length of the training text and the budget.
 
     Args:
         characters: in the training text, held-out part excluded.
-        pace: characters a second that this machine trains a network of `PACE_WIDTH` on.
+        pace: characters a second that this machine trains a network of ``pace_width`` on.
 
     Raises:
         CorpusError: the text is shorter than the window asked for.
     """
+    usual = defaults(settings.arch)
+    pace = usual.pace if pace is None else pace
     if settings.bptt is not None and settings.bptt > characters:
         raise CorpusError(
             f"the training text has {characters} characters, less than one window of "
@@ -161,23 +216,32 @@ def choose(settings: Settings, characters: int, pace: float = PACE) -> Settings:
         )
     if settings.minutes is None and settings.epochs is None and settings.steps is None:
         settings = replace(settings, minutes=DEFAULT_MINUTES)
-    bptt = settings.bptt or max(1, min(WINDOW, characters // 2))
-    batch = settings.batch or max(1, min(LANES, characters // (4 * bptt)))
+    bptt = settings.bptt or max(1, min(usual.bptt, characters // 2))
+    batch = settings.batch or max(1, min(usual.batch, characters // (4 * bptt)))
     seen = _seen(settings, characters, batch * bptt, pace)
-    hidden = settings.hidden or min(_step(WIDTH_BY_SEEN, seen), _step(WIDTH_BY_LENGTH, characters))
-    pace *= (PACE_WIDTH / hidden) ** SLOWDOWN
+    hidden = settings.hidden or min(
+        _step(usual.width_by_seen, seen), _step(usual.width_by_length, characters)
+    )
+    pace *= (usual.pace_width / hidden) ** usual.slowdown
     passes = _seen(settings, characters, batch * bptt, pace) / characters
-    dropout = settings.dropout
-    return replace(
+    chosen = replace(
         settings,
-        layers=settings.layers or 1,
+        layers=settings.layers or usual.layers,
         hidden=hidden,
         embed=settings.embed or (hidden if settings.tied else min(64, hidden)),
         # A text read many times over would be learned by heart without it.
-        dropout=_step(DROPOUT_BY_PASSES, passes) if dropout is None else dropout,
+        dropout=_step(DROPOUT_BY_PASSES, passes) if settings.dropout is None else settings.dropout,
         batch=batch,
         bptt=bptt,
-        lr=settings.lr or LEARNING_RATE,
+        lr=settings.lr or usual.lr,
+    )
+    if settings.arch != "transformer":
+        return chosen
+    return replace(
+        chosen,
+        embed=settings.embed or hidden,
+        heads=settings.heads or max(1, hidden // HEAD),
+        context=settings.context or bptt,
     )
 
 

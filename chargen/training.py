@@ -31,7 +31,7 @@ from chargen.networks import Network, State
 from chargen.runs import Run
 from chargen.sampling import Sampling, sample
 from chargen.scoring import FIGURES
-from chargen.settings import PACE_WIDTH, Settings, choose
+from chargen.settings import Settings, choose, defaults
 from chargen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -489,7 +489,7 @@ def pace(train: Span, vocabulary: Vocabulary, settings: Settings) -> float:
     """Return characters a second that are trained on here, by trying for a second or two.
 
     Args:
-        settings: with every choice made; the network tried is of `chargen.settings.PACE_WIDTH`.
+        settings: with every choice made; the network tried is of the usual ``pace_width``.
 
     Raises:
         TrainingError: the device asked for is not there.
@@ -497,7 +497,13 @@ def pace(train: Span, vocabulary: Vocabulary, settings: Settings) -> float:
     assert settings.minutes is not None
     until = min(TRIAL_SECONDS, TRIAL_SHARE * 60 * settings.minutes)
     tried = replace(
-        settings, hidden=PACE_WIDTH, embed=None, tied=False, minutes=None, steps=1 << 20
+        settings,
+        hidden=defaults(settings.arch).pace_width,
+        embed=None,
+        heads=None,
+        tied=False,
+        minutes=None,
+        steps=1 << 20,
     )
     trainer = Trainer(train, None, vocabulary, choose(tried, len(train)), {"names": []})
     counters = trainer.counters

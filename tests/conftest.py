@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from chargen import checkpoint
-from chargen.architecture import GATES, Architecture
+from chargen.architecture import GATES, KINDS, Architecture
 from chargen.checkpoint import Checkpoint
 from chargen.vocabulary import Vocabulary
 
@@ -62,10 +62,23 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     return total
 
 
-@pytest.fixture(params=sorted(GATES))
+def small(arch: str) -> Architecture:
+    """Two small layers of a kind."""
+    if arch == "transformer":
+        return Architecture(arch, layers=2, hidden=12, embed=12, heads=3, context=8)
+    return Architecture(arch, layers=2, hidden=11, embed=7)
+
+
+@pytest.fixture(params=KINDS)
 def architecture(request: pytest.FixtureRequest) -> Architecture:
     """Two small layers of each kind."""
-    return Architecture(request.param, layers=2, hidden=11, embed=7)
+    return small(request.param)
+
+
+@pytest.fixture(params=sorted(GATES))
+def recurrent(request: pytest.FixtureRequest) -> Architecture:
+    """Two small layers of each recurrent kind."""
+    return small(request.param)
 
 
 def tiny_checkpoint(text: str = STORY, arch: str = "gru", seed: int = 0) -> Checkpoint:

@@ -58,13 +58,13 @@ def test_a_window_at_once_is_its_characters_one_by_one(architecture: Architectur
 REFERENCES = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
-def test_the_layers_are_those_of_torch(architecture: Architecture) -> None:
+def test_the_layers_are_those_of_torch(recurrent: Architecture) -> None:
     """The stack computes what torch.nn computes from the same weights, gradients included."""
-    network, _ = pair(architecture)
-    reference = REFERENCES[architecture.arch](
-        architecture.embed, architecture.hidden, architecture.layers, batch_first=True
+    network, _ = pair(recurrent)
+    reference = REFERENCES[recurrent.arch](
+        recurrent.embed, recurrent.hidden, recurrent.layers, batch_first=True
     )
-    for layer in range(architecture.layers):
+    for layer in range(recurrent.layers):
         for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
             mine = dict(network.named_parameters())[f"layers.{layer}.{kind}"]
             getattr(reference, f"{kind}_l{layer}").data.copy_(mine.data)
@@ -119,20 +119,21 @@ def test_no_character_is_no_input(architecture: Architecture) -> None:
     assert not network.embedding.weight.grad[V].any()
 
 
-def test_initial_recurrent_weights_are_orthogonal(architecture: Architecture) -> None:
+def test_initial_recurrent_weights_are_orthogonal(recurrent: Architecture) -> None:
     """Each gate's recurrent weights begin as a rotation; an LSTM's forget gate begins open."""
-    network = Network(architecture, V, generator=torch.Generator().manual_seed(1))
-    size = architecture.hidden
+    network = Network(recurrent, V, generator=torch.Generator().manual_seed(1))
+    size = recurrent.hidden
     layer = network.layers[0]
     assert isinstance(layer, Layer)
     for gate in torch.split(layer.weight_hh, size):
         torch.testing.assert_close(gate @ gate.T, torch.eye(size), atol=1e-5, rtol=1e-5)
-    assert layer.bias_ih.sum() == (size if architecture.arch == "lstm" else 0)
+    assert layer.bias_ih.sum() == (size if recurrent.arch == "lstm" else 0)
 
 
 def test_dropout_comes_from_the_generator(architecture: Architecture) -> None:
     """Dropout acts in training only, and is the same again from the same seed."""
     network = Network(architecture, V, dropout=0.5)
+    network.assign(random_weights(architecture, V))
     ids = torch.from_numpy(ids_of(2, 6))
 
     def run(seed: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from chargen.architecture import STATES
-from chargen.networks import LAYERS
+from chargen.networks import RECURRENT
 
 REFERENCES = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 ERRORS = {"fp32": 3e-6, "bf16": 0.03}
@@ -28,7 +28,7 @@ def random_layer(arch: str) -> tuple[nn.Module, dict[str, Tensor], list[Tensor]]
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator)
 
-    layer = LAYERS[arch](INPUTS, H)
+    layer = RECURRENT[arch](INPUTS, H)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.copy_(normal(*parameter.shape) * 0.5)
@@ -58,7 +58,7 @@ def expected(
 
 
 @pytest.mark.parametrize("precision", sorted(ERRORS))
-@pytest.mark.parametrize("arch", sorted(LAYERS))
+@pytest.mark.parametrize("arch", sorted(RECURRENT))
 def test_values_and_gradients_are_those_of_torch(arch: str, precision: str) -> None:
     """Outputs, last states, and the gradients of inputs, first states and weights all agree."""
     layer, tensors, weights = random_layer(arch)
