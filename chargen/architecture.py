@@ -21,6 +21,9 @@ KINDS = (*GATES, "transformer")
 EXPANSION = 4
 """A transformer block's inner layer is so many times as wide as the block (Vaswani et al. 2017)."""
 
+LONGEST_GAP = 50
+"""Characters that a gap may have for a bidirectional network to tell how many are to come."""
+
 MOST = 1 << 16
 """No size may exceed this: a header that asks for more is damaged or hostile."""
 
@@ -28,6 +31,9 @@ MOST = 1 << 16
 @dataclass(frozen=True)
 class Architecture:
     """A stack of layers of one kind between an embedding and an output.
+
+    A bidirectional network has two such stacks, one of which reads backwards from the right, and
+    its output takes in both; see `chargen.bidirectional`.
 
     Attributes:
         arch: kind of layer, one of `KINDS`.
@@ -38,6 +44,7 @@ class Architecture:
             arXiv:1608.05859); then E must equal H.
         heads: of a transformer's attention; H is divided among them.
         context: C, to how many characters, itself included, a transformer's layer attends.
+        bidirectional: whether it sees both sides, to fill gaps, and cannot continue a text.
 
     Raises:
         UsageError: an unknown kind, or sizes that cannot be.
@@ -50,6 +57,7 @@ class Architecture:
     tied: bool = False
     heads: int = 1
     context: int = 1
+    bidirectional: bool = False
 
     def __post_init__(self) -> None:
         if self.arch not in KINDS:
@@ -64,6 +72,11 @@ class Architecture:
                 f"{why} needs equal sizes, not --embed {self.embed} and --hidden {self.hidden}",
                 "Leave --embed out",
             )
+        if self.bidirectional and (self.tied or self.arch == "transformer"):
+            other = "--tied" if self.tied else f"--arch {self.arch}"
+            raise UsageError(
+                f"--bidirectional does not go with {other}", "Leave one of the two out"
+            )
         if self.arch == "transformer" and self.hidden % (2 * self.heads):
             raise UsageError(
                 f"--hidden {self.hidden} cannot be divided among {self.heads} heads of an even "
@@ -77,14 +90,21 @@ class Architecture:
         The embedding's last row, of id V, stands for "no character" and is zero.
         """
         shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (characters + 1, self.embed)}
-        for number in range(self.layers):
-            layer = self._layer(self.hidden if number else self.embed)
-            shapes |= {f"layers.{number}.{name}": shape for name, shape in layer.items()}
+        stacks = ("layers", "mirror") if self.bidirectional else ("layers",)
+        for stack in stacks:
+            for number in range(self.layers):
+                layer = self._layer(self.hidden if number else self.embed)
+                shapes |= {f"{stack}.{number}.{name}": shape for name, shape in layer.items()}
+        outputs = characters
+        if self.bidirectional:
+            shapes["left.weight"] = shapes["right.weight"] = (self.hidden, self.hidden)
+            shapes["togo.weight"] = (LONGEST_GAP + 1, self.hidden)
+            outputs += 1
         if self.arch == "transformer":
             shapes["norm.weight"] = (self.hidden,)
         if not self.tied:
-            shapes["output.weight"] = (characters, self.hidden)
-        shapes["output.bias"] = (characters,)
+            shapes["output.weight"] = (outputs, self.hidden)
+        shapes["output.bias"] = (outputs,)
         return shapes
 
     def _layer(self, below: int) -> dict[str, tuple[int, ...]]:
@@ -116,4 +136,5 @@ class Architecture:
         embedding = f", embedding {self.embed}"
         tied = ", tied" if self.tied else ""
         rest = attending if self.arch == "transformer" else embedding
-        return f"{self.arch} {self.layers} × {self.hidden}{rest}{tied}"
+        ways = "bidirectional " if self.bidirectional else ""
+        return f"{ways}{self.arch} {self.layers} × {self.hidden}{rest}{tied}"

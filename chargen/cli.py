@@ -36,8 +36,10 @@ from chargen.output import (
 from chargen.settings import DEFAULT_OUT, OUT_VARIABLE
 
 if TYPE_CHECKING:
+    from chargen.corpus import Text
     from chargen.display import View
     from chargen.model import Model
+    from chargen.restoring import Restoration
     from chargen.scoring import Score
     from chargen.training import Trainer
 
@@ -116,6 +118,10 @@ def train(
     context: Annotated[
         int | None, typer.Option(help="Characters that a transformer's layer attends to.")
     ] = None,
+    bidirectional: Annotated[
+        bool | None,
+        typer.Option("--bidirectional", help="See both sides, to restore; not to continue."),
+    ] = None,
     dropout: Annotated[
         float | None, typer.Option(help="Of outputs and recurrent weights, 0 to 0.95.")
     ] = None,
@@ -174,9 +180,9 @@ def train(
 
     given = {
         "arch": arch, "layers": layers, "hidden": hidden, "embed": embed, "tied": tied,
-        "heads": heads, "context": context, "dropout": dropout, "minutes": minutes,
-        "epochs": epochs, "steps": steps, "batch": batch, "bptt": bptt, "lr": lr, "clip": clip,
-        "weight_decay": weight_decay, "valid_fraction": valid_fraction,
+        "heads": heads, "context": context, "bidirectional": bidirectional, "dropout": dropout,
+        "minutes": minutes, "epochs": epochs, "steps": steps, "batch": batch, "bptt": bptt,
+        "lr": lr, "clip": clip, "weight_decay": weight_decay, "valid_fraction": valid_fraction,
         "valid_chars": valid_chars, "evaluations": evaluations, "patience": patience,
         "precision": precision, "device": device, "seed": seed,
     }  # fmt: skip
@@ -210,7 +216,10 @@ def train(
     if report.data["stopped"] == "interrupted":
         say(f"interrupted and saved; to go on: chargen train ... --resume --name {name}", as_json)
         raise typer.Exit(INTERRUPTED)
-    say(f"now try: chargen sample -m {name} --temp 0.8", quiet)
+    if trainer.settings.bidirectional:
+        say(f'now try: chargen restore -m {name} "a text with a gap [...] in it"', quiet)
+    else:
+        say(f"now try: chargen sample -m {name} --temp 0.8", quiet)
 
 
 def _emit_or_stop(value: dict[str, Any], trainer: Trainer) -> None:
@@ -344,18 +353,27 @@ def _describe(model: Model) -> str:
 
 
 def _read_prime(source: str, model: Model) -> str:
-    from chargen.corpus import STDIN, unreadable
+    if model.as_bytes:
+        return _read_bytes(source).decode(errors="surrogateescape")
+    return _read_text(source, "prime")
 
+
+def _read_text(source: str, what: str) -> str:
+    data = _read_bytes(source)
     try:
-        data = sys.stdin.buffer.read() if source == STDIN else Path(source).read_bytes()
-        if model.as_bytes:
-            return data.decode(errors="surrogateescape")
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CorpusError(
             f"{source} is not utf-8 text: byte 0x{data[error.start]:02x} at offset {error.start}",
-            "Save the prime as UTF-8",
+            f"Save the {what} as UTF-8",
         ) from None
+
+
+def _read_bytes(source: str) -> bytes:
+    from chargen.corpus import STDIN, unreadable
+
+    try:
+        return sys.stdin.buffer.read() if source == STDIN else Path(source).read_bytes()
     except OSError as error:
         raise unreadable(source, error) from error
 
@@ -380,8 +398,6 @@ def perplexity(
     debug: DebugOption = False,
 ) -> None:
     """Score texts: perplexity per character, bits per character, bits per UTF-8 byte."""
-    from chargen import catalog
-    from chargen.corpus import open_text
     from chargen.model import load
 
     loaded = load(model, out)
@@ -389,14 +405,7 @@ def perplexity(
     say(f"model {_describe(loaded)}", quiet)
     scores: list[tuple[str, Score]] = []
     for source in texts:
-        with progress_bar(f"reading {source}", quiet) as progress:
-            text = open_text(
-                [catalog.resolve(source)],
-                encoding=encoding,
-                as_bytes=loaded.as_bytes,
-                progress=progress,
-                skipped=lambda name: say(f"skipped {name}: not text", quiet),
-            )
+        text = _open([source], encoding, loaded.as_bytes, quiet)
         with progress_bar(f"scoring {source}", quiet, in_bytes=False) as progress:
             scores.append((source, loaded.score(text, exact=exact, progress=progress)))
     total = scores[0][1]
@@ -408,6 +417,20 @@ def perplexity(
         emit(rows[0] if len(rows) == 1 else {"texts": rows, "total": whole})
         return
     _print_scores(scores + ([("total", total)] if len(scores) > 1 else []))
+
+
+def _open(sources: list[str], encoding: str, as_bytes: bool, quiet: bool) -> Text:
+    from chargen import catalog
+    from chargen.corpus import open_text
+
+    with progress_bar(f"reading {sources[0]}", quiet) as progress:
+        return open_text(
+            [catalog.resolve(source) for source in sources],
+            encoding=encoding,
+            as_bytes=as_bytes,
+            progress=progress,
+            skipped=lambda name: say(f"skipped {name}: not text", quiet),
+        )
 
 
 def _print_scores(scores: list[tuple[str, Score]]) -> None:
@@ -426,6 +449,110 @@ def _print_scores(scores: list[tuple[str, Score]]) -> None:
         for name, score in scores
     ]
     table(rows, head)
+
+
+# restore
+
+
+@app.command(epilog='Example: chargen restore "To be, or [...] to be" -n 5')
+def restore(
+    damaged: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TEXT]",
+            help="The text, or a file, or -: with [...] for a gap, [?] for one character, [5] for "
+            "five, \\[ for a bracket.",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelOption = None,
+    count: Annotated[int, typer.Option("-n", "--count", help="Show so many ways.")] = 1,
+    beam: Annotated[int, typer.Option(help="Hypotheses followed side by side.")] = 20,
+    evaluate: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Instead: make gaps in this held-out text, and count."),
+    ] = None,
+    gaps: Annotated[int, typer.Option(help="With --evaluate: how many.")] = 300,
+    unknown_length: Annotated[
+        bool, typer.Option("--unknown-length", help="With --evaluate: do not tell their length.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="With --evaluate: of their places.")] = 0,
+    encoding: EncodingOption = "utf-8",
+    out: OutOption = OUT,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Fill the gaps of a damaged text; best with a model trained with --bidirectional."""
+    from chargen.errors import UsageError
+    from chargen.model import load
+
+    if (damaged is None) == (evaluate is None):
+        raise UsageError("give a text with gaps, or --evaluate FILE", "See --help for how")
+    loaded = load(model, out)
+    quiet = quiet or as_json
+    say(f"model {loaded.name} ({loaded.checkpoint.architecture})", quiet)
+    if evaluate is not None:
+        text = _open([evaluate], encoding, loaded.as_bytes, quiet)
+        with progress_bar("filling gaps", quiet, in_bytes=False) as progress:
+            judged = loaded.judge(
+                text.span(),
+                gaps=gaps, seed=seed, unknown=unknown_length, beam=beam, progress=progress,
+            )  # fmt: skip
+        _print_judged([quality.json() for quality in judged], loaded.name, as_json)
+        return
+    assert damaged is not None
+    with progress_bar("restoring", quiet, in_bytes=False) as progress:
+        ways = loaded.restore(_read_damaged(damaged), count, beam=beam, progress=progress)
+    if as_json:
+        emit({"restorations": [way.json() for way in ways], "model": loaded.name})
+        return
+    _print_restored(ways)
+
+
+def _read_damaged(source: str) -> str:
+    """Return what is to be restored: the argument itself if a gap is in it, else a file's text."""
+    from chargen.corpus import STDIN
+    from chargen.restoring import MARK
+
+    if source != STDIN and MARK.search(source):
+        return source
+    return _read_text(source, "text")
+
+
+def _print_restored(ways: list[Restoration]) -> None:
+    from chargen.display import visible
+
+    terminal = sys.stdout.isatty()
+    for way in ways:
+        begin = f"{way.probability:.4f}\t" if len(ways) > 1 else ""
+        end = "" if way.text.endswith("\n") else "\n"
+        if not terminal:
+            sys.stdout.buffer.write((begin + way.text + end).encode("utf-8", "replace"))
+            continue
+        from rich.console import Console
+        from rich.text import Text
+
+        shown = Text(begin)
+        for piece, new in zip(way.pieces, way.filled, strict=True):
+            shown.append(visible(piece), style="bold green" if new else "")
+        Console(highlight=False).print(shown, end=end, soft_wrap=True)
+
+
+def _print_judged(rows: list[dict[str, Any]], name: str, as_json: bool) -> None:
+    if as_json:
+        emit({"lengths": rows[:-1], "total": rows[-1], "model": name})
+        return
+    head = ("gap of", *(key.replace("_", " ") for key in rows[0] if key != "length"))
+    lines = [
+        (
+            str(row["length"] or "all"),
+            f"{row['gaps']:,}",
+            *(f"{row[key]:.1%}" for key in row if key not in ("length", "gaps")),
+        )
+        for row in rows
+    ]
+    table(lines, head)
 
 
 # runs, info
@@ -457,6 +584,7 @@ def runs(
     if as_json:
         emit(rows)
         return
+    # A pseudo-perplexity is no perplexity, and not compared with one.
     head = ("run", "network", "corpus", "perplexity", "bpc", "trained", "when")
     lines = [
         (
@@ -551,15 +679,18 @@ def info(
 
 def _print_curve(history: list[dict[str, Any]]) -> None:
     from chargen.curve import curve
+    from chargen.display import measure, title
 
+    kind = (measure(history[-1]) if history else None) or ""
+    nats = f"{kind}nats_per_char"
     points = [
-        (record["seconds"], record["nats_per_char"])
+        (record["seconds"], record[nats])
         for record in history
-        if all(isinstance(record.get(key), int | float) for key in ("nats_per_char", "seconds"))
-        and math.isfinite(record["nats_per_char"] + record["seconds"])
+        if all(isinstance(record.get(key), int | float) for key in (nats, "seconds"))
+        and math.isfinite(record[nats] + record["seconds"])
     ]
     if len(points) > 1:
-        print("\nheld-out nats per character over the time trained")
+        print(f"\nheld-out {title(kind, 'nats')} per character over the time trained")
         print("\n".join(curve(points, 72, 10)))
 
 
@@ -618,17 +749,7 @@ def corpus_stats(
     debug: DebugOption = False,
 ) -> None:
     """Show what a text looks like to the trainer."""
-    from chargen import catalog
-    from chargen.corpus import open_text
-
-    with progress_bar("reading", quiet or as_json) as progress:
-        opened = open_text(
-            [catalog.resolve(source) for source in text],
-            encoding=encoding,
-            as_bytes=as_bytes,
-            progress=progress,
-            skipped=lambda name: say(f"skipped {name}: not text", quiet),
-        )
+    opened = _open(text, encoding, as_bytes, quiet or as_json)
     about = opened.statistics()
     if as_json:
         emit(about | {"counts": {chr(point): count for point, count in opened.ranking()}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -84,15 +85,27 @@ def closing(data: dict[str, Any]) -> str:
     why = {"budget": "done", "patience": "stopped early: no longer improving"}
     head = f"{why.get(data['stopped'], data['stopped'])} after {duration(data['seconds'])}"
     lines = [f"{head}, {data['characters_seen']:,} characters, {data['step']:,} steps"]
-    valid = data["valid"]
-    if valid:
+    kind = measure(data["valid"] or {})
+    if kind is not None:
+        value, nats = data["valid"][f"{kind}perplexity"], data["valid"][f"{kind}nats_per_char"]
+        error = data["valid"][f"{kind}perplexity_error"]
         lines.append(
-            f"held-out perplexity {valid['perplexity']:.3f} ± {valid['perplexity_error']:.3f} per "
-            f"character ({valid['nats_per_char']:.4f} nats, {valid['bpc']:.3f} bits)"
+            f"held-out {title(kind)} {value:.3f} ± {error:.3f} per character "
+            f"({nats:.4f} nats, {nats / math.log(2):.3f} bits)"
         )
     if data["best"]:
         lines.append(f"best model: {data['best']}")
     return "\n".join(lines)
+
+
+def measure(entry: Mapping[str, Any]) -> str | None:
+    """Return what a record's held-out figures begin with: nothing, or ``pseudo_``; None without."""
+    return next((kind for kind in ("", "pseudo_") if f"{kind}perplexity" in entry), None)
+
+
+def title(kind: str, name: str = "perplexity") -> str:
+    """Return what such a figure is called."""
+    return f"{kind}{name}".replace("_", "-")
 
 
 class Speed:
@@ -166,11 +179,13 @@ class Lines:
 
 def evaluation(data: dict[str, Any]) -> str:
     """Say in one line what an evaluation found."""
-    if "perplexity" not in data:
+    kind = measure(data)
+    if kind is None:
         return f"step {data['step']:,}: training {data['train_nats_per_char']:.4f} nats"
+    nats = data[f"{kind}nats_per_char"]
     return (
-        f"step {data['step']:,}: held-out perplexity {data['perplexity']:.3f} "
-        f"({data['nats_per_char']:.4f} nats, {data['bpc']:.3f} bits), "
+        f"step {data['step']:,}: held-out {title(kind)} {perplexity(nats):.3f} "
+        f"({nats:.4f} nats, {nats / math.log(2):.3f} bits), "
         f"training {perplexity(data['train_nats_per_char']):.3f}{', best so far' * data['best']}"
     )
 
@@ -228,25 +243,25 @@ class Screen:
             return Text("starting …", style="dim")
         width = min(self.console.width, 100)
         parts: list[RenderableType] = [self._bar(width), self._figures()]
-        points = [
-            (e["seconds"], e.get("nats_per_char", e["train_nats_per_char"])) for e in self.evals
-        ]
+        kind = measure(self.evals[-1]) if self.evals else None
+        key = "train_nats_per_char" if kind is None else f"{kind}nats_per_char"
+        points = [(e["seconds"], e[key]) for e in self.evals]
         if len(points) > 1:
-            lines = curve(points, width - 4, CURVE_HEIGHT)
-            title = (
-                "held-out nats per character" if "perplexity" in self.evals[-1] else "training nats"
+            body = Text(
+                "\n".join(curve(points, width - 4, CURVE_HEIGHT)), style="cyan", no_wrap=True
             )
-            body = Text("\n".join(lines), style="cyan", no_wrap=True)
-            parts.append(
-                Panel(body, title=title, title_align="left", width=width, border_style="dim")
-            )
+            name = "training nats"
+            if kind is not None:
+                name = f"held-out {title(kind, 'nats')} per character"
+            parts.append(self._panel(body, name, width))
         if self.sample:
             body = Text(visible(self.sample).strip("\n"), overflow="fold")
-            title = f"sample at step {self.evals[-1]['step']:,}" if self.evals else "sample"
-            parts.append(
-                Panel(body, title=title, title_align="left", width=width, border_style="dim")
-            )
+            name = f"sample at step {self.evals[-1]['step']:,}" if self.evals else "sample"
+            parts.append(self._panel(body, name, width))
         return Group(*parts)
+
+    def _panel(self, body: Text, name: str, width: int) -> Panel:
+        return Panel(body, title=name, title_align="left", width=width, border_style="dim")
 
     def _bar(self, width: int) -> RenderableType:
         data = self.step
@@ -264,15 +279,16 @@ class Screen:
         table = Table.grid(padding=(0, 3))
         smooth = data["smooth_nats_per_char"]
         rows = [("training", perplexity(smooth), smooth)]
-        if self.evals and "perplexity" in self.evals[-1]:
-            last = self.evals[-1]
-            best = min(e["nats_per_char"] for e in self.evals)
-            rows.append(("held out", last["perplexity"], last["nats_per_char"]))
+        kind = measure(self.evals[-1]) if self.evals else None
+        if kind is not None:
+            key = f"{kind}nats_per_char"
+            last, best = self.evals[-1][key], min(e[key] for e in self.evals)
+            rows.append(("held out", perplexity(last), last))
             rows.append(("best", perplexity(best), best))
         for name, value, nats in rows:
             table.add_row(
                 Text(name, style="bold"),
-                f"perplexity {value:.3f}",
+                f"{title(kind or '')} {value:.3f}",
                 f"{nats / math.log(2):.3f} bpc",
                 f"{nats:.4f} nats",
             )

@@ -41,23 +41,48 @@ class Layer(Protocol):
         """Return outputs (B, T, H) and the state; both arguments may be overwritten."""
 
 
-class Engine:
-    """A trained network that runs forward only.
+class Tower:
+    """A stack of layers over an embedding.
 
     Args:
         architecture: kind and sizes.
         weights: the arrays named by ``architecture.shapes``.
+        stack: which of its stacks; see there.
     """
 
-    def __init__(self, architecture: Architecture, weights: Mapping[str, Floats]) -> None:
-        self.architecture = architecture
+    def __init__(
+        self, architecture: Architecture, weights: Mapping[str, Floats], stack: str = "layers"
+    ) -> None:
         kind = Block if architecture.arch == "transformer" else RecurrentLayer
         self.layers: list[Layer] = [
-            kind(architecture, _below(weights, f"layers.{number}."))
+            kind(architecture, _below(weights, f"{stack}.{number}."))
             for number in range(architecture.layers)
         ]
         # A character's whole contribution to the first layer is a row of this table.
         self.table = self.layers[0].project(weights["embedding.weight"])
+
+    def start(self, batch: int) -> State:
+        """Return the state of ``batch`` texts that have not begun."""
+        return [layer.start(batch) for layer in self.layers]
+
+    def climb(self, ids: Ids, state: State) -> tuple[Floats, State]:
+        """Return the last layer's outputs (B, T, H) for ``ids`` (B, T), and the state.
+
+        The state given may be overwritten.
+        """
+        x = self.table[ids]
+        after: State = []
+        for number, (layer, carried) in enumerate(zip(self.layers, state, strict=True)):
+            x, carried = layer.forward(layer.project(x) if number else x, carried)
+            after.append(carried)
+        return x, after
+
+
+class Engine(Tower):
+    """A trained network that runs forward only, and predicts each next character."""
+
+    def __init__(self, architecture: Architecture, weights: Mapping[str, Floats]) -> None:
+        super().__init__(architecture, weights)
         self.norm = weights.get("norm.weight")
         output = weights["embedding.weight"][:-1] if architecture.tied else weights["output.weight"]
         self.output = output.T
@@ -68,25 +93,21 @@ class Engine:
         """V, the id that stands for "no character"."""
         return len(self.output_bias)
 
-    def start(self, batch: int) -> State:
-        """Return the state of ``batch`` texts that have not begun."""
-        return [layer.start(batch) for layer in self.layers]
-
     def forward(self, ids: Ids, state: State) -> tuple[Floats, State]:
         """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state.
 
         The state given may be overwritten.
         """
-        x = self.table[ids]
-        after: State = []
-        for number, (layer, carried) in enumerate(zip(self.layers, state, strict=True)):
-            x, carried = layer.forward(layer.project(x) if number else x, carried)
-            after.append(carried)
+        x, after = self.climb(ids, state)
+        return self.read_out(x), after
+
+    def read_out(self, x: Floats) -> Floats:
+        """Return logits (…, V) from the last layer's outputs (…, H)."""
         if self.norm is not None:
             x = layer_norm(x, self.norm)
         logits: Floats = x @ self.output
         logits += self.output_bias
-        return logits, after
+        return logits
 
 
 def _below(weights: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:

@@ -45,6 +45,10 @@ class CheckpointError(ChargenError):
     """A model file is missing, damaged, of another version, or not chargen's."""
 
 
+class KindError(ChargenError):
+    """A model is of a kind that cannot do what it is asked for; the command that can is named."""
+
+
 class RunError(ChargenError):
     """A training run is unknown, cannot be resumed as asked, or cannot be written."""
 

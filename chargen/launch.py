@@ -209,6 +209,8 @@ def _same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
 
 def _inherited_settings(saved: Checkpoint, settings: Settings, given: dict[str, Any]) -> Settings:
     sizes = asdict(saved.architecture)
+    if saved.architecture.arch != "transformer":
+        sizes |= {"heads": None, "context": None}
     for option, value in sizes.items():
         if option in given and given[option] != value:
             raise RunError(
@@ -232,8 +234,12 @@ def _extended(
         for name in ("embedding.weight", "output.weight", "output.bias"):
             if name in extended:
                 fresh[name][:old] = extended[name][:old]
+                if saved.architecture.bidirectional:
+                    # The last output says that a gap has ended, or is the input "no character".
+                    fresh[name][-1] = extended[name][-1]
                 extended[name] = fresh[name]
-        extended["output.bias"][old:] = saved.weights["output.bias"].min()
+        new = slice(old, len(vocabulary))
+        extended["output.bias"][new] = saved.weights["output.bias"][:old].min()
         if "output.weight" in extended:
-            extended["output.weight"][old:] = 0
+            extended["output.weight"][new] = 0
     return extended

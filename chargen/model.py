@@ -8,10 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chargen import checkpoint, runs, sampling, scoring
+from chargen import checkpoint, restoring, runs, sampling, scoring
 from chargen.checkpoint import Checkpoint
-from chargen.corpus import Source, Text, open_text, spool
+from chargen.corpus import Source, Span, Text, open_text, spool
 from chargen.engine import Engine
+from chargen.errors import KindError
+from chargen.restoring import BothSides, LeftToRight, Quality, Reader, Restoration
 from chargen.sampling import Sample, Sampling
 from chargen.scoring import NumpyPredictor, Score
 
@@ -50,8 +52,25 @@ class Model:
 
     @cached_property
     def engine(self) -> Engine:
-        """The network, made ready on first use."""
+        """The network, made ready on first use.
+
+        Raises:
+            KindError: it is bidirectional.
+        """
+        if self.checkpoint.architecture.bidirectional:
+            raise KindError(
+                f"{self.name} sees both sides of a text and can neither continue nor score one",
+                "Use `chargen restore` with it, or a model trained without --bidirectional",
+            )
         return Engine(self.checkpoint.architecture, self.checkpoint.weights)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What fills gaps, made ready on first use."""
+        saved = self.checkpoint
+        if saved.architecture.bidirectional:
+            return BothSides(saved.architecture, saved.weights)
+        return LeftToRight(self.engine)
 
     def samples(
         self,
@@ -95,6 +114,50 @@ class Model:
         wanted = Sampling(length, temp, top_k, top_p, min_p, stop, seed)
         return self.samples(wanted, self.prime(prime))[0].text
 
+    def restore(
+        self,
+        damaged: str,
+        count: int = 1,
+        *,
+        beam: int = restoring.BEAM,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Restoration]:
+        """Return the ``count`` likeliest ways to fill a text's gaps, the likeliest first.
+
+        Args:
+            damaged: the text, with [...] for a gap, [?] for one character, [5] for five.
+            beam: hypotheses followed side by side.
+            progress: called with pieces done and pieces in all.
+
+        Raises:
+            UsageError: no gap is marked, or one is too long.
+        """
+        pieces = restoring.parse(damaged)
+        vocabulary = self.checkpoint.vocabulary
+        return restoring.restore(self.reader, vocabulary, pieces, count, beam, progress)
+
+    def judge(
+        self,
+        span: Span,
+        *,
+        gaps: int = 300,
+        seed: int = 0,
+        unknown: bool = False,
+        beam: int = restoring.BEAM,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Quality]:
+        """Return how well gaps made in a text are filled; see `chargen.restoring.evaluate`."""
+        return restoring.evaluate(
+            self.reader,
+            self.checkpoint.vocabulary,
+            span,
+            gaps=gaps,
+            seed=seed,
+            unknown=unknown,
+            beam=beam,
+            progress=progress,
+        )
+
     def score(
         self,
         text: Text,
@@ -103,12 +166,13 @@ class Model:
         progress: Callable[[int, int], None] | None = None,
     ) -> Score:
         """Score an opened text; ``exact`` makes one pass instead of lanes with burn-in."""
+        engine = self.engine
         span, vocabulary = text.span(), self.checkpoint.vocabulary
         if not exact and len(span) >= LONG:
             from chargen.evaluation import score_long
 
             return score_long(self.checkpoint, span, progress)
-        predictor = NumpyPredictor(self.engine)
+        predictor = NumpyPredictor(engine)
         lanes = 1 if exact else None
         return scoring.score(predictor, span, vocabulary, lanes=lanes, progress=progress)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from chargen.architecture import Architecture
+from chargen.batches import PAST
 from chargen.elman import Elman
 from chargen.gru import GRU
 from chargen.layer import Layer
@@ -20,7 +21,7 @@ from chargen.lstm import LSTM
 from chargen.transformer import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -40,8 +41,8 @@ def layers(architecture: Architecture) -> nn.ModuleList:
     return nn.ModuleList(kind(hidden if n else architecture.embed, hidden) for n in range(count))
 
 
-class Network(nn.Module):
-    """Predicts each next character from all before it.
+class Trainable(nn.Module):
+    """What the trainer asks of a network of any kind, beside `cost` and `start`.
 
     Args:
         architecture: kind and sizes.
@@ -55,6 +56,9 @@ class Network(nn.Module):
             weights, whatever the device.
     """
 
+    embedding: nn.Embedding
+    output: nn.Linear
+
     def __init__(
         self,
         architecture: Architecture,
@@ -67,50 +71,45 @@ class Network(nn.Module):
         self.characters = characters
         self.dropout = dropout
         self.generator = generator
-        hidden, embed = architecture.hidden, architecture.embed
-        self.embedding = nn.Embedding(characters + 1, embed, padding_idx=characters)
+        self.embedding = nn.Embedding(characters + 1, architecture.embed, padding_idx=characters)
         self.layers = layers(architecture)
-        if architecture.arch == "transformer":
-            self.norm = nn.LayerNorm(hidden, bias=False)
-        self.output = nn.Linear(hidden, characters)
-        self._initialise(generator)
-        if architecture.tied:
-            self.output.register_parameter("weight", None)
 
     @torch.no_grad()
-    def _initialise(self, generator: torch.Generator | None) -> None:
+    def _initialise(self) -> None:
         # A tied embedding is the output's weights too: unit rows would start with wild logits.
         scale = self.architecture.embed**-0.5 if self.architecture.tied else 1.0
-        self.embedding.weight.normal_(0, scale, generator=generator)
+        self.embedding.weight.normal_(0, scale, generator=self.generator)
         self.embedding.weight[self.characters] = 0
-        for layer in self.stack:
-            layer.initialise(generator)
-        nn.init.xavier_uniform_(self.output.weight, generator=generator)
+        for module in self.modules():
+            if isinstance(module, Layer | Block):
+                module.initialise(self.generator)
+        nn.init.xavier_uniform_(self.output.weight, generator=self.generator)
         nn.init.zeros_(self.output.bias)
-
-    @property
-    def stack(self) -> Sequence[Layer | Block]:
-        """The layers, one above the other."""
-        return cast("Sequence[Layer | Block]", self.layers)
 
     def start(self, batch: int) -> State:
         """Return the state of ``batch`` texts that have not begun."""
-        return [layer.start(batch) for layer in self.stack]
+        return [layer.start(batch) for layer in cast("Iterable[Layer | Block]", self.layers)]
 
-    def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state."""
-        # Time first: what a step touches then lies together.
-        x = self.embedding(ids.t())
+    def climb(self, stack: nn.ModuleList, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run x (T, B, E) through layers; return the outputs (T, B, H) of the last, and the state.
+
+        Time comes first: what a step touches then lies together.
+        """
         after: State = []
-        for layer, before in zip(self.stack, state, strict=True):
-            x, carried = layer(x, before, self._drop)
+        for layer, before in zip(stack, state, strict=True):
+            x, carried = layer(x, before, self.drop)
             after.append(carried)
-        if self.architecture.arch == "transformer":
-            x = self.norm(x)
-        weight = self.embedding.weight[:-1] if self.architecture.tied else self.output.weight
-        return functional.linear(x, weight, self.output.bias).transpose(0, 1), after
+        return x, after
 
-    def _drop(self, x: Tensor) -> Tensor:
+    def cost(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the nats that all targets (B, T) cost, summed, and the state.
+
+        Targets are ids; `chargen.batches.PAST` costs nothing.
+        """
+        raise NotImplementedError
+
+    def drop(self, x: Tensor) -> Tensor:
+        """Return x with dropout, in training."""
         if not (self.training and self.dropout):
             return x
         # Our own mask: functional.dropout draws from the global generator only. Eight random bits
@@ -133,3 +132,42 @@ class Network(nn.Module):
         """Set the weights from NumPy arrays named as in a checkpoint."""
         for name, value in self.named_parameters():
             value.copy_(torch.from_numpy(arrays[name]))
+
+
+class Network(Trainable):
+    """Predicts each next character from all before it."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        characters: int,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(architecture, characters, dropout, generator)
+        if architecture.arch == "transformer":
+            self.norm = nn.LayerNorm(architecture.hidden, bias=False)
+        self.output = nn.Linear(architecture.hidden, characters)
+        self._initialise()
+        if architecture.tied:
+            self.output.register_parameter("weight", None)
+
+    def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state."""
+        x, after = self.climb(self.layers, self.embedding(ids.t()), state)
+        if self.architecture.arch == "transformer":
+            x = self.norm(x)
+        weight = self.embedding.weight[:-1] if self.architecture.tied else self.output.weight
+        return functional.linear(x, weight, self.output.bias).transpose(0, 1), after
+
+    def cost(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the nats of each target after its input."""
+        logits, after = self(inputs, state)
+        return summed_nats(logits, targets), after
+
+
+def summed_nats(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the nats that targets (...) cost under logits (..., V), summed; PAST costs nothing."""
+    return functional.cross_entropy(
+        logits.float().flatten(0, -2), targets.flatten(), ignore_index=PAST, reduction="sum"
+    )

@@ -43,6 +43,12 @@ FIGURES = (
 )  # fmt: skip
 """The figures of a score, by the names that they have everywhere."""
 
+GAP_FIGURES = (
+    "characters", "unknown", "pseudo_nats_per_char", "pseudo_perplexity",
+    "pseudo_perplexity_error", "accuracy",
+)  # fmt: skip
+"""The same for a model that sees both sides."""
+
 S = TypeVar("S")
 
 
@@ -130,6 +136,34 @@ class Score:
     def json(self) -> dict[str, Any]:
         """Return the figures under their usual keys."""
         return {name: getattr(self, name) for name in FIGURES}
+
+
+@dataclass(frozen=True)
+class GapScore(Score):
+    """What a bidirectional model made of a text: each character as a gap between its neighbours.
+
+    Its figures are called pseudo-perplexity (Salazar et al. 2020, arXiv:1910.14659) and are no
+    perplexity: they do not multiply to the probability of a text, and lie far lower.
+    """
+
+    @property
+    def pseudo_nats_per_char(self) -> float:
+        """Mean cost of a character in nats, given all others."""
+        return self.nats_per_char
+
+    @property
+    def pseudo_perplexity(self) -> float:
+        """exp(pseudo-nats per character)."""
+        return self.perplexity
+
+    @property
+    def pseudo_perplexity_error(self) -> float:
+        """Standard error of the pseudo-perplexity."""
+        return self.perplexity_error
+
+    def json(self) -> dict[str, Any]:
+        """Return the figures under their usual keys."""
+        return {name: getattr(self, name) for name in GAP_FIGURES}
 
 
 class NumpyPredictor:

@@ -55,6 +55,7 @@ RECURRENT = Defaults(
     pace=60_000,
     slowdown=1.5,
 )
+BIDIRECTIONAL = replace(RECURRENT, bptt=128, pace=25_000)
 TRANSFORMER = Defaults(
     layers=4,
     batch=16,
@@ -75,9 +76,11 @@ DROPOUT_BY_PASSES = (
 """Times that the text is read."""
 
 
-def defaults(arch: str) -> Defaults:
+def defaults(settings: Settings) -> Defaults:
     """Return what is chosen for a kind of network."""
-    return TRANSFORMER if arch == "transformer" else RECURRENT
+    if settings.bidirectional:
+        return BIDIRECTIONAL
+    return TRANSFORMER if settings.arch == "transformer" else RECURRENT
 
 
 def check(
@@ -101,7 +104,7 @@ class Settings:
     """Every choice that shapes a run; None stands for "choose for me".
 
     Attributes:
-        arch, layers, hidden, embed, tied, heads, context: see
+        arch, layers, hidden, embed, tied, heads, context, bidirectional: see
             `chargen.architecture.Architecture`.
         dropout: probability, in training, of zeroing a layer's output or a recurrent weight.
         minutes, epochs, steps: the budget, one of them; two minutes if none is given.
@@ -129,6 +132,7 @@ class Settings:
     tied: bool = False
     heads: int | None = None
     context: int | None = None
+    bidirectional: bool = False
     dropout: float | None = None
     minutes: float | None = None
     epochs: float | None = None
@@ -193,7 +197,9 @@ class Settings:
         assert self.hidden is not None
         assert self.embed is not None
         sizes = (self.heads or 1, self.context or 1)
-        return Architecture(self.arch, self.layers, self.hidden, self.embed, self.tied, *sizes)
+        return Architecture(
+            self.arch, self.layers, self.hidden, self.embed, self.tied, *sizes, self.bidirectional
+        )
 
 
 def choose(settings: Settings, characters: int, pace: float | None = None) -> Settings:
@@ -206,7 +212,7 @@ def choose(settings: Settings, characters: int, pace: float | None = None) -> Se
     Raises:
         CorpusError: the text is shorter than the window asked for.
     """
-    usual = defaults(settings.arch)
+    usual = defaults(settings)
     pace = usual.pace if pace is None else pace
     if settings.bptt is not None and settings.bptt > characters:
         raise CorpusError(

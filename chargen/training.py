@@ -16,21 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
 from chargen import batches, checkpoint
-from chargen.batches import PAST
 from chargen.checkpoint import Checkpoint
 from chargen.corpus import Span
 from chargen.devices import autocast, keep_freed_memory, pick_device, pick_precision
 from chargen.engine import Engine
 from chargen.errors import RunError, TrainingError
-from chargen.evaluation import evaluate
-from chargen.networks import Network, State
+from chargen.evaluation import build, evaluate
+from chargen.networks import State
+from chargen.restoring import BothSides, Gap, restore
 from chargen.runs import Run
 from chargen.sampling import Sampling, sample
-from chargen.scoring import FIGURES
+from chargen.scoring import FIGURES, GAP_FIGURES
 from chargen.settings import Settings, choose, defaults
 from chargen.vocabulary import Vocabulary
 
@@ -64,6 +63,8 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 SAMPLE_LENGTH = 240
 SAMPLE_TEMPERATURE = 0.8
+SAMPLE_GAPS = 4
+SAMPLE_MISSING = 6
 RECORDS = 400
 
 
@@ -115,7 +116,7 @@ class Trainer:
         self.precision = pick_precision(settings.precision, self.device)
         weights_generator = torch.Generator().manual_seed(settings.seed)
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
-        self.network = Network(
+        self.network = build(
             settings.architecture(), len(vocabulary), settings.dropout or 0.0, weights_generator
         ).to(self.device)
         self.network.generator = self.generator
@@ -313,23 +314,18 @@ class Trainer:
         targets = torch.from_numpy(window.targets).to(self.device).long()
         self.network.train()
         with autocast(self.device, self.precision):
-            logits, state = self.network(inputs, self.state)
-        loss = (
-            functional.cross_entropy(
-                logits.float().flatten(0, 1), targets.flatten(), ignore_index=PAST, reduction="sum"
-            )
-            / window.characters
-        )
+            nats, state = self.network.cost(inputs, targets, self.state)
+        loss = nats / window.characters
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = clip_grad_norm_(self.network.parameters(), self.settings.clip)
-        nats, size = float(loss.detach()), float(norm)
-        if math.isfinite(nats) and math.isfinite(size):
+        mean, size = float(loss.detach()), float(norm)
+        if math.isfinite(mean) and math.isfinite(size):
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.step()
             self.state = [tuple(tensor.detach() for tensor in carried) for carried in state]
-        return nats, size, rate
+        return mean, size, rate
 
     def _count(self, window: batches.Window, nats: float) -> None:
         counters = self.counters
@@ -393,9 +389,29 @@ class Trainer:
         yield Report("sample", {"step": counters.step, "text": self._write()})
 
     def _write(self) -> str:
-        engine = Engine(self.network.architecture, self.network.arrays())
+        """Return a sample; of a network that fills gaps, a text in which it filled some."""
+        architecture, arrays = self.network.architecture, self.network.arrays()
+        if architecture.bidirectional:
+            return self._fill(BothSides(architecture, arrays))
         wanted = Sampling(length=SAMPLE_LENGTH, temp=SAMPLE_TEMPERATURE, seed=self.settings.seed)
-        return next(iter(sample(engine, self.vocabulary, wanted))).text
+        return next(iter(sample(Engine(architecture, arrays), self.vocabulary, wanted))).text
+
+    def _fill(self, reader: BothSides) -> str:
+        span = self.train if self.valid is None else self.valid
+        points = np.concatenate(list(span.blocks(0, min(SAMPLE_LENGTH, len(span)))))
+        as_bytes = self.vocabulary.as_bytes
+        text = bytes(points.astype(np.uint8)).decode("utf-8", "replace") if as_bytes else ""
+        text = text or "".join(map(chr, points))
+        pieces: list[str | Gap] = []
+        for at in range(0, len(text), SAMPLE_LENGTH // SAMPLE_GAPS):
+            end = at + SAMPLE_LENGTH // SAMPLE_GAPS
+            hidden = min(SAMPLE_MISSING, len(text) - at)
+            pieces += [Gap(hidden), text[at + hidden : end]]
+        filled = restore(reader, self.vocabulary, pieces)[0]
+        return "".join(
+            f"[{piece}]" if new else piece
+            for piece, new in zip(filled.pieces, filled.filled, strict=True)
+        )
 
     def _start(self) -> Report:
         architecture = self.network.architecture
@@ -437,7 +453,8 @@ class Trainer:
 
     def _done(self, stopped: str) -> Report:
         run = self.run
-        valid = {key: self.figures[key] for key in FIGURES if key in self.figures} or None
+        figures = GAP_FIGURES if self.network.architecture.bidirectional else FIGURES
+        valid = {key: self.figures[key] for key in figures if key in self.figures} or None
         return Report(
             "done",
             {
@@ -498,7 +515,7 @@ def pace(train: Span, vocabulary: Vocabulary, settings: Settings) -> float:
     until = min(TRIAL_SECONDS, TRIAL_SHARE * 60 * settings.minutes)
     tried = replace(
         settings,
-        hidden=defaults(settings.arch).pace_width,
+        hidden=defaults(settings).pace_width,
         embed=None,
         heads=None,
         tied=False,

@@ -151,7 +151,7 @@ def test_dropout_comes_from_the_generator(architecture: Architecture) -> None:
 def test_dropout_keeps_the_mean(dropout: float) -> None:
     """So many are zeroed as was said, and the rest makes up for them."""
     network = Network(Architecture("gru", 1, 4, 4), V, dropout, torch.Generator().manual_seed(0))
-    dropped = network.train()._drop(torch.ones(100_000))
+    dropped = network.train().drop(torch.ones(100_000))
     assert float((dropped == 0).float().mean()) == pytest.approx(dropout, abs=0.01)
     assert float(dropped.mean()) == pytest.approx(1, abs=0.03)
 

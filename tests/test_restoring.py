@@ -1,0 +1,214 @@
+"""Filling gaps: what is read, what is put in, and that both engines mean the same by it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chargen import restoring
+from chargen.architecture import LONGEST_GAP, Architecture
+from chargen.bidirectional import Bidirectional
+from chargen.corpus import open_text
+from chargen.engine import Engine
+from chargen.errors import CorpusError, UsageError
+from chargen.restoring import BothSides, Gap, LeftToRight, edits, parse, restore, search
+from chargen.vocabulary import Vocabulary
+from tests.conftest import random_weights, write
+
+V = 4
+VOCABULARY = Vocabulary("abcd", escape=0.01)
+
+
+@pytest.fixture(params=["elman", "gru", "lstm"])
+def both(request: pytest.FixtureRequest) -> Architecture:
+    """A small bidirectional network of each kind."""
+    return Architecture(request.param, layers=2, hidden=6, embed=5, bidirectional=True)
+
+
+def reader_of(architecture: Architecture, seed: int = 0) -> BothSides | LeftToRight:
+    weights = random_weights(architecture, V, seed)
+    if architecture.bidirectional:
+        return BothSides(architecture, weights)
+    return LeftToRight(Engine(architecture, weights))
+
+
+def ids(text: str) -> np.ndarray:
+    return VOCABULARY.encode(text)
+
+
+def test_the_engines_agree_on_gaps(both: Architecture) -> None:
+    """For every place and distance, both engines give the next character the same logits."""
+    weights = random_weights(both, V)
+    network = Bidirectional(both, V).eval()
+    network.assign(weights)
+    reader = BothSides(both, weights)
+    text = ids("abacadabcdb")
+    inputs = np.concatenate(([V], text[:-1]))[None]
+    with torch.no_grad():
+        left, right, _ = network.read(
+            torch.from_numpy(inputs), torch.from_numpy(text[None]).long(), network.start(1)
+        )
+    mine, _ = reader.left.climb(inputs.astype(np.int32), reader.left.start(1))
+    for at, end, togo in ((0, 1, 1), (3, 7, 4), (3, 7, 0), (10, 11, 1), (5, 5, 0)):
+        with torch.no_grad():
+            logits = network(left[at : at + 1], right[end : end + 1], torch.tensor([[togo]]))
+        expected = torch.log_softmax(logits[0], -1).numpy()
+        logs = reader.predict(mine[:, at], reader.look(text[end:]), togo)
+        np.testing.assert_allclose(logs, expected, atol=1e-4)
+
+
+def test_it_sees_both_sides_and_not_the_gap(both: Architecture) -> None:
+    """What stands on either side changes the prediction; what the gap hides does not."""
+    network = Bidirectional(both, V).eval()
+    network.assign(random_weights(both, V))
+
+    def logits(text: str) -> np.ndarray:
+        targets = torch.from_numpy(ids(text)[None]).long()
+        inputs = torch.cat((torch.tensor([[V]]), targets[:, :-1]), dim=1)
+        with torch.no_grad():
+            left, right, _ = network.read(inputs, targets, network.start(1))
+            made: np.ndarray = network(left[4:5], right[7:8], torch.tensor([[3]])).numpy()
+        return made
+
+    whole = logits("abcdabcdab")
+    assert not np.allclose(logits("bbcdabcdab"), whole)
+    assert not np.allclose(logits("abcdabcdaa"), whole)
+    assert np.array_equal(logits("abcdcccdab"), whole)
+
+
+def test_training_learns_from_every_character(both: Architecture) -> None:
+    """Each target costs something, once; what lies past a lane's end costs nothing."""
+    network = Bidirectional(both, V, generator=torch.Generator().manual_seed(1))
+    targets = torch.from_numpy(np.stack([ids("abcdabcd"), ids("dcbadcba")])).long()
+    inputs = torch.cat((torch.full((2, 1), V), targets[:, :-1]), dim=1)
+    nats, state = network.cost(inputs, targets, network.start(2))
+    assert float(nats.detach()) == pytest.approx(16 * math.log(V + 1), rel=0.5)
+    assert len(state) == both.layers
+    past = torch.full_like(targets, restoring_past())
+    nothing, _ = network.cost(torch.full_like(inputs, V), past, network.start(2))
+    assert float(nothing.detach()) == 0
+
+
+def restoring_past() -> int:
+    from chargen.batches import PAST
+
+    return PAST
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_a_wide_beam_finds_the_best_of_all(bidirectional: bool) -> None:
+    """Among all fillings of a gap of three the beam's first is the likeliest, and costs add up."""
+    architecture = Architecture("gru", 1, 6, 5, bidirectional=bidirectional)
+    reader = reader_of(architecture)
+    before, after = ids("abca"), ids("dba")
+    beam, likely = search(reader, V, [before, Gap(3), after], width=V**3)
+    costs = {
+        filling: cost(reader, before, filling, after)
+        for filling in itertools.product(range(V), repeat=3)
+    }
+    ranked = sorted(costs, key=costs.__getitem__)
+    assert [fills[0] for fills in beam.fills[:10]] == ranked[:10]
+    np.testing.assert_allclose(beam.nats[:10], [costs[f] for f in ranked[:10]], atol=1e-4)
+    assert likely[0] == max(likely)
+
+
+def cost(
+    reader: BothSides | LeftToRight, before: np.ndarray, filling: tuple[int, ...], after: np.ndarray
+) -> float:
+    """The nats of one filling, character by character, from the definition."""
+    text = np.concatenate(([V], before, filling, after)).astype(np.int32)
+    read, _ = reader.left.climb(text[None], reader.left.start(1))
+    total = 0.0
+    for number, index in enumerate(filling):
+        here = read[:, len(before) + number]
+        logs = reader.predict(here, reader.look(after), len(filling) - number)
+        total -= float(logs[0, index])
+    if isinstance(reader, LeftToRight):
+        for number, index in enumerate(after):
+            here = read[:, len(before) + len(filling) + number]
+            total -= float(reader.predict(here, reader.look(after), 0)[0, index])
+    return total
+
+
+def test_fillings_of_unknown_length_are_one_distribution() -> None:
+    """The probabilities of fillings of every length sum to one at most, the best of them first."""
+    reader = reader_of(Architecture("lstm", 1, 6, 5, bidirectional=True))
+    beam, likely = search(reader, V, [ids("ab"), Gap(None), ids("cd")], width=200)
+    assert 0.5 < likely.sum() <= 1 + 1e-6
+    assert len({fills[0] for fills in beam.fills}) == len(beam.fills)
+    assert {len(fills[0]) for fills in beam.fills} > {0, 1, 2}
+    assert (np.diff(beam.nats) >= 0).all()
+    assert beam.nats[0] == min(beam.nats)
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_several_gaps_are_filled_together(bidirectional: bool) -> None:
+    """Every gap gets as many characters as were marked, and the rest stays as it is."""
+    architecture = Architecture("gru", 1, 6, 5, bidirectional=bidirectional)
+    ways = restore(reader_of(architecture), VOCABULARY, parse("ab[2]cd[?]a[...]"), count=5, beam=8)
+    assert len(ways) == 5
+    for way in ways:
+        first, second, third = way.fills
+        assert (len(first), len(second)) == (2, 1)
+        assert way.text == f"ab{first}cd{second}a{third}"
+        assert 0 <= way.probability <= 1
+    assert len({way.fills for way in ways}) == 5
+
+
+def test_strange_characters_stay_as_they_are() -> None:
+    """What the model never saw is passed over, not lost."""
+    reader = reader_of(Architecture("gru", 1, 6, 5, bidirectional=True))
+    way = restore(reader, VOCABULARY, parse("aéb[2]€c"))[0]
+    assert way.text[:3] + way.text[5:] == "aéb€c"
+
+
+def test_marks() -> None:
+    """The marks of a gap, next to one another, at the ends, and a bracket that is none."""
+    assert parse("[...]a[…]") == [Gap(None), "a", Gap(None)]
+    assert parse("[?][?]b[12]") == [Gap(2), "b", Gap(12)]
+    assert parse("[3][...]") == [Gap(None)]
+    assert parse(r"\[5] is [5]") == ["[5] is ", Gap(5)]
+    assert parse("[sic] [?]") == ["[sic] ", Gap(1)]
+
+
+@pytest.mark.parametrize("text", ["nothing missing", "[0]", f"[{LONGEST_GAP}][?]", "a[999999999]b"])
+def test_what_is_no_gap(text: str) -> None:
+    """No mark at all, nothing missing, and more than a model can hold are refused."""
+    with pytest.raises(UsageError):
+        parse(text)
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_edits_are_a_distance(mine: str, theirs: str) -> None:
+    """Symmetric, zero for equals alone, at least the difference in length, at most the longer."""
+    distance = edits(mine, theirs)
+    assert distance == edits(theirs, mine)
+    assert (distance == 0) == (mine == theirs)
+    assert abs(len(mine) - len(theirs)) <= distance <= max(len(mine), len(theirs))
+
+
+def test_judging(tmp_path: Path) -> None:
+    """The lengths take turns, the last row is their sum, and the same seed gives the same gaps."""
+    text = open_text([write(tmp_path / "text.txt", "abcd" * 120)])
+    reader = reader_of(Architecture("gru", 1, 6, 5, bidirectional=True))
+    judged = restoring.evaluate(reader, VOCABULARY, text.span(), gaps=12, beam=4)
+    assert [row.length for row in judged] == [*range(1, 11), 0]
+    assert judged[-1].gaps == sum(row.gaps for row in judged[:-1]) == 12
+    assert judged[-1].characters == 55 + 3
+    assert judged[-1].wrong == sum(row.wrong for row in judged[:-1])
+    assert all(row.first <= row.listed <= row.gaps for row in judged)
+    assert judged == restoring.evaluate(reader, VOCABULARY, text.span(), gaps=12, beam=4)
+
+
+def test_a_text_too_short_to_judge(tmp_path: Path) -> None:
+    """Gaps need both their sides."""
+    text = open_text([write(tmp_path / "text.txt", "abcd")])
+    with pytest.raises(CorpusError, match="too short"):
+        restoring.evaluate(reader_of(Architecture("gru", 1, 6, 5)), VOCABULARY, text.span())
