@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from chargen import __version__
-from chargen.errors import ChargenError, CheckpointError, CorpusError
+from chargen.errors import ChargenError, CheckpointError, CorpusError, KindError
 from chargen.output import (
     Throttle,
     closed,
@@ -553,6 +553,71 @@ def _print_judged(rows: list[dict[str, Any]], name: str, as_json: bool) -> None:
         for row in rows
     ]
     table(lines, head)
+
+
+# compare
+
+
+@app.command(epilog="Example: chargen compare gru lstm --text held_out.txt --plot memory.svg")
+def compare(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Runs or files.", show_default=False)
+    ],
+    text: Annotated[str, typer.Option(metavar="FILE", help="Held-out text to measure on.")],
+    places: Annotated[int, typer.Option(help="At how many places of it.")] = 512,
+    seed: Annotated[int, typer.Option(help="Of the places.")] = 0,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it, too: a .png, .svg or .pdf.")
+    ] = None,
+    encoding: EncodingOption = "utf-8",
+    out: OutOption = OUT,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what each model remembers: bits by length of context, and how far a gradient reaches."""
+    from chargen.model import load
+
+    quiet = quiet or as_json
+    loaded = [load(model, out) for model in models]
+    if len({model.as_bytes for model in loaded}) > 1:
+        raise KindError("some of the models are of bytes, some of characters", "Compare like ones")
+    for model in loaded:
+        model.continues()
+    opened = _open([text], encoding, loaded[0].as_bytes, quiet)
+    from chargen import comparing
+
+    stretches = comparing.places(opened.span(), places, seed)
+    measured = []
+    for model in loaded:
+        with progress_bar(f"measuring {model.name}", quiet, in_bytes=False) as progress:
+            measured.append(comparing.remember(model.checkpoint, stretches, progress))
+    names = [model.name for model in loaded]
+    if plot is not None:
+        comparing.plot(plot, list(zip(names, measured, strict=True)))
+    if as_json:
+        rows = [
+            memory.json() | {"model": name} for name, memory in zip(names, measured, strict=True)
+        ]
+        emit({"text": text, "places": places, "models": rows})
+        return
+    given = measured[0].contexts
+    print(f"bits per character after so many characters of context, at {places:,} places")
+    table(
+        [
+            (f"{k:,}", *(f"{memory.bpc[at]:.3f} ± {memory.error[at]:.3f}" for memory in measured))
+            for at, k in enumerate(given)
+        ],
+        ("context", *names),
+    )
+    print("\nlength of the gradient that reaches so many characters back")
+    table(
+        [
+            (f"{k:,}", *(f"{memory.gradient[at]:.2e}" for memory in measured))
+            for at, k in enumerate((0, *given[:-1]))
+        ],
+        ("back", *names),
+    )
 
 
 # runs, info

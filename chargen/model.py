@@ -52,7 +52,12 @@ class Model:
 
     @cached_property
     def engine(self) -> Engine:
-        """The network, made ready on first use.
+        """The network, made ready on first use; see `continues`."""
+        self.continues()
+        return Engine(self.checkpoint.architecture, self.checkpoint.weights)
+
+    def continues(self) -> None:
+        """Make sure that the model reads from left to right, and can continue and score texts.
 
         Raises:
             KindError: it is bidirectional.
@@ -62,7 +67,6 @@ class Model:
                 f"{self.name} sees both sides of a text and can neither continue nor score one",
                 "Use `chargen restore` with it, or a model trained without --bidirectional",
             )
-        return Engine(self.checkpoint.architecture, self.checkpoint.weights)
 
     @cached_property
     def reader(self) -> Reader:
@@ -166,13 +170,13 @@ class Model:
         progress: Callable[[int, int], None] | None = None,
     ) -> Score:
         """Score an opened text; ``exact`` makes one pass instead of lanes with burn-in."""
-        engine = self.engine
+        self.continues()
         span, vocabulary = text.span(), self.checkpoint.vocabulary
         if not exact and len(span) >= LONG:
             from chargen.evaluation import score_long
 
             return score_long(self.checkpoint, span, progress)
-        predictor = NumpyPredictor(engine)
+        predictor = NumpyPredictor(self.engine)
         lanes = 1 if exact else None
         return scoring.score(predictor, span, vocabulary, lanes=lanes, progress=progress)
 

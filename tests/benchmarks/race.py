@@ -3,7 +3,7 @@
 Run by ``python -m tests.benchmarks.race TEXT MINUTES RESULTS [FIGURE]``: both are trained one after
 the other on the same nine tenths of the text and scored on the rest, the time for which does not
 count; the points are added to RESULTS as JSON lines. FIGURE, an SVG or PNG, is drawn from every
-line there is, which needs ``pip install -e .[benchmark]``.
+line there is, which needs ``pip install -e .[plots]``.
 
 The plain loop is what a careful user of `torch.nn` writes: one LSTM as wide as chargen's in
 float32, batch and window as chargen's, state carried from window to window, AdamW, the gradient
