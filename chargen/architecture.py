@@ -45,6 +45,8 @@ class Architecture:
         heads: of a transformer's attention; H is divided among them.
         context: C, to how many characters, itself included, a transformer's layer attends.
         bidirectional: whether it sees both sides, to fill gaps, and cannot continue a text.
+        labels: how many kinds of text it tells apart; 0 for none. One that reads from left to right
+            is told the label, and predicts each kind's text; a bidirectional one tells the label.
 
     Raises:
         UsageError: an unknown kind, or sizes that cannot be.
@@ -58,6 +60,7 @@ class Architecture:
     heads: int = 1
     context: int = 1
     bidirectional: bool = False
+    labels: int = 0
 
     def __post_init__(self) -> None:
         if self.arch not in KINDS:
@@ -66,6 +69,8 @@ class Architecture:
             value = getattr(self, name)
             if not isinstance(value, int) or not 1 <= value <= MOST:
                 raise UsageError(f"--{name} is {value}", f"Give a whole number from 1 to {MOST}")
+        if not isinstance(self.labels, int) or not 0 <= self.labels <= MOST:
+            raise UsageError(f"{self.labels} labels cannot be", f"Give {MOST} at most")
         if self.embed != self.hidden and (self.tied or self.arch == "transformer"):
             why = "--tied" if self.tied else "a transformer"
             raise UsageError(
@@ -84,6 +89,11 @@ class Architecture:
                 f"Give a multiple of {2 * self.heads}, or other --heads",
             )
 
+    @property
+    def classifies(self) -> bool:
+        """Whether its outputs are labels, not characters."""
+        return self.bidirectional and self.labels > 0
+
     def shapes(self, characters: int) -> dict[str, tuple[int, ...]]:
         """Return the name and shape of every weight, for a vocabulary of V ``characters``.
 
@@ -98,8 +108,16 @@ class Architecture:
         outputs = characters
         if self.bidirectional:
             shapes["left.weight"] = shapes["right.weight"] = (self.hidden, self.hidden)
+        if self.classifies:
+            outputs = self.labels
+        elif self.bidirectional:
             shapes["togo.weight"] = (LONGEST_GAP + 1, self.hidden)
+            for side in ("following", "preceding"):
+                shapes[f"{side}.weight"] = (characters, self.hidden)
+                shapes[f"{side}.bias"] = (characters,)
             outputs += 1
+        elif self.labels:
+            shapes["label.weight"] = (self.labels, self.embed)
         if self.arch == "transformer":
             shapes["norm.weight"] = (self.hidden,)
         if not self.tied:
@@ -137,4 +155,5 @@ class Architecture:
         tied = ", tied" if self.tied else ""
         rest = attending if self.arch == "transformer" else embedding
         ways = "bidirectional " if self.bidirectional else ""
-        return f"{ways}{self.arch} {self.layers} × {self.hidden}{rest}{tied}"
+        labels = f", {self.labels} labels" if self.labels else ""
+        return f"{ways}{self.arch} {self.layers} × {self.hidden}{rest}{tied}{labels}"

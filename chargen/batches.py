@@ -35,11 +35,13 @@ class Window:
         inputs: (B, T) ids; the character before each target, ``none`` at the start of a lane.
         targets: (B, T) ids; ``PAST`` beyond a lane's end, ``none`` for a character unknown.
         start: how many characters of each lane came before.
+        labels: (B, T) of a labelled text: the label of each target.
     """
 
     inputs: Ids
     targets: Ids
     start: int
+    labels: Ids | None = None
 
     @property
     def characters(self) -> int:
@@ -108,6 +110,7 @@ def windows(
             Lane(span, vocabulary, first - 1, first).read_into(previous[row : row + 1])
         readers.append(Lane(span, vocabulary, first, stop))
     longest = max(stop - start for start, stop in lanes)
+    firsts = np.array([start for start, _ in lanes])[:, None]
     for at in range(skip, longest, bptt):
         width = min(bptt, longest - at)
         targets = np.full((len(lanes), width), PAST, dtype=np.int32)
@@ -116,4 +119,10 @@ def windows(
         inputs = np.concatenate([previous[:, None], targets[:, :-1]], axis=1)
         previous = targets[:, -1].copy()
         inputs[inputs == PAST] = vocabulary.none
-        yield Window(inputs, targets, at)
+        labels = None
+        if span.marks is not None:
+            places = span.start + firsts + np.arange(at, at + width)
+            labels, begins = span.marks.at(places)
+            # An example begins as a text does, whatever was read before.
+            inputs[begins] = vocabulary.none
+        yield Window(inputs, targets, at, labels)

@@ -12,6 +12,11 @@ A gap is filled from its left end: each character that is put in is read by the 
 brings the next. Where nobody knows how many are missing, one more output says that none is. So the
 probability of a whole filling is a product, also of one among fillings of different lengths.
 
+Each stack is a language model of its own as well, with an output for the character that follows,
+and for the one that precedes. They keep the stacks at learning what a text is like, and judge the
+fillings that were found: how likely what stands on the right is after one, and what stands on the
+left before it (see `chargen.restoring`).
+
 In training each place of a window is a gap's next character, at a distance drawn anew at each step:
 no text is masked, and each character is learned from, which BERT's way with 15 % of them is not
 (Devlin et al. 2019, arXiv:1810.04805).
@@ -33,8 +38,8 @@ KNOWN = 0.5
 """Share of the gaps whose length is known."""
 
 
-class Bidirectional(Trainable):
-    """Predicts the next character of a gap from both its sides."""
+class TwoSided(Trainable):
+    """What the networks that see both sides share: two stacks, and how they meet."""
 
     def __init__(
         self,
@@ -48,14 +53,12 @@ class Bidirectional(Trainable):
         self.mirror = layers(architecture)
         self.left = nn.Linear(hidden, hidden, bias=False)
         self.right = nn.Linear(hidden, hidden, bias=False)
-        self.togo = nn.Embedding(LONGEST_GAP + 1, hidden)
-        # One output more than characters: the gap has ended.
-        self.output = nn.Linear(hidden, characters + 1)
-        self._initialise()
-        with torch.no_grad():
-            for side in (self.left, self.right):
-                nn.init.xavier_uniform_(side.weight, generator=generator)
-            nn.init.zeros_(self.togo.weight)
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        super()._initialise()
+        for side in (self.left, self.right):
+            nn.init.xavier_uniform_(side.weight, generator=self.generator)
 
     def read(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Return h (T, B, H), g (T + 1, B, H), and the state of the left stack.
@@ -71,6 +74,30 @@ class Bidirectional(Trainable):
         right, _ = self.climb(self.mirror, self.embedding(backwards), self.start(len(targets)))
         return left, right.flip(0), after
 
+
+class Bidirectional(TwoSided):
+    """Predicts the next character of a gap from both its sides."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        characters: int,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(architecture, characters, dropout, generator)
+        self.togo = nn.Embedding(LONGEST_GAP + 1, architecture.hidden)
+        # One output more than characters: the gap has ended.
+        self.output = nn.Linear(architecture.hidden, characters + 1)
+        self.following = nn.Linear(architecture.hidden, characters)
+        self.preceding = nn.Linear(architecture.hidden, characters)
+        self._initialise()
+        with torch.no_grad():
+            nn.init.zeros_(self.togo.weight)
+            for side in (self.following, self.preceding):
+                nn.init.xavier_uniform_(side.weight, generator=generator)
+                nn.init.zeros_(side.bias)
+
     def forward(self, left: Tensor, right: Tensor, togo: Tensor) -> Tensor:
         """Return logits (T, B, V + 1), the last for "the gap has ended".
 
@@ -82,8 +109,10 @@ class Bidirectional(Trainable):
         logits: Tensor = self.output(both)
         return logits
 
-    def cost(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return the nats of each target as the next character of a gap of random length."""
+    def cost(
+        self, inputs: Tensor, targets: Tensor, state: State, labels: Tensor | None
+    ) -> tuple[Tensor, State]:
+        """Return the mean of what each target costs as a gap's next character, and by each side."""
         left, right, after = self.read(inputs, targets, state)
         time = len(left)
         togo, known = self._draw(time, targets.device)
@@ -94,7 +123,10 @@ class Bidirectional(Trainable):
         # Where nothing is missing any more, "the gap has ended" is what should have been said.
         ended = (togo == 0)[:, None] & (targets.t() != PAST)
         wanted = torch.where(ended, self.characters, targets.t())
-        return summed_nats(logits, wanted), after
+        nats = summed_nats(logits, wanted)
+        nats = nats + summed_nats(self.following(left), targets.t())
+        nats = nats + summed_nats(self.preceding(right[1:]), targets.t())
+        return nats / 3, after
 
     def _draw(self, time: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return for each place of a window how many characters to go, and if that is known."""
@@ -102,3 +134,36 @@ class Bidirectional(Trainable):
         known = uniform[0] < KNOWN
         more = (uniform[1].log() / torch.tensor(GOES_ON).log()).long()
         return (more + known).clamp(max=LONGEST_GAP), known
+
+
+class Classifier(TwoSided):
+    """Tells, at each place of a text, which label it has, from all that stands around.
+
+    A text's label is the one for which the mean over its places of the logarithm of what it was
+    given is highest (see `chargen.classifying`).
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        characters: int,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(architecture, characters, dropout, generator)
+        self.output = nn.Linear(architecture.hidden, architecture.labels)
+        self._initialise()
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        """Return logits (T, B, labels) from what was read on either side, (T, B, H) each."""
+        logits: Tensor = self.output(self.drop(torch.tanh(self.left(left) + self.right(right))))
+        return logits
+
+    def cost(
+        self, inputs: Tensor, targets: Tensor, state: State, labels: Tensor | None
+    ) -> tuple[Tensor, State]:
+        """Return the nats of each target's label."""
+        assert labels is not None
+        left, right, after = self.read(inputs, targets, state)
+        wanted = torch.where(targets == PAST, PAST, labels).t()
+        return summed_nats(self(left, right[:-1]), wanted), after

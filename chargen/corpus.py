@@ -111,6 +111,24 @@ def bad_byte(name: str, offset: int, block: bytes, error: UnicodeDecodeError) ->
     )
 
 
+@dataclass(frozen=True)
+class Marks:
+    """Where the examples of a labelled text begin, and what they are.
+
+    Attributes:
+        starts: (N,) the first character of each, ascending from 0.
+        labels: (N,) the id of each one's label.
+    """
+
+    starts: NDArray[np.int64]
+    labels: NDArray[np.int32]
+
+    def at(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Return the label at each place of the text, and whether an example begins there."""
+        rows = np.searchsorted(self.starts, places, side="right") - 1
+        return self.labels[rows], self.starts[rows] == places
+
+
 class Text:
     """A surveyed text: what it holds, and random access to its code points by block.
 
@@ -120,6 +138,7 @@ class Text:
         size: number of bytes, as UTF-8 (as given, with ``as_bytes``).
         sha256: fingerprint of those bytes.
         counts: occurrences of each code point that occurs.
+        marks: of a labelled text.
 
     Raises:
         CorpusError: a source is missing, unreadable, wrongly encoded, or all are empty.
@@ -131,8 +150,10 @@ class Text:
         *,
         as_bytes: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        marks: Marks | None = None,
     ) -> None:
         self.parts = parts
+        self.marks = marks
         self.as_bytes = as_bytes
         self.names = [Path(part.name).name for part in parts]
         self.size = sum(part.size for part in parts)
@@ -236,6 +257,11 @@ class Span:
 
     def __len__(self) -> int:
         return self.stop - self.start
+
+    @property
+    def marks(self) -> Marks | None:
+        """The marks of a labelled text, counted from the text's start."""
+        return self.text.marks
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[CodePoints]:
         """Yield the code points from ``start`` to ``stop``, both counted from the span's start."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from chargen.architecture import Architecture
-from chargen.bidirectional import Bidirectional
+from chargen.bidirectional import Bidirectional, Classifier
 from chargen.checkpoint import Checkpoint
 from chargen.corpus import Span
 from chargen.devices import autocast, keep_freed_memory, pick_precision
@@ -38,7 +38,9 @@ def build(
     generator: torch.Generator | None = None,
 ) -> Trainable:
     """Return an untrained network of the kind that an architecture names."""
-    kind = Bidirectional if architecture.bidirectional else Network
+    kind: type[Trainable] = Network
+    if architecture.bidirectional:
+        kind = Classifier if architecture.labels else Bidirectional
     return kind(architecture, characters, dropout, generator)
 
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 RECURRENT: dict[str, type[Layer]] = {"elman": Elman, "gru": GRU, "lstm": LSTM}
 
+FORGET = 0.1
+"""Share of the lanes that begin anew at each window of labelled texts."""
+
 State = list[tuple[Tensor, ...]]
 """For each layer, the tensors it carries, a row for each text of the batch."""
 
@@ -101,10 +104,15 @@ class Trainable(nn.Module):
             after.append(carried)
         return x, after
 
-    def cost(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return the nats that all targets (B, T) cost, summed, and the state.
+    def cost(
+        self, inputs: Tensor, targets: Tensor, state: State, labels: Tensor | None
+    ) -> tuple[Tensor, State]:
+        """Return the nats that all targets cost, summed, and the state.
 
-        Targets are ids; `chargen.batches.PAST` costs nothing.
+        Args:
+            inputs: (B, T) ids.
+            targets: (B, T) ids; `chargen.batches.PAST` costs nothing.
+            labels: (B, T), of a labelled text.
         """
         raise NotImplementedError
 
@@ -135,7 +143,7 @@ class Trainable(nn.Module):
 
 
 class Network(Trainable):
-    """Predicts each next character from all before it."""
+    """Predicts each next character from all before it, and from the label if it has labels."""
 
     def __init__(
         self,
@@ -147,23 +155,55 @@ class Network(Trainable):
         super().__init__(architecture, characters, dropout, generator)
         if architecture.arch == "transformer":
             self.norm = nn.LayerNorm(architecture.hidden, bias=False)
+        if architecture.labels:
+            # A label's vector is added to each character's: it cannot be forgotten.
+            self.label = nn.Embedding(architecture.labels, architecture.embed)
         self.output = nn.Linear(architecture.hidden, characters)
         self._initialise()
+        if architecture.labels:
+            with torch.no_grad():
+                self.label.weight.normal_(generator=generator)
         if architecture.tied:
             self.output.register_parameter("weight", None)
 
-    def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state."""
-        x, after = self.climb(self.layers, self.embedding(ids.t()), state)
+    def forward(
+        self, ids: Tensor, state: State, labels: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state.
+
+        Args:
+            labels: (B, T) or (B, 1), for a network that has labels.
+        """
+        x = self.embedding(ids.t())
+        if labels is not None and self.architecture.labels:
+            x = x + self.label(labels.t())
+        x, after = self.climb(self.layers, x, state)
         if self.architecture.arch == "transformer":
             x = self.norm(x)
         weight = self.embedding.weight[:-1] if self.architecture.tied else self.output.weight
         return functional.linear(x, weight, self.output.bias).transpose(0, 1), after
 
-    def cost(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+    def cost(
+        self, inputs: Tensor, targets: Tensor, state: State, labels: Tensor | None
+    ) -> tuple[Tensor, State]:
         """Return the nats of each target after its input."""
-        logits, after = self(inputs, state)
+        if self.architecture.labels and self.architecture.arch != "transformer":
+            inputs, state = self._begin_anew(inputs, state)
+        logits, after = self(inputs, state, labels)
         return summed_nats(logits, targets), after
+
+    def _begin_anew(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Let some rows forget what came before, as if a text began here.
+
+        Labelled texts are mostly written and judged from their beginning, where nothing was read,
+        while in training something was, but for the first of each lane.
+        """
+        chance = torch.rand(len(inputs), 1, generator=self.generator, device=inputs.device)
+        forgets = chance < FORGET
+        inputs = inputs.clone()
+        inputs[:, :1] = torch.where(forgets, self.characters, inputs[:, :1])
+        kept = (~forgets).float()
+        return inputs, [tuple(part * kept for part in parts) for parts in state]
 
 
 def summed_nats(logits: Tensor, targets: Tensor) -> Tensor:

@@ -1,9 +1,15 @@
 r"""Filling the gaps of a damaged text, from its left to its right, by beam search.
 
-A bidirectional model says how likely a filling is, given what stands on both sides (see
-`chargen.bidirectional`). A left-to-right model can do the same job in a roundabout way, and is the
-one to beat: among the fillings that it finds likely after the left side, those win after which it
-finds the right side likely, too, log P(filling, right | left).
+A bidirectional model proposes fillings that fit both sides (see `chargen.bidirectional`), and then
+judges each once more by what either of its stacks makes of the whole: with L and R the text on the
+left and on the right, a filling F costs
+
+    w₀ (-log P(F | L, R)) + w₁ (-log P(F R | L)) + w₂ (-log P(L F | R)),
+
+the first from the proposal, the second from the stack that reads from the left, the third from the
+mirror. A left-to-right model can do the same job with the second alone, and is the one to beat.
+
+A filling's probability is its share of exp(-cost) among the fillings considered.
 """
 
 from __future__ import annotations
@@ -29,13 +35,20 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Ids = NDArray[np.int32]
+    Doubles = NDArray[np.float64]
 
 MARK = re.compile(r"\\\[|\[(\.\.\.|…|\?|\d+)\]")
 """A gap: [...] of unknown length, [?] one character, [5] five; \\[ is a bracket of the text."""
 
 BEAM = 20
-RIGHT = 512
-"""Characters that are read to the right of a gap, at most."""
+GIVEN = 256
+"""Characters that are read on either side of a gap to know what it stands in, at most."""
+
+NEAR = 64
+"""Characters on either side of a filling that are charged to it."""
+
+WEIGHTS = (0.2, 0.4, 0.4)
+"""What a bidirectional model's three judgements of a filling count."""
 
 READ = 256
 
@@ -93,11 +106,14 @@ def parse(text: str) -> list[str | Gap]:
     return pieces
 
 
+Row = tuple["Ids", "Ids", "Ids"]
+"""A filling in its place: the text before it, the filling, the text after it."""
+
+
 class Reader(Protocol):
     """A kind of model, as restoring needs it."""
 
     left: Tower
-    exact: bool
 
     def look(self, after: Ids) -> Floats:
         """Return what is to be known of the text to the right of a gap."""
@@ -111,12 +127,8 @@ class Reader(Protocol):
             togo: characters still missing; 0 for an unknown number.
         """
 
-    def charge(self, read: Floats, ids: Ids) -> Floats:
-        """Return the nats (B,) that the text to the right, ids (T,), adds to those of a filling.
-
-        Args:
-            read: (B, T, H), what was read on the left of each of its characters.
-        """
+    def judge(self, rows: Sequence[Row], nats: Doubles) -> Doubles:
+        """Return what fillings cost, all said and done, that cost ``nats`` as proposals."""
 
 
 def log_softmax(logits: Floats) -> Floats:
@@ -126,40 +138,88 @@ def log_softmax(logits: Floats) -> Floats:
     return logs
 
 
+def along(
+    tower: Tower,
+    read_out: Callable[[Floats], Floats],
+    none: int,
+    given: Sequence[Ids],
+    charged: Sequence[Ids],
+) -> Doubles:
+    """Return the nats (B,) that a stack charges for texts after what it is given before each.
+
+    Args:
+        read_out: from its outputs to logits (…, V).
+        none: V; where it stands for an unknown character, that costs nothing.
+    """
+    lengths = [(len(before), len(text)) for before, text in zip(given, charged, strict=True)]
+    rows = np.full((len(lengths), 1 + max(map(sum, lengths))), none, dtype=np.int32)
+    counted = np.zeros((len(rows), rows.shape[1] - 1), dtype=np.bool_)
+    for row, (before, text) in enumerate(zip(given, charged, strict=True)):
+        rows[row, 1 : 1 + len(before) + len(text)] = np.concatenate((before, text))
+        counted[row, len(before) : len(before) + len(text)] = True
+    read, _ = tower.climb(rows[:, :-1], tower.start(len(rows)))
+    logs = log_softmax(read_out(read))
+    counted &= rows[:, 1:] != none
+    wanted = np.where(counted, rows[:, 1:], 0)
+    taken = np.take_along_axis(logs, wanted[..., None], axis=-1)[..., 0]
+    nats: Doubles = -np.where(counted, taken, 0).sum(axis=-1, dtype=np.float64)
+    return nats
+
+
 class BothSides:
     """A bidirectional model; from the equations in `chargen.bidirectional`."""
-
-    exact = True
 
     def __init__(self, architecture: Architecture, weights: Mapping[str, Floats]) -> None:
         self.left = Tower(architecture, weights)
         self.mirror = Tower(architecture, weights, "mirror")
         self.weights = weights
+        self.none = len(weights["embedding.weight"]) - 1
+
+    def _linear(self, name: str, x: Floats) -> Floats:
+        product: Floats = x @ self.weights[f"{name}.weight"].T
+        return product
 
     def look(self, after: Ids) -> Floats:
         """Return g (1, H), what the mirror has read of the text to the right."""
-        none = np.array([len(self.weights["embedding.weight"]) - 1], dtype=np.int32)
-        backwards = np.concatenate((none, after[::-1]))
+        backwards = np.concatenate(([self.none], after[::-1])).astype(np.int32)
         read, _ = self.mirror.climb(backwards[None], self.mirror.start(1))
-        right: Floats = read[:, -1] @ self.weights["right.weight"].T
-        return right
+        return self._linear("right", read[:, -1])
 
     def predict(self, read: Floats, right: Floats, togo: int) -> Floats:
         """Return the log-probabilities (B, V + 1)."""
-        both = np.tanh(
-            read @ self.weights["left.weight"].T + right + self.weights["togo.weight"][togo]
-        )
-        return log_softmax(both @ self.weights["output.weight"].T + self.weights["output.bias"])
+        both = np.tanh(self._linear("left", read) + right + self.weights["togo.weight"][togo])
+        return log_softmax(self._linear("output", both) + self.weights["output.bias"])
 
-    def charge(self, read: Floats, ids: Ids) -> Floats:
-        """Return zeros: a filling's probability has taken in the right side already."""
-        return np.zeros(len(read), dtype=np.float32)
+    def follow(self, read: Floats) -> Floats:
+        """Return the left stack's logits (…, V) for the character that follows."""
+        return self._linear("following", read) + self.weights["following.bias"]
+
+    def precede(self, read: Floats) -> Floats:
+        """Return the mirror's logits (…, V) for the character that precedes."""
+        return self._linear("preceding", read) + self.weights["preceding.bias"]
+
+    def judge(self, rows: Sequence[Row], nats: Doubles) -> Doubles:
+        """Return the cost by the proposal and by either stack; see above."""
+        forwards = along(
+            self.left,
+            self.follow,
+            self.none,
+            [before[-GIVEN:] for before, _, _ in rows],
+            [np.concatenate((filling, after[:NEAR])) for _, filling, after in rows],
+        )
+        backwards = along(
+            self.mirror,
+            self.precede,
+            self.none,
+            [after[:GIVEN][::-1] for _, _, after in rows],
+            [np.concatenate((before[-NEAR:], filling))[::-1] for before, filling, _ in rows],
+        )
+        total: Doubles = WEIGHTS[0] * nats + WEIGHTS[1] * forwards + WEIGHTS[2] * backwards
+        return total
 
 
 class LeftToRight:
     """A model that continues texts, made to fill gaps."""
-
-    exact = False
 
     def __init__(self, engine: Engine) -> None:
         self.left: Tower = engine
@@ -177,13 +237,15 @@ class LeftToRight:
         logs = log_softmax(self.engine.read_out(read))
         return np.concatenate((logs, (logs * right).sum(axis=-1, keepdims=True)), axis=-1)
 
-    def charge(self, read: Floats, ids: Ids) -> Floats:
-        """Return what the text to the right costs after each filling."""
-        logs = log_softmax(self.engine.read_out(read))
-        known = ids < self.engine.none
-        taken = np.take_along_axis(logs[:, known], ids[known][None, :, None], axis=-1)
-        nats: Floats = -taken[..., 0].sum(axis=-1)
-        return nats
+    def judge(self, rows: Sequence[Row], nats: Doubles) -> Doubles:
+        """Return the cost of the filling and of what stands after it."""
+        return along(
+            self.left,
+            self.engine.read_out,
+            self.engine.none,
+            [before[-GIVEN:] for before, _, _ in rows],
+            [np.concatenate((filling, after[:NEAR])) for _, filling, after in rows],
+        )
 
 
 @dataclass
@@ -192,20 +254,28 @@ class Beam:
 
     Attributes:
         fills: of each, the ids put into each gap.
-        nats: (B,), what each costs.
+        settled: (B,), what each cost up to the last gap.
+        nats: (B,), what that gap's filling costs on top.
         read: (B, H), what the left stack has read of each, and
         state: its state.
     """
 
     fills: list[tuple[tuple[int, ...], ...]]
-    nats: NDArray[np.float64]
+    settled: Doubles
+    nats: Doubles
     read: Floats
     state: State
 
-    def pick(self, rows: Sequence[int] | NDArray[Any], nats: NDArray[np.float64]) -> Beam:
-        """Return some of the hypotheses, at new costs."""
+    def pick(self, rows: Sequence[int] | NDArray[Any], nats: Doubles) -> Beam:
+        """Return some of the hypotheses, their last filling at new costs."""
         state = [tuple(part[rows] for part in parts) for parts in self.state]
-        return Beam([self.fills[row] for row in rows], nats, self.read[rows], state)
+        fills = [self.fills[row] for row in rows]
+        return Beam(fills, self.settled[rows], nats, self.read[rows], state)
+
+    def best(self, width: int) -> Beam:
+        """Return the cheapest hypotheses, the cheapest first."""
+        order = np.argsort(self.settled + self.nats, kind="stable")[:width]
+        return self.pick(order, self.nats[order])
 
     def put(self, ids: Ids, left: Tower) -> None:
         """Put a character at the end of each hypothesis's last gap."""
@@ -217,44 +287,65 @@ class Beam:
         self.read = read[:, 0]
 
 
-def join(beams: Sequence[Beam], width: int) -> Beam:
-    """Return the cheapest hypotheses of several beams as one."""
-    nats = np.concatenate([beam.nats for beam in beams])
-    fills = [fill for beam in beams for fill in beam.fills]
-    layers = zip(*(beam.state for beam in beams), strict=True)
-    state = [tuple(np.concatenate(parts) for parts in zip(*layer, strict=True)) for layer in layers]
-    together = Beam(fills, nats, np.concatenate([beam.read for beam in beams]), state)
-    best = np.argsort(nats, kind="stable")[:width]
-    return together.pick(best, nats[best])
+def join(one: Beam, other: Beam) -> Beam:
+    """Return the hypotheses of both as one beam."""
+    state = [
+        tuple(np.concatenate(parts) for parts in zip(*layer, strict=True))
+        for layer in zip(one.state, other.state, strict=True)
+    ]
+    return Beam(
+        one.fills + other.fills,
+        np.concatenate((one.settled, other.settled)),
+        np.concatenate((one.nats, other.nats)),
+        np.concatenate((one.read, other.read)),
+        state,
+    )
 
 
-def fill(reader: Reader, beam: Beam, gap: Gap, after: Ids, width: int) -> Beam:
-    """Return the ``width`` best hypotheses after a gap, in ascending order of their cost."""
-    right = reader.look(after[:RIGHT])
-    beam.fills = [(*fills, ()) for fills in beam.fills]
+def fill(
+    reader: Reader, beam: Beam, before: Sequence[Ids], gap: Gap, after: Ids, width: int
+) -> Beam:
+    """Return the ``width`` best hypotheses after a gap, the best first.
+
+    Args:
+        before: the text to the left of the gap, or its end, for each hypothesis.
+        after: the text to the right.
+    """
+    proposed = _propose(reader, beam, gap, after, width)
+    came = dict(zip(beam.fills, before, strict=True))
+    rows = [
+        (came[fills[:-1]], np.array(fills[-1], dtype=np.int32), after) for fills in proposed.fills
+    ]
+    proposed.nats = reader.judge(rows, proposed.nats)
+    return proposed.best(width)
+
+
+def _propose(reader: Reader, beam: Beam, gap: Gap, after: Ids, width: int) -> Beam:
+    right = reader.look(after[:GIVEN])
+    zeros = np.zeros(len(beam.fills))
+    fills = [(*fills, ()) for fills in beam.fills]
+    beam = Beam(fills, beam.settled + beam.nats, zeros, beam.read, beam.state)
     ended: Beam | None = None
     for put in range(LONGEST_GAP if gap.length is None else gap.length):
         logs = reader.predict(beam.read, right, 0 if gap.length is None else gap.length - put)
         costs = beam.nats[:, None] - logs
         if gap.length is None:
-            ended = _end(beam, costs[:, -1], ended, width)
+            here = beam.pick(np.arange(len(costs)), costs[:, -1])
+            ended = (here if ended is None else join(ended, here)).best(width)
             # Costs only grow: what is dearer than all that ended cannot become one of them.
-            if len(ended.nats) == width and beam.nats.min() >= ended.nats[-1]:
+            dearest = (ended.settled + ended.nats)[-1]
+            if len(ended.nats) == width and (beam.settled + beam.nats).min() >= dearest:
                 break
-        going = costs[:, :-1].ravel()
-        best = np.argsort(going, kind="stable")[:width]
-        beam = beam.pick(best // (costs.shape[1] - 1), going[best])
-        beam.put((best % (costs.shape[1] - 1)).astype(np.int32), reader.left)
-    if gap.length is None:
-        logs = reader.predict(beam.read, right, 0)
-        return _end(beam, beam.nats - logs[:, -1], ended, width)
-    return beam
-
-
-def _end(beam: Beam, nats: NDArray[np.float64], ended: Beam | None, width: int) -> Beam:
-    """Let each hypothesis end here, and return the best of all that ended."""
-    here = beam.pick(np.arange(len(nats)), nats)
-    return join([here] if ended is None else [ended, here], width)
+        going = costs[:, :-1]
+        order = np.argsort((beam.settled[:, None] + going).ravel(), kind="stable")[:width]
+        beam = beam.pick(order // going.shape[1], going.ravel()[order])
+        beam.put((order % going.shape[1]).astype(np.int32), reader.left)
+    if gap.length is not None:
+        return beam
+    here = beam.pick(
+        np.arange(len(beam.nats)), beam.nats - reader.predict(beam.read, right, 0)[:, -1]
+    )
+    return (here if ended is None else join(ended, here)).best(width)
 
 
 @dataclass(frozen=True)
@@ -264,7 +355,7 @@ class Restoration:
     Attributes:
         pieces: what was there and what was put in, in turn.
         filled: for each piece, whether it was put in.
-        probability: of all fillings together; for a left-to-right model, among those considered.
+        probability: of all fillings together, among those considered.
     """
 
     pieces: tuple[str, ...]
@@ -292,7 +383,7 @@ def search(
     pieces: Sequence[Ids | Gap],
     width: int,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[Beam, Floats]:
+) -> tuple[Beam, Doubles]:
     """Fill all gaps; return the hypotheses, the best first, and the probability of each.
 
     Args:
@@ -303,23 +394,28 @@ def search(
     """
     start = np.array([[none]], dtype=np.int32)
     read, state = reader.left.climb(start, reader.left.start(1))
-    beam = Beam([()], np.zeros(1), read[:, 0], state)
+    nothing = np.empty(0, dtype=np.int32)
+    beam = Beam([()], np.zeros(1), np.zeros(1), read[:, 0], state)
+    # The end of each hypothesis's text, for as long as one can be told from another by it.
+    texts = [nothing]
     for number, piece in enumerate(pieces):
         if isinstance(piece, Gap):
-            after = pieces[number + 1] if number + 1 < len(pieces) else np.empty(0, np.int32)
+            after = pieces[number + 1] if number + 1 < len(pieces) else nothing
             assert not isinstance(after, Gap)
-            beam = fill(reader, beam, piece, after, width)
+            came = dict(zip(beam.fills, texts, strict=True))
+            beam = fill(reader, beam, texts, piece, after, width)
+            texts = [
+                np.concatenate((came[fills[:-1]], fills[-1])).astype(np.int32)[-GIVEN:]
+                for fills in beam.fills
+            ]
         else:
-            _read_on(reader, beam, piece, charged=number > 0)
+            _read_on(reader, beam, piece)
+            texts = [np.concatenate((text, piece))[-GIVEN:] for text in texts]
         if progress is not None:
             progress(number + 1, len(pieces))
-    order = np.argsort(beam.nats, kind="stable")
-    beam = beam.pick(order, beam.nats[order])
-    likely = np.exp(-beam.nats)
-    if not reader.exact:
-        likely = np.exp(beam.nats[0] - beam.nats)
-        likely /= likely.sum()
-    return beam, likely
+    nats = beam.settled + beam.nats
+    likely = np.exp(nats[0] - nats)
+    return beam, likely / likely.sum()
 
 
 def restore(
@@ -356,15 +452,11 @@ def restore(
     return restorations
 
 
-def _read_on(reader: Reader, beam: Beam, ids: Ids, charged: bool) -> None:
+def _read_on(reader: Reader, beam: Beam, ids: Ids) -> None:
     """Let all hypotheses read what stands after the gap."""
     for at in range(0, len(ids), READ):
-        window = ids[at : at + READ]
-        rows = np.repeat(window[None], len(beam.nats), axis=0)
+        rows = np.repeat(ids[None, at : at + READ], len(beam.fills), axis=0)
         read, beam.state = reader.left.climb(rows, beam.state)
-        if charged:
-            before = np.concatenate((beam.read[:, None], read[:, :-1]), axis=1)
-            beam.nats = beam.nats + reader.charge(before, window)
         beam.read = read[:, -1]
 
 

@@ -312,9 +312,12 @@ class Trainer:
         rate = self.lr * self.counters.rate * min(1.0, risen) * max(0.0, 1 - progress)
         inputs = torch.from_numpy(window.inputs).to(self.device)
         targets = torch.from_numpy(window.targets).to(self.device).long()
+        labels = None
+        if window.labels is not None:
+            labels = torch.from_numpy(window.labels).to(self.device).long()
         self.network.train()
         with autocast(self.device, self.precision):
-            nats, state = self.network.cost(inputs, targets, self.state)
+            nats, state = self.network.cost(inputs, targets, self.state, labels)
         loss = nats / window.characters
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,14 @@ from hypothesis import strategies as st
 
 from chargen import restoring
 from chargen.architecture import LONGEST_GAP, Architecture
+from chargen.batches import PAST
 from chargen.bidirectional import Bidirectional
 from chargen.corpus import open_text
-from chargen.engine import Engine
+from chargen.engine import Engine, Tower
 from chargen.errors import CorpusError, UsageError
 from chargen.restoring import BothSides, Gap, LeftToRight, edits, parse, restore, search
 from chargen.vocabulary import Vocabulary
-from tests.conftest import random_weights, write
+from tests.conftest import probabilities, random_weights, write
 
 V = 4
 VOCABULARY = Vocabulary("abcd", escape=0.01)
@@ -88,64 +90,79 @@ def test_training_learns_from_every_character(both: Architecture) -> None:
     network = Bidirectional(both, V, generator=torch.Generator().manual_seed(1))
     targets = torch.from_numpy(np.stack([ids("abcdabcd"), ids("dcbadcba")])).long()
     inputs = torch.cat((torch.full((2, 1), V), targets[:, :-1]), dim=1)
-    nats, state = network.cost(inputs, targets, network.start(2))
+    nats, state = network.cost(inputs, targets, network.start(2), None)
     assert float(nats.detach()) == pytest.approx(16 * math.log(V + 1), rel=0.5)
     assert len(state) == both.layers
-    past = torch.full_like(targets, restoring_past())
-    nothing, _ = network.cost(torch.full_like(inputs, V), past, network.start(2))
+    past = torch.full_like(targets, PAST)
+    nothing, _ = network.cost(torch.full_like(inputs, V), past, network.start(2), None)
     assert float(nothing.detach()) == 0
-
-
-def restoring_past() -> int:
-    from chargen.batches import PAST
-
-    return PAST
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
 def test_a_wide_beam_finds_the_best_of_all(bidirectional: bool) -> None:
-    """Among all fillings of a gap of three the beam's first is the likeliest, and costs add up."""
+    """Among all fillings of a gap of three, each costs what its definition says."""
     architecture = Architecture("gru", 1, 6, 5, bidirectional=bidirectional)
     reader = reader_of(architecture)
     before, after = ids("abca"), ids("dba")
     beam, likely = search(reader, V, [before, Gap(3), after], width=V**3)
     costs = {
-        filling: cost(reader, before, filling, after)
+        filling: cost(reader, before, np.array(filling), after)
         for filling in itertools.product(range(V), repeat=3)
     }
     ranked = sorted(costs, key=costs.__getitem__)
     assert [fills[0] for fills in beam.fills[:10]] == ranked[:10]
     np.testing.assert_allclose(beam.nats[:10], [costs[f] for f in ranked[:10]], atol=1e-4)
-    assert likely[0] == max(likely)
+    shares = np.exp([-costs[filling] for filling in ranked])
+    np.testing.assert_allclose(likely, shares / shares.sum(), atol=1e-5)
 
 
 def cost(
-    reader: BothSides | LeftToRight, before: np.ndarray, filling: tuple[int, ...], after: np.ndarray
+    reader: BothSides | LeftToRight, before: np.ndarray, filling: np.ndarray, after: np.ndarray
 ) -> float:
     """The nats of one filling, character by character, from the definition."""
-    text = np.concatenate(([V], before, filling, after)).astype(np.int32)
-    read, _ = reader.left.climb(text[None], reader.left.start(1))
-    total = 0.0
+    text = np.concatenate((before, filling, after))
+
+    def side(
+        tower: Tower, logits: Callable[..., np.ndarray], whole: np.ndarray, skip: int
+    ) -> float:
+        state, total = tower.start(1), 0.0
+        for number, index in enumerate(whole):
+            last = whole[number - 1] if number else V
+            read, state = tower.climb(np.array([[last]], dtype=np.int32), state)
+            total -= np.log(probabilities(logits(read[0, 0])))[index] if number >= skip else 0
+        return float(total)
+
+    if isinstance(reader, LeftToRight):
+        return side(reader.left, reader.engine.read_out, text, len(before))
+    read, _ = reader.left.climb(
+        np.concatenate(([V], text)).astype(np.int32)[None], reader.left.start(1)
+    )
+    proposal = 0.0
     for number, index in enumerate(filling):
         here = read[:, len(before) + number]
         logs = reader.predict(here, reader.look(after), len(filling) - number)
-        total -= float(logs[0, index])
-    if isinstance(reader, LeftToRight):
-        for number, index in enumerate(after):
-            here = read[:, len(before) + len(filling) + number]
-            total -= float(reader.predict(here, reader.look(after), 0)[0, index])
-    return total
+        proposal -= float(logs[0, index])
+    sides = (
+        proposal,
+        side(reader.left, reader.follow, text, len(before)),
+        side(reader.mirror, reader.precede, text[::-1], len(after)),
+    )
+    return float(np.dot(restoring.WEIGHTS, sides))
 
 
-def test_fillings_of_unknown_length_are_one_distribution() -> None:
-    """The probabilities of fillings of every length sum to one at most, the best of them first."""
+def test_fillings_of_unknown_length() -> None:
+    """All differ, the best comes first, and what is proposed is one distribution."""
     reader = reader_of(Architecture("lstm", 1, 6, 5, bidirectional=True))
+    assert isinstance(reader, BothSides)
     beam, likely = search(reader, V, [ids("ab"), Gap(None), ids("cd")], width=200)
-    assert 0.5 < likely.sum() <= 1 + 1e-6
-    assert len({fills[0] for fills in beam.fills}) == len(beam.fills)
+    assert likely.sum() == pytest.approx(1)
+    assert len({fills[0] for fills in beam.fills}) == len(beam.fills) == 200
     assert {len(fills[0]) for fills in beam.fills} > {0, 1, 2}
     assert (np.diff(beam.nats) >= 0).all()
-    assert beam.nats[0] == min(beam.nats)
+    # Without the judgement of the sides, what the proposals cost is a logarithm of probability.
+    reader.judge = lambda rows, nats: nats  # type: ignore[method-assign]
+    beam, _ = search(reader, V, [ids("ab"), Gap(None), ids("cd")], width=500)
+    assert 0.5 < np.exp(-beam.nats).sum() <= 1 + 1e-6
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
