@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chargen import catalog, runs
+from chargen import runs
 from chargen.model import Model, load
 
 if TYPE_CHECKING:
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 
 def train(
-    corpus: str | Path | Sequence[str | Path] = catalog.DEFAULT,
+    corpus: str | Path | Sequence[str | Path] = (),
     *,
     out: str | Path | None = None,
     name: str | None = None,
     valid: str | Path | None = None,
+    labels: str | Path | None = None,
     resume: bool = False,
     base: str | Path | None = None,
     encoding: str = "utf-8",
@@ -29,9 +30,10 @@ def train(
     """Train a model and return the best one on held-out text.
 
     Args:
-        corpus: files, folders, or a name from the catalog.
+        corpus: files, folders, or a name from the catalog; none for the default corpus.
         out: the folder of runs (see `chargen.load`); the model is saved in ``out/name``.
         valid: a text of its own to hold out, instead of the corpus's last tenth.
+        labels: instead of a corpus, labelled texts; see `chargen.labels`.
         resume: go on with the run.
         base: a model to start from.
         on_report: called with each report of `chargen.training`.
@@ -53,6 +55,7 @@ def train(
             out=runs.default_out() if out is None else Path(out),
             name=name,
             valid=None if valid is None else str(valid),
+            labels=None if labels is None else str(labels),
             resume=resume,
             base=None if base is None else str(base),
             encoding=encoding,

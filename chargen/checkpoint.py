@@ -3,7 +3,7 @@
 This is the only place that knows the format. The header's metadata has three strings: ``format``
 ("chargen"), ``version`` and ``chargen``, a JSON object with
 
-- ``architecture``, ``vocabulary``: what the weights mean;
+- ``architecture``, ``vocabulary``, ``labels``: what the weights mean;
 - ``settings``, ``corpus``, ``figures``, ``history``: how the model came to be and how good it is;
 - ``training``: only in a file that training can go on from; its tensors are those whose names begin
   with ``training.``.
@@ -54,6 +54,7 @@ class Checkpoint:
         corpus: ``names``, ``sha256``, ``characters`` and ``bytes`` of the text; never the text.
         figures: the held-out score, ``step``, ``seconds`` and so on.
         history: one record an evaluation, oldest first.
+        labels: names of the kinds of text that it tells apart, in the order of their ids.
         training: the JSON half of what resuming needs; empty in a file only to be used.
         tensors: the other half: optimizer, random states, recurrent state.
     """
@@ -65,6 +66,7 @@ class Checkpoint:
     corpus: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
+    labels: tuple[str, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
     tensors: Mapping[str, Array] = field(default_factory=dict)
 
@@ -98,6 +100,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         "corpus": checkpoint.corpus,
         "figures": checkpoint.figures,
         "history": checkpoint.history,
+        "labels": checkpoint.labels,
     }
     tensors = {name: np.asarray(array, order="C") for name, array in checkpoint.weights.items()}
     if checkpoint.training:
@@ -201,6 +204,7 @@ def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoin
         corpus=_object(path, header, "corpus"),
         figures=_object(path, header, "figures"),
         history=[record for record in header.get("history", []) if isinstance(record, dict)],
+        labels=_labels(path, header, architecture),
         training=_object(path, header, "training"),
         tensors=tensors,
     )
@@ -247,6 +251,14 @@ def _model(path: Path, header: dict[str, Any]) -> tuple[Architecture, Vocabulary
     except (ChargenError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise damaged(path, "its header describes no network") from error
     return architecture, vocabulary
+
+
+def _labels(path: Path, header: dict[str, Any], architecture: Architecture) -> tuple[str, ...]:
+    names = header.get("labels", [])
+    sound = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not sound or len(set(names)) != len(names) or len(names) != architecture.labels:
+        raise damaged(path, f"its header does not name {architecture.labels} labels")
+    return tuple(names)
 
 
 def _object(path: Path, header: dict[str, Any], name: str) -> dict[str, Any]:

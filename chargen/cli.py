@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from chargen import __version__
-from chargen.errors import ChargenError, CheckpointError, CorpusError, KindError
+from chargen.errors import ChargenError, CheckpointError, CorpusError, KindError, UsageError
 from chargen.output import (
     Throttle,
     closed,
@@ -33,9 +33,10 @@ from chargen.output import (
     streamer,
     table,
 )
-from chargen.settings import DEFAULT_OUT, OUT_VARIABLE
+from chargen.settings import DEFAULT_OUT, OUT_VARIABLE, check
 
 if TYPE_CHECKING:
+    from chargen.classifying import Judge
     from chargen.corpus import Text
     from chargen.display import View
     from chargen.model import Model
@@ -74,6 +75,9 @@ OutOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress, no notes.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="On an error, show where it arose.")]
+LabelOption = Annotated[
+    str | None, typer.Option(help="The kind of text, for a model trained with --labels.")
+]
 EncodingOption = Annotated[str, typer.Option(help="How the text files are encoded.")]
 
 
@@ -139,6 +143,13 @@ def train(
     valid: Annotated[
         str | None, typer.Option(metavar="FILE", help="A text of its own to hold out.")
     ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Instead of a corpus: lines of label, tab, text; or a folder with one per label.",
+        ),
+    ] = None,
     valid_fraction: Annotated[
         float | None,
         typer.Option(help="Share of the corpus, at its end, to hold out.", show_default="0.1"),
@@ -176,8 +187,6 @@ def train(
     debug: DebugOption = False,
 ) -> None:
     """Train a network on a text and keep the best on held-out text."""
-    from chargen import catalog
-
     given = {
         "arch": arch, "layers": layers, "hidden": hidden, "embed": embed, "tied": tied,
         "heads": heads, "context": context, "bidirectional": bidirectional, "dropout": dropout,
@@ -192,11 +201,12 @@ def train(
 
         trainer = launch(
             Request(
-                sources=corpus or [catalog.DEFAULT],
+                sources=corpus or [],
                 given=given,
                 out=out,
                 name=name,
                 valid=valid,
+                labels=labels,
                 resume=resume,
                 base=base,
                 encoding=encoding,
@@ -281,6 +291,7 @@ def sample(
     stop: Annotated[
         str | None, typer.Option(metavar="TEXT", help="End before this text; \\n is a new line.")
     ] = None,
+    label: LabelOption = None,
     count: Annotated[int, typer.Option("-n", "--count", help="Write this many texts.")] = 1,
     seed: Annotated[
         int | None, typer.Option(help="For the same text again; default: a new one each time.")
@@ -323,7 +334,7 @@ def sample(
         if terminal and stream and prime and not quiet:
             # Shown before what follows from it, but no part of the output.
             print(visible(prime), end="", file=sys.stderr, flush=True)
-        texts = loaded.samples(wanted, ids, stream)
+        texts = loaded.samples(wanted, ids, stream, label)
         for text in texts:
             if as_json:
                 line = json.dumps(text.json(), ensure_ascii=False)
@@ -391,6 +402,7 @@ def perplexity(
     exact: Annotated[
         bool, typer.Option("--exact", help="One pass, no lanes: slower, no approximation.")
     ] = False,
+    label: LabelOption = None,
     encoding: EncodingOption = "utf-8",
     out: OutOption = OUT,
     as_json: JsonOption = False,
@@ -407,7 +419,7 @@ def perplexity(
     for source in texts:
         text = _open([source], encoding, loaded.as_bytes, quiet)
         with progress_bar(f"scoring {source}", quiet, in_bytes=False) as progress:
-            scores.append((source, loaded.score(text, exact=exact, progress=progress)))
+            scores.append((source, loaded.score(text, exact=exact, label=label, progress=progress)))
     total = scores[0][1]
     for _, score in scores[1:]:
         total += score
@@ -484,7 +496,6 @@ def restore(
     debug: DebugOption = False,
 ) -> None:
     """Fill the gaps of a damaged text; best with a model trained with --bidirectional."""
-    from chargen.errors import UsageError
     from chargen.model import load
 
     if (damaged is None) == (evaluate is None):
@@ -553,6 +564,183 @@ def _print_judged(rows: list[dict[str, Any]], name: str, as_json: bool) -> None:
         for row in rows
     ]
     table(lines, head)
+
+
+# classify
+
+
+@app.command(epilog="Example: chargen classify letter.txt -m austen -m dickens")
+def classify(
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]...", help="Files, or -.", show_default=False),
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="NAME|PATH",
+            help="One model for each kind, or one trained with --labels; default: the newest run.",
+            show_default=False,
+        ),
+    ] = None,
+    lines: Annotated[bool, typer.Option("--lines", help="Tell each line apart.")] = False,
+    evaluate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Instead: hold out a tenth of these labelled texts, and count; n-grams learn the "
+            "rest.",
+        ),
+    ] = None,
+    examples: Annotated[int, typer.Option(help="With --evaluate: at most so many.")] = 2000,
+    sharpness: Annotated[
+        float | None,
+        typer.Option(help="How sure to be; what --evaluate found.", show_default="the model's"),
+    ] = None,
+    encoding: EncodingOption = "utf-8",
+    out: OutOption = OUT,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Tell which kind of text it is: which author, language, or whatever the labels say."""
+    from chargen.classifying import MOST_CHARACTERS, probabilities, weigh_all
+    from chargen.model import judge, load
+
+    check("--sharpness", sharpness, 0, math.inf)
+    if bool(texts) == (evaluate is not None):
+        raise UsageError("give texts, or --evaluate FILE", "See --help for how")
+    loaded = [load(model, out) for model in models] if models else [load(None, out)]
+    told, fitted = judge(loaded)
+    quiet = quiet or as_json
+    as_bytes = loaded[0].as_bytes
+    name = ", ".join(model.name for model in loaded)
+    say(f"model {name}: {', '.join(told.names)}", quiet)
+    if evaluate is not None:
+        _evaluate_labels(evaluate, told, name, examples, encoding, as_bytes, as_json, quiet)
+        return
+    found: list[tuple[str, str]] = []
+    for source in texts or []:
+        text = _open([source], encoding, as_bytes, quiet)
+        found += _to_tell(source, text, lines, MOST_CHARACTERS)
+    with progress_bar("telling", quiet, in_bytes=False) as progress:
+        logs = weigh_all(told, [text for _, text in found], progress)
+    shares = probabilities(logs, fitted if sharpness is None else sharpness)
+    ranked = [
+        sorted(zip(told.names, row.tolist(), strict=True), key=lambda pair: -pair[1])
+        for row in shares
+    ]
+    if as_json:
+        for (source, _), ranking in zip(found, ranked, strict=True):
+            labels = [{"label": label, "probability": share} for label, share in ranking]
+            emit({"text": source, "labels": labels, "model": name})
+        return
+    table(
+        [
+            (source, *(cell for label, share in row[:3] for cell in (label, f"{share:.1%}")))
+            for (source, _), row in zip(found, ranked, strict=True)
+        ],
+        ("text", "label", "", *(("next", "") * (min(3, len(told.names)) - 1))),
+        left=(0, 1, 3, 5),
+    )
+
+
+def _to_tell(source: str, text: Text, lines: bool, most: int) -> list[tuple[str, str]]:
+    """Return what is to be told apart: the text's beginning, or its lines; each with a name."""
+    from chargen.labels import as_text
+
+    if not lines:
+        return [(source, as_text(text, 0, min(most, text.characters)))]
+    whole = as_text(text, 0, text.characters).split("\n")
+    return [
+        (f"{source}:{number}", line.removesuffix("\r")[:most] + "\n")
+        for number, line in enumerate(whole, 1)
+        if line.strip()
+    ]
+
+
+def _evaluate_labels(
+    source: str,
+    told: Judge,
+    name: str,
+    most: int,
+    encoding: str,
+    as_bytes: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    import numpy as np
+
+    from chargen.classifying import MOST_CHARACTERS, Counting, verdict, weigh_all
+    from chargen.labels import examples, read_labelled
+    from chargen.settings import Settings
+
+    check("--examples", most, 1, math.inf)
+    with progress_bar(f"reading {source}", quiet) as progress:
+        labelled = read_labelled(
+            source,
+            Settings.valid_fraction,
+            encoding=encoding,
+            as_bytes=as_bytes,
+            progress=progress,
+            skipped=lambda one: say(f"skipped {one}: not text", quiet),
+        )
+    if set(labelled.names) != set(told.names):
+        raise CorpusError(
+            f"{source} has other labels than the model: {', '.join(labelled.names[:8])}",
+            f"Use the model's: {', '.join(told.names[:8])}",
+        )
+    if labelled.valid is None:
+        raise CorpusError(f"{source} has too few examples to hold any out", "Give more")
+    held_out = [
+        (text[:MOST_CHARACTERS], told.names.index(labelled.names[label]))
+        for text, label in examples(labelled.valid, most)
+    ]
+    learned = [
+        (text, told.names.index(labelled.names[label]))
+        for text, label in examples(labelled.train, sys.maxsize)
+    ]
+    truth = np.array([label for _, label in held_out])
+    ways: list[tuple[str, Judge]] = [(name, told), ("5-grams", Counting(told.names, learned))]
+    verdicts = []
+    for way, judging in ways:
+        with progress_bar(f"telling by {way}", quiet, in_bytes=False) as progress:
+            logs = weigh_all(judging, [text for text, _ in held_out], progress)
+        verdicts.append(verdict(way, logs, truth))
+    if as_json:
+        emit(
+            {
+                "examples": len(held_out),
+                "labels": list(told.names),
+                "ways": [one.json() for one in verdicts],
+                "model": name,
+            }
+        )
+        return
+    print(f"{len(held_out):,} held-out examples of {len(told.names)} labels")
+    table(
+        [
+            (
+                one.name,
+                f"{one.accuracy:.1%}",
+                f"{one.log_loss:.3f}",
+                f"{one.calibration_error:.1%}",
+                f"{one.sharpness:.2f}",
+            )
+            for one in verdicts
+        ],
+        ("by", "accuracy", "nats", "calibration error", "sharpness"),
+    )
+    print(f"\nwhat each was taken for by {name}")
+    table(
+        [
+            (label, *(f"{count:,}" for count in row), f"{row[at] / max(1, row.sum()):.0%}")
+            for at, (label, row) in enumerate(zip(told.names, verdicts[0].confusion, strict=True))
+        ],
+        ("label", *told.names, "right"),
+    )
 
 
 # compare

@@ -48,10 +48,15 @@ class Tower:
         architecture: kind and sizes.
         weights: the arrays named by ``architecture.shapes``.
         stack: which of its stacks; see there.
+        label: whose vector is added to each character's; None for none.
     """
 
     def __init__(
-        self, architecture: Architecture, weights: Mapping[str, Floats], stack: str = "layers"
+        self,
+        architecture: Architecture,
+        weights: Mapping[str, Floats],
+        stack: str = "layers",
+        label: int | None = None,
     ) -> None:
         kind = Block if architecture.arch == "transformer" else RecurrentLayer
         self.layers: list[Layer] = [
@@ -59,7 +64,10 @@ class Tower:
             for number in range(architecture.layers)
         ]
         # A character's whole contribution to the first layer is a row of this table.
-        self.table = self.layers[0].project(weights["embedding.weight"])
+        vectors = weights["embedding.weight"]
+        if label is not None:
+            vectors = vectors + weights["label.weight"][label]
+        self.table = self.layers[0].project(vectors)
 
     def start(self, batch: int) -> State:
         """Return the state of ``batch`` texts that have not begun."""
@@ -79,10 +87,19 @@ class Tower:
 
 
 class Engine(Tower):
-    """A trained network that runs forward only, and predicts each next character."""
+    """A trained network that runs forward only, and predicts each next character.
 
-    def __init__(self, architecture: Architecture, weights: Mapping[str, Floats]) -> None:
-        super().__init__(architecture, weights)
+    Args:
+        label: of the texts that it predicts, for one that has labels.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        weights: Mapping[str, Floats],
+        label: int | None = None,
+    ) -> None:
+        super().__init__(architecture, weights, label=label)
         self.norm = weights.get("norm.weight")
         output = weights["embedding.weight"][:-1] if architecture.tied else weights["output.weight"]
         self.output = output.T

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from chargen.architecture import Architecture
+from chargen.batches import PAST, Window, cuts, windows
 from chargen.bidirectional import Bidirectional, Classifier
 from chargen.checkpoint import Checkpoint
 from chargen.corpus import Span
 from chargen.devices import autocast, keep_freed_memory, pick_precision
 from chargen.networks import Network, State, Trainable
-from chargen.scoring import SHORTEST_LANE, GapScore, Score, score
+from chargen.scoring import SHORTEST_LANE, GapScore, LabelScore, Score, score
 from chargen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
@@ -45,34 +46,75 @@ def build(
 
 
 class TorchPredictor:
-    """Scores with a network in PyTorch; see `chargen.scoring.Predictor`."""
+    """Scores with a network in PyTorch; see `chargen.scoring.Predictor`.
 
-    def __init__(self, network: Trainable) -> None:
+    Args:
+        label: for a network with labels, that of a text without marks.
+    """
+
+    def __init__(self, network: Trainable, label: int = 0) -> None:
         self.network = network
+        self.label = label
         self.device = network.output.bias.device
 
     def start(self, batch: int) -> State:
         """Return the state before any character."""
         return self.network.start(batch)
 
-    def charge(self, inputs: Ids, targets: Ids, state: State) -> tuple[Floats, Bools, State]:
+    def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
         """Return nats and hits (B, T), and the state."""
-        wanted = torch.from_numpy(targets).to(self.device).long()
-        logits, state = self._logits(torch.from_numpy(inputs).to(self.device), wanted, state)
+        wanted = self.on_device(window.targets)
+        logits, state = self._logits(window, wanted, state)
         wanted = torch.where((wanted >= 0) & (wanted < self.network.characters), wanted, 0)
         logits = logits.float()
         nats = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
         hits = logits.argmax(-1) == wanted
         return nats.view(wanted.shape).cpu().numpy(), hits.cpu().numpy(), state
 
-    def _logits(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+    def on_device(self, ids: Ids) -> Tensor:
+        """Return ids where the network is."""
+        return torch.from_numpy(ids).to(self.device).long()
+
+    def _logits(self, window: Window, targets: Tensor, state: State) -> tuple[Tensor, State]:
+        inputs = self.on_device(window.inputs)
         if not isinstance(self.network, Bidirectional):
-            logits, state = self.network(inputs, state)
+            labels = torch.full_like(inputs[:, :1], self.label)
+            if window.labels is not None:
+                labels = self.on_device(window.labels)
+            logits, state = self.network(inputs, state, labels)
             return logits, state
         # Each character as a gap of one, between all that came before and the rest of the window.
         left, right, state = self.network.read(inputs, targets, state)
         one = torch.ones(len(left), 1, dtype=torch.long, device=self.device)
         return self.network(left, right[1:], one).transpose(0, 1), state
+
+
+def label_score(network: Classifier, span: Span, vocabulary: Vocabulary) -> LabelScore:
+    """Score the examples of a labelled text, by the mean over each one's places."""
+    marks = span.marks
+    assert marks is not None
+    predictor = TorchPredictor(network)
+    lanes = cuts(len(span), max(1, min(GAP_LANES, len(span) // SHORTEST_LANE)))
+    state = predictor.start(len(lanes))
+    firsts = np.array([start for start, _ in lanes])[:, None]
+    count = int(np.searchsorted(marks.starts, span.stop))
+    sums = np.zeros((count, network.architecture.labels))
+    places = np.zeros(count)
+    for window in windows(span, vocabulary, lanes, GAP_WINDOW):
+        inputs, targets = predictor.on_device(window.inputs), predictor.on_device(window.targets)
+        left, right, state = network.read(inputs, targets, state)
+        logs = network(left, right[:-1]).float().log_softmax(-1).transpose(0, 1).cpu().numpy()
+        at = span.start + firsts + window.start + np.arange(logs.shape[1])
+        there = window.targets != PAST
+        rows = np.searchsorted(marks.starts, at[there], side="right") - 1
+        np.add.at(sums, rows, logs[there])
+        np.add.at(places, rows, 1)
+    whole = places > 0
+    means = sums[whole] / places[whole, None]
+    means -= np.log(np.exp(means).sum(axis=1, keepdims=True))
+    truth = marks.labels[:count][whole]
+    nats = -means[np.arange(len(truth)), truth].sum()
+    return LabelScore(len(truth), int((means.argmax(axis=1) == truth).sum()), float(nats))
 
 
 def evaluate(
@@ -81,11 +123,17 @@ def evaluate(
     vocabulary: Vocabulary,
     precision: str,
     progress: Callable[[int, int], None] | None = None,
-) -> Score:
-    """Score a text, and leave no trace in the network; of a bidirectional one, a `GapScore`."""
+) -> Score | LabelScore:
+    """Score a text, and leave no trace in the network.
+
+    Returns:
+        A `Score`; of a bidirectional network a `GapScore`, of a classifier a `LabelScore`.
+    """
     network.eval()
     predictor = TorchPredictor(network)
     with torch.no_grad(), autocast(predictor.device, precision):
+        if isinstance(network, Classifier):
+            return label_score(network, span, vocabulary)
         if not isinstance(network, Bidirectional):
             return score(predictor, span, vocabulary, progress=progress)
         lanes = max(1, min(GAP_LANES, len(span) // SHORTEST_LANE))
@@ -96,11 +144,15 @@ def evaluate(
 
 
 def score_long(
-    saved: Checkpoint, span: Span, progress: Callable[[int, int], None] | None = None
+    saved: Checkpoint,
+    span: Span,
+    label: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Score:
     """Score a text that is long enough to be worth importing PyTorch for, on the CPU."""
     keep_freed_memory()
-    network = build(saved.architecture, len(saved.vocabulary))
+    network = build(saved.architecture, len(saved.vocabulary)).eval()
     network.assign(saved.weights)
-    precision = pick_precision("auto", torch.device("cpu"))
-    return evaluate(network, span, saved.vocabulary, precision, progress)
+    device = torch.device("cpu")
+    with torch.no_grad(), autocast(device, pick_precision("auto", device)):
+        return score(TorchPredictor(network, label), span, saved.vocabulary, progress=progress)

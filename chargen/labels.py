@@ -220,3 +220,22 @@ def _joined(
     return Text(
         [part], as_bytes=texts[0].as_bytes, marks=Marks(starts, ids[order].astype(np.int32))
     )
+
+
+def examples(text: Text, most: int) -> list[tuple[str, int]]:
+    """Return the first ``most`` examples of a labelled text, each with its label's id."""
+    marks = text.marks
+    assert marks is not None
+    ends = [*marks.starts[1:].tolist(), text.characters]
+    bounds = zip(marks.starts.tolist(), ends, marks.labels.tolist(), strict=True)
+    return [
+        (as_text(text, start, end), label) for start, end, label in itertools.islice(bounds, most)
+    ]
+
+
+def as_text(text: Text, start: int, end: int) -> str:
+    """Return a stretch of a text as a string; bytes that are no UTF-8 as surrogates."""
+    stretch = read_all(text.blocks(start, end))
+    if not text.as_bytes:
+        return stretch
+    return stretch.encode("latin-1").decode("utf-8", "surrogateescape")

@@ -11,8 +11,9 @@ import numpy as np
 
 from chargen import catalog, checkpoint, runs
 from chargen.checkpoint import Checkpoint
-from chargen.corpus import Source, Span, Text, open_text
+from chargen.corpus import Span, Text, open_text
 from chargen.errors import CorpusError, RunError, UsageError
+from chargen.labels import read_labelled
 from chargen.settings import DEFAULT_OUT, Settings, choose
 from chargen.vocabulary import Vocabulary
 
@@ -33,21 +34,23 @@ class Request:
     """What `launch` is asked for.
 
     Attributes:
-        sources: paths, ``-``, or a name from the catalog.
+        sources: paths, ``-``, or names from the catalog; none for the default corpus.
         given: settings chosen by hand, by name; see `chargen.settings.Settings`.
         out: the folder of runs.
         name: the run's.
         valid: a text of its own to hold out, instead of the corpus's end.
+        labels: labelled texts, instead of sources; see `chargen.labels`.
         resume: go on with the run ``name``, or with the newest.
         base: a model to start from.
         encoding, as_bytes: see `chargen.corpus.open_text`.
     """
 
-    sources: Sequence[str] = (catalog.DEFAULT,)
+    sources: Sequence[str] = ()
     given: dict[str, Any] | None = None
     out: Path = Path(DEFAULT_OUT)
     name: str | None = None
     valid: str | None = None
+    labels: str | None = None
     resume: bool = False
     base: str | None = None
     encoding: str = "utf-8"
@@ -73,6 +76,9 @@ def launch(
     settings = Settings(**given)
     if request.resume and request.base:
         raise UsageError("--resume and --from exclude each other", "Give one of them")
+    if request.labels is not None and (request.sources or request.valid):
+        other = "--valid" if request.valid else "a corpus"
+        raise UsageError(f"--labels and {other} exclude each other", "Give one of them")
     run = runs.existing(request.out, request.name) if request.resume else None
     saved = None
     if run is not None:
@@ -85,18 +91,47 @@ def launch(
     if request.as_bytes and not as_bytes:
         raise RunError("--bytes does not fit a model of characters", "Leave the option out")
 
-    def opened(source: Sequence[Source]) -> Text:
+    def skipped(name: str) -> None:
+        note(f"skipped {name}: not text")
+
+    def opened(source: str) -> Text:
         return open_text(
-            source,
+            [catalog.resolve(source)],
             encoding=request.encoding,
             as_bytes=as_bytes,
             progress=progress,
-            skipped=lambda name: note(f"skipped {name}: not text"),
+            skipped=skipped,
         )
 
-    text = opened([catalog.resolve(source) for source in request.sources])
-    apart = opened([catalog.resolve(request.valid)]) if request.valid else None
-    train, valid = split(text, settings.valid_fraction, settings.valid_chars, apart)
+    labelled = None
+    if request.labels is not None:
+        labelled = read_labelled(
+            request.labels,
+            settings.valid_fraction,
+            encoding=request.encoding,
+            as_bytes=as_bytes,
+            progress=progress,
+            skipped=skipped,
+        )
+        text, apart = labelled.train, labelled.valid
+
+    else:
+        text = open_text(
+            [catalog.resolve(source) for source in request.sources or [catalog.DEFAULT]],
+            encoding=request.encoding,
+            as_bytes=as_bytes,
+            progress=progress,
+            skipped=skipped,
+        )
+        apart = opened(request.valid) if request.valid else None
+    names = labelled.names if labelled else ()
+    if saved is not None and saved.labels != names:
+        raise RunError(
+            "the model to go on from has other labels than this text: "
+            + (", ".join(saved.labels[:8]) or "none"),
+            "Give the same --labels as for it" if saved.labels else "Leave --labels out",
+        )
+    train, valid = split(text, settings.valid_fraction, settings.valid_chars, apart, names)
     if text.characters < 2:
         raise CorpusError(f"{text.names[0]} has one character", "Give at least two")
     if len(text.counts) == 1:
@@ -104,6 +139,8 @@ def launch(
     if valid is None:
         note("no text is held out, so the best model is simply the latest")
     corpus = _describe(text, apart)
+    if labelled is not None:
+        corpus["labels"] = labelled.sha256
     asked = settings
     if run is not None and saved is not None:
         _same_corpus(saved, corpus, run.name)
@@ -112,7 +149,7 @@ def launch(
         vocabulary = Vocabulary.of(text, saved.vocabulary.characters if saved else "")
         settings = choose(asked, len(train))
         # Sizes that contradict one another are found here, before a folder is made.
-        settings.architecture()
+        settings.architecture(len(names))
         run = runs.create(request.out, request.name, text.names[0])
     # PyTorch takes seconds to import: not before everything that can be wrong has been looked at.
     from chargen.training import Trainer, pace
@@ -121,8 +158,8 @@ def launch(
         open_choices = None in (asked.hidden, asked.dropout) and not request.resume
         if open_choices and settings.minutes is not None:
             note("trying how fast this machine trains, to choose what was left open")
-            settings = choose(asked, len(train), pace(train, vocabulary, settings))
-        trainer = Trainer(train, valid, vocabulary, settings, corpus, run)
+            settings = choose(asked, len(train), pace(train, vocabulary, settings, names))
+        trainer = Trainer(train, valid, vocabulary, settings, corpus, run, names)
     except BaseException:
         if not request.resume:
             run.abandon()
@@ -140,17 +177,20 @@ def launch(
     return trainer
 
 
-def split(text: Text, fraction: float, most: int, apart: Text | None) -> tuple[Span, Span | None]:
+def split(
+    text: Text, fraction: float, most: int, apart: Text | None, labels: Sequence[str] = ()
+) -> tuple[Span, Span | None]:
     """Return what is trained on and what is held out.
 
     Args:
         fraction: of the corpus, at its end, to hold out when no text ``apart`` is given.
         most: characters of the held-out text that are scored, from its beginning.
+        labels: of a labelled text, whose held-out examples are always apart.
     """
     if apart is not None:
         return text.span(), apart.span(0, min(most, apart.characters))
     train = int(text.characters * (1 - fraction))
-    if not 0 < train < text.characters:
+    if labels or not 0 < train < text.characters:
         return text.span(), None
     return text.span(0, train), text.span(train, min(train + most, text.characters))
 
@@ -197,6 +237,11 @@ def _same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
             f"({now}…)",
             "Give the same corpus again, or start a new run from it by --from",
         )
+    if saved.corpus.get("labels") != corpus.get("labels"):
+        raise RunError(
+            f"the run {name} was trained on the same text with other labels",
+            "Give the same --labels again, or start a new run",
+        )
     before, now = (
         str((about.get("valid") or {}).get("sha256"))[:12] for about in (saved.corpus, corpus)
     )
@@ -209,6 +254,7 @@ def _same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
 
 def _inherited_settings(saved: Checkpoint, settings: Settings, given: dict[str, Any]) -> Settings:
     sizes = asdict(saved.architecture)
+    del sizes["labels"]
     if saved.architecture.arch != "transformer":
         sizes |= {"heads": None, "context": None}
     for option, value in sizes.items():

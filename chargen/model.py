@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chargen import checkpoint, restoring, runs, sampling, scoring
 from chargen.checkpoint import Checkpoint
+from chargen.classifying import Judge, Likelihood, judge_of
 from chargen.corpus import Source, Span, Text, open_text, spool
 from chargen.engine import Engine
-from chargen.errors import KindError
+from chargen.errors import KindError, UsageError
 from chargen.restoring import BothSides, LeftToRight, Quality, Reader, Restoration
 from chargen.sampling import Sample, Sampling
 from chargen.scoring import NumpyPredictor, Score
@@ -50,11 +51,43 @@ class Model:
         """Whether the model reads and writes bytes, not characters."""
         return self.checkpoint.vocabulary.as_bytes
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The kinds of text that it tells apart, if any."""
+        return self.checkpoint.labels
+
     @cached_property
     def engine(self) -> Engine:
-        """The network, made ready on first use; see `continues`."""
+        """The network of a model without labels, made ready on first use; see `continues`."""
+        return self.engine_for(None)
+
+    def engine_for(self, label: str | None) -> Engine:
+        """Return the network that continues texts of one label; None where there are no labels.
+
+        Raises:
+            KindError: see `continues`.
+            UsageError: see `label_id`.
+        """
         self.continues()
-        return Engine(self.checkpoint.architecture, self.checkpoint.weights)
+        number = self.label_id(label)
+        return Engine(self.checkpoint.architecture, self.checkpoint.weights, number)
+
+    def label_id(self, label: str | None) -> int | None:
+        """Return a label's id, or None of None.
+
+        Raises:
+            UsageError: the model has labels and this is none of them, or the other way round.
+        """
+        known = ", ".join(self.labels[:12]) + (", …" if len(self.labels) > 12 else "")
+        if label is None and not self.labels:
+            return None
+        if not self.labels:
+            raise UsageError(f"{self.name} has no labels", "Leave --label out")
+        if label is None:
+            raise UsageError(f"{self.name} has labels: {known}", "Name one of them by --label")
+        if label not in self.labels:
+            raise UsageError(f"{self.name} has no label {label!r}", f"Its labels are: {known}")
+        return self.labels.index(label)
 
     def continues(self) -> None:
         """Make sure that the model reads from left to right, and can continue and score texts.
@@ -63,15 +96,25 @@ class Model:
             KindError: it is bidirectional.
         """
         if self.checkpoint.architecture.bidirectional:
+            command = "classify" if self.labels else "restore"
             raise KindError(
                 f"{self.name} sees both sides of a text and can neither continue nor score one",
-                "Use `chargen restore` with it, or a model trained without --bidirectional",
+                f"Use `chargen {command}` with it, or a model trained without --bidirectional",
             )
 
     @cached_property
     def reader(self) -> Reader:
-        """What fills gaps, made ready on first use."""
+        """What fills gaps, made ready on first use.
+
+        Raises:
+            KindError: the model has labels.
+        """
         saved = self.checkpoint
+        if saved.labels:
+            raise KindError(
+                f"{self.name} was trained with labels and cannot restore",
+                "Use a model that was trained without --labels",
+            )
         if saved.architecture.bidirectional:
             return BothSides(saved.architecture, saved.weights)
         return LeftToRight(self.engine)
@@ -81,15 +124,17 @@ class Model:
         wanted: Sampling,
         prime: Ids | None = None,
         write: Callable[[bytes], None] | None = None,
+        label: str | None = None,
     ) -> list[Sample]:
         """Write texts.
 
         Args:
             prime: ids to go on from, as from `prime`.
             write: called with the first sample's bytes as they are drawn.
+            label: what kind of text to write, for a model with labels.
         """
-        vocabulary = self.checkpoint.vocabulary
-        return list(sampling.sample(self.engine, vocabulary, wanted, prime, write))
+        engine = self.engine if label is None else self.engine_for(label)
+        return list(sampling.sample(engine, self.checkpoint.vocabulary, wanted, prime, write))
 
     def prime(self, text: str, unknown: str = "error") -> Ids:
         """Return a text to go on from as ids.
@@ -113,10 +158,11 @@ class Model:
         top_p: float | None = None,
         min_p: float | None = None,
         stop: str | None = None,
+        label: str | None = None,
     ) -> str:
         """Return one text of ``length`` characters, without the prime."""
         wanted = Sampling(length, temp, top_k, top_p, min_p, stop, seed)
-        return self.samples(wanted, self.prime(prime))[0].text
+        return self.samples(wanted, self.prime(prime), label=label)[0].text
 
     def restore(
         self,
@@ -167,21 +213,33 @@ class Model:
         text: Text,
         *,
         exact: bool = False,
+        label: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Score:
-        """Score an opened text; ``exact`` makes one pass instead of lanes with burn-in."""
+        """Score an opened text; ``exact`` makes one pass instead of lanes with burn-in.
+
+        Raises:
+            KindError: see `continues`.
+            UsageError: see `label_id`.
+        """
         self.continues()
+        number = self.label_id(label)
         span, vocabulary = text.span(), self.checkpoint.vocabulary
         if not exact and len(span) >= LONG:
             from chargen.evaluation import score_long
 
-            return score_long(self.checkpoint, span, progress)
-        predictor = NumpyPredictor(self.engine)
+            return score_long(self.checkpoint, span, number or 0, progress)
+        predictor = NumpyPredictor(self.engine if label is None else self.engine_for(label))
         lanes = 1 if exact else None
         return scoring.score(predictor, span, vocabulary, lanes=lanes, progress=progress)
 
     def perplexity(
-        self, path: str | Path | None = None, *, text: str | None = None, exact: bool = False
+        self,
+        path: str | Path | None = None,
+        *,
+        text: str | None = None,
+        exact: bool = False,
+        label: str | None = None,
     ) -> Score:
         """Score a file or folder, or a ``text`` given as it is.
 
@@ -196,10 +254,39 @@ class Model:
             source = spool("the text given", io.BytesIO(text.encode()), as_bytes=self.as_bytes)
         else:
             raise TypeError("give a path, or text=...")
-        return self.score(open_text([source], as_bytes=self.as_bytes), exact=exact)
+        return self.score(open_text([source], as_bytes=self.as_bytes), exact=exact, label=label)
 
     def __repr__(self) -> str:
         return f"<chargen model {self.name}: {self.checkpoint.architecture}>"
+
+
+def judge(models: Sequence[Model]) -> tuple[Judge, float]:
+    """Return how to tell kinds of text by one model with labels, or by one model for each kind.
+
+    Returns:
+        The judge, and how sharp its weights are meant to be.
+
+    Raises:
+        KindError: one model without labels, or several with.
+        UsageError: two models of one name.
+    """
+    if len(models) == 1:
+        (model,) = models
+        if not model.labels:
+            raise KindError(
+                f"{model.name} has no labels to tell apart",
+                "Give a model for each kind (-m A -m B), or one trained with --labels",
+            )
+        sharpness = model.checkpoint.figures.get("sharpness")
+        return judge_of(model.checkpoint), sharpness if isinstance(sharpness, float) else 1.0
+    names = [model.name for model in models]
+    if len(set(names)) < len(names):
+        raise UsageError("two of the models have one name", "Name each kind's model once")
+    for model in models:
+        if model.labels:
+            raise KindError(f"{model.name} has labels of its own", "Give it alone")
+    members = [(model.engine, model.checkpoint.vocabulary) for model in models]
+    return Likelihood(names, members), 1.0
 
 
 def load(model: str | Path | None = None, out: str | Path | None = None) -> Model:

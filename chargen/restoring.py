@@ -151,16 +151,23 @@ def along(
         read_out: from its outputs to logits (…, V).
         none: V; where it stands for an unknown character, that costs nothing.
     """
-    lengths = [(len(before), len(text)) for before, text in zip(given, charged, strict=True)]
-    rows = np.full((len(lengths), 1 + max(map(sum, lengths))), none, dtype=np.int32)
-    counted = np.zeros((len(rows), rows.shape[1] - 1), dtype=np.bool_)
-    for row, (before, text) in enumerate(zip(given, charged, strict=True)):
-        rows[row, 1 : 1 + len(before) + len(text)] = np.concatenate((before, text))
-        counted[row, len(before) : len(before) + len(text)] = True
-    read, _ = tower.climb(rows[:, :-1], tower.start(len(rows)))
-    logs = log_softmax(read_out(read))
-    counted &= rows[:, 1:] != none
-    wanted = np.where(counted, rows[:, 1:], 0)
+    # Read once for all, if it is the same for all.
+    shared = given[0] if all(np.array_equal(given[0], other) for other in given) else given[0][:0]
+    first = np.concatenate(([none], shared)).astype(np.int32)
+    before, state = tower.climb(first[None], tower.start(1))
+    own = [one[len(shared) :] for one in given]
+    size = max(len(one) + len(text) for one, text in zip(own, charged, strict=True))
+    rows = np.full((len(own), size), none, dtype=np.int32)
+    counted = np.zeros(rows.shape, dtype=np.bool_)
+    for row, (one, text) in enumerate(zip(own, charged, strict=True)):
+        rows[row, : len(one) + len(text)] = np.concatenate((one, text))
+        counted[row, len(one) : len(one) + len(text)] = True
+    state = [tuple(np.repeat(part, len(rows), axis=0) for part in parts) for parts in state]
+    read, _ = tower.climb(rows[:, :-1], state)
+    read = np.concatenate((np.repeat(before[:, -1:], len(rows), axis=0), read), axis=1)
+    logs = log_softmax(read_out(read[:, :size]))
+    counted &= rows != none
+    wanted = np.where(counted, rows, 0)
     taken = np.take_along_axis(logs, wanted[..., None], axis=-1)[..., 0]
     nats: Doubles = -np.where(counted, taken, 0).sum(axis=-1, dtype=np.float64)
     return nats

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from chargen.batches import PAST, cuts, windows
+from chargen.batches import PAST, Window, cuts, windows
 from chargen.corpus import Span
 from chargen.engine import Engine, State
 from chargen.errors import CorpusError
@@ -49,6 +49,9 @@ GAP_FIGURES = (
 )  # fmt: skip
 """The same for a model that sees both sides."""
 
+LABEL_FIGURES = ("examples", "label_accuracy", "label_nats")
+"""The same for a classifier."""
+
 S = TypeVar("S")
 
 
@@ -63,8 +66,8 @@ class Predictor(Protocol[S]):
     def start(self, batch: int) -> S:
         """Return the state before any character."""
 
-    def charge(self, inputs: Ids, targets: Ids, state: S) -> tuple[Floats, Bools, S]:
-        """Return nats and hits (B, T) for targets after inputs (B, T), and the state.
+    def charge(self, window: Window, state: S) -> tuple[Floats, Bools, S]:
+        """Return nats and hits (B, T) for the window's targets, and the state.
 
         A target that is no id of the vocabulary may get any charge; it is not used.
         """
@@ -94,6 +97,11 @@ class Score:
     def nats_per_char(self) -> float:
         """Mean cost of a character in nats."""
         return self.nats / self.characters
+
+    @property
+    def measure(self) -> float:
+        """What the trainer makes as low as it can."""
+        return self.nats_per_char
 
     @property
     def perplexity(self) -> float:
@@ -166,6 +174,34 @@ class GapScore(Score):
         return {name: getattr(self, name) for name in GAP_FIGURES}
 
 
+@dataclass(frozen=True)
+class LabelScore:
+    """How well a classifier told the labels of held-out examples.
+
+    Attributes:
+        examples: how many.
+        hits: those whose likeliest label was the right one.
+        nats: what the right labels cost, summed.
+    """
+
+    examples: int
+    hits: int
+    nats: float
+
+    @property
+    def measure(self) -> float:
+        """What the trainer makes as low as it can: here, the mean cost of an example's label."""
+        return self.nats / self.examples
+
+    def json(self) -> dict[str, Any]:
+        """Return the figures under their usual keys."""
+        return {
+            "examples": self.examples,
+            "label_accuracy": self.hits / self.examples,
+            "label_nats": self.nats / self.examples,
+        }
+
+
 class NumpyPredictor:
     """Scores with `chargen.engine.Engine`."""
 
@@ -176,9 +212,10 @@ class NumpyPredictor:
         """Return the state before any character."""
         return self.engine.start(batch)
 
-    def charge(self, inputs: Ids, targets: Ids, state: State) -> tuple[Floats, Bools, State]:
+    def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
         """Return nats and hits (B, T), and the state."""
-        logits, state = self.engine.forward(inputs, state)
+        logits, state = self.engine.forward(window.inputs, state)
+        targets = window.targets
         highest = logits.max(axis=-1, keepdims=True)
         wanted = np.where((targets >= 0) & (targets < self.engine.none), targets, 0)
         chosen = np.take_along_axis(logits, wanted[..., None], axis=-1)
@@ -222,7 +259,7 @@ def score(
     unknown = hits = done = 0
     state = predictor.start(lanes)
     for chunk in windows(span, vocabulary, ranges, window):
-        nats, hit, state = predictor.charge(chunk.inputs, chunk.targets, state)
+        nats, hit, state = predictor.charge(chunk, state)
         places = starts + chunk.start + np.arange(chunk.targets.shape[1])
         counted = (chunk.targets != PAST) & (places >= settled)
         strange = chunk.targets == vocabulary.none

@@ -191,14 +191,21 @@ class Settings:
                 return f"{amount} {name if value != 1 else name[:-1]}"
         return f"{DEFAULT_MINUTES:g} minutes"
 
-    def architecture(self) -> Architecture:
+    def architecture(self, labels: int = 0) -> Architecture:
         """Return the network asked for; all sizes must have been chosen."""
         assert self.layers is not None
         assert self.hidden is not None
         assert self.embed is not None
         sizes = (self.heads or 1, self.context or 1)
         return Architecture(
-            self.arch, self.layers, self.hidden, self.embed, self.tied, *sizes, self.bidirectional
+            self.arch,
+            self.layers,
+            self.hidden,
+            self.embed,
+            self.tied,
+            *sizes,
+            self.bidirectional,
+            labels,
         )
 
 

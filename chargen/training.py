@@ -20,16 +20,18 @@ from torch.nn.utils import clip_grad_norm_
 
 from chargen import batches, checkpoint
 from chargen.checkpoint import Checkpoint
+from chargen.classifying import MOST_CHARACTERS, judge_of, sharpen, weigh_all
 from chargen.corpus import Span
 from chargen.devices import autocast, keep_freed_memory, pick_device, pick_precision
 from chargen.engine import Engine
 from chargen.errors import RunError, TrainingError
 from chargen.evaluation import build, evaluate
+from chargen.labels import examples
 from chargen.networks import State
 from chargen.restoring import BothSides, Gap, restore
 from chargen.runs import Run
 from chargen.sampling import Sampling, sample
-from chargen.scoring import FIGURES, GAP_FIGURES
+from chargen.scoring import FIGURES, GAP_FIGURES, LABEL_FIGURES
 from chargen.settings import Settings, choose, defaults
 from chargen.vocabulary import Vocabulary
 
@@ -66,6 +68,8 @@ SAMPLE_TEMPERATURE = 0.8
 SAMPLE_GAPS = 4
 SAMPLE_MISSING = 6
 RECORDS = 400
+CALIBRATED_ON = 1000
+"""Held-out examples, at most, to which a model's certainty is fitted."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class Trainer:
         settings: with every choice made (`chargen.settings.choose`).
         corpus: what the checkpoint says of the text.
         run: where to save; None saves nothing.
+        labels: the names of a labelled text's labels.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class Trainer:
         settings: Settings,
         corpus: dict[str, Any],
         run: Run | None = None,
+        labels: tuple[str, ...] = (),
     ) -> None:
         assert settings.batch is not None
         assert settings.bptt is not None
@@ -109,6 +115,7 @@ class Trainer:
         self.settings = settings
         self.corpus = corpus
         self.run = run
+        self.labels = labels
         self.batch, self.bptt, self.lr = settings.batch, settings.bptt, settings.lr
         self.device = pick_device(settings.device)
         if self.device.type == "cpu":
@@ -117,7 +124,10 @@ class Trainer:
         weights_generator = torch.Generator().manual_seed(settings.seed)
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
         self.network = build(
-            settings.architecture(), len(vocabulary), settings.dropout or 0.0, weights_generator
+            settings.architecture(len(labels)),
+            len(vocabulary),
+            settings.dropout or 0.0,
+            weights_generator,
         ).to(self.device)
         self.network.generator = self.generator
         self.optimizer = self._optimizer()
@@ -167,6 +177,7 @@ class Trainer:
             corpus=self.corpus,
             figures=dict(self.figures),
             history=list(self.history),
+            labels=self.labels,
             training=asdict(self.counters),
             tensors=tensors,
         )
@@ -280,6 +291,7 @@ class Trainer:
         if ended == "budget" and self.counters.evaluated_at != self.counters.step:
             yield from self._evaluate()
         self.save("last")
+        self._calibrate()
         yield self._done(ended)
 
     def _record(self, report: Report) -> None:
@@ -374,7 +386,7 @@ class Trainer:
         if self.valid is not None:
             result = evaluate(self.network, self.valid, self.vocabulary, self.precision)
             entry |= result.json()
-            measure = result.nats_per_char
+            measure = result.measure
         better = math.isfinite(measure) and (
             self.valid is None or counters.best is None or measure < counters.best
         )
@@ -389,7 +401,8 @@ class Trainer:
         if self.run is not None:
             self.run.record({"event": "eval"} | entry)
         yield Report("eval", entry)
-        yield Report("sample", {"step": counters.step, "text": self._write()})
+        if not self.network.architecture.classifies:
+            yield Report("sample", {"step": counters.step, "text": self._write()})
 
     def _write(self) -> str:
         """Return a sample; of a network that fills gaps, a text in which it filled some."""
@@ -397,7 +410,11 @@ class Trainer:
         if architecture.bidirectional:
             return self._fill(BothSides(architecture, arrays))
         wanted = Sampling(length=SAMPLE_LENGTH, temp=SAMPLE_TEMPERATURE, seed=self.settings.seed)
-        return next(iter(sample(Engine(architecture, arrays), self.vocabulary, wanted))).text
+        # With labels, of each in turn.
+        label = (self.counters.evaluated - 1) % len(self.labels) if self.labels else None
+        title = "" if label is None else f"{self.labels[label]}: "
+        engine = Engine(architecture, arrays, label)
+        return title + next(iter(sample(engine, self.vocabulary, wanted))).text
 
     def _fill(self, reader: BothSides) -> str:
         span = self.train if self.valid is None else self.valid
@@ -416,6 +433,18 @@ class Trainer:
             for piece, new in zip(filled.pieces, filled.filled, strict=True)
         )
 
+    def _calibrate(self) -> None:
+        """Add to the best model how sure it should be of a label; see `chargen.classifying`."""
+        if not (self.labels and self.valid and self.run and self.run.best.exists()):
+            return
+        saved = checkpoint.read(self.run.best)
+        held_out = examples(self.valid.text, CALIBRATED_ON)
+        truth = np.array([label for _, label in held_out])
+        logs = weigh_all(judge_of(saved), [text[:MOST_CHARACTERS] for text, _ in held_out])
+        self.figures["sharpness"] = sharpen(logs, truth)
+        figures = saved.figures | {"sharpness": self.figures["sharpness"]}
+        checkpoint.write(self.run.best, replace(saved, figures=figures))
+
     def _start(self) -> Report:
         architecture = self.network.architecture
         return Report(
@@ -426,6 +455,7 @@ class Trainer:
                 "network": str(architecture),
                 "parameters": architecture.parameters(len(self.vocabulary)),
                 "vocabulary": len(self.vocabulary),
+                "labels": list(self.labels),
                 "train_characters": len(self.train),
                 "valid_characters": len(self.valid) if self.valid else 0,
                 "step": self.counters.step,
@@ -456,8 +486,8 @@ class Trainer:
 
     def _done(self, stopped: str) -> Report:
         run = self.run
-        figures = GAP_FIGURES if self.network.architecture.bidirectional else FIGURES
-        valid = {key: self.figures[key] for key in figures if key in self.figures} or None
+        known = {*FIGURES, *GAP_FIGURES, *LABEL_FIGURES}
+        valid = {key: value for key, value in self.figures.items() if key in known} or None
         return Report(
             "done",
             {
@@ -505,7 +535,9 @@ class Counters:
     recent_characters: int = 0
 
 
-def pace(train: Span, vocabulary: Vocabulary, settings: Settings) -> float:
+def pace(
+    train: Span, vocabulary: Vocabulary, settings: Settings, labels: tuple[str, ...] = ()
+) -> float:
     """Return characters a second that are trained on here, by trying for a second or two.
 
     Args:
@@ -525,7 +557,8 @@ def pace(train: Span, vocabulary: Vocabulary, settings: Settings) -> float:
         minutes=None,
         steps=1 << 20,
     )
-    trainer = Trainer(train, None, vocabulary, choose(tried, len(train)), {"names": []})
+    chosen = choose(tried, len(train))
+    trainer = Trainer(train, None, vocabulary, chosen, {"names": []}, labels=labels)
     counters = trainer.counters
     # The first step compiles, and meets memory that was never used.
     first: tuple[float, int] | None = None
