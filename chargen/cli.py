@@ -922,7 +922,10 @@ def info(
         ("sha256", str(corpus.get("sha256", "—"))),
         ("settings", ", ".join(f"{k} {v}" for k, v in saved.settings.items() if v is not None)),
         *(
-            (key.replace("_", " "), _figure(value, ".4f" if isinstance(value, float) else ","))
+            (
+                key.replace("pseudo_", "pseudo-").replace("_", " "),
+                _figure(value, ".4f" if isinstance(value, float) else ","),
+            )
             for key, value in saved.figures.items()
         ),
     ]

@@ -47,7 +47,7 @@ GIVEN = 256
 NEAR = 64
 """Characters on either side of a filling that are charged to it."""
 
-WEIGHTS = (0.2, 0.4, 0.4)
+WEIGHTS = (0.1, 0.45, 0.45)
 """What a bidirectional model's three judgements of a filling count."""
 
 READ = 256

@@ -300,6 +300,16 @@ MISTAKES = {
     "info nobody": "no model or run 'nobody'",
     "corpus get nothing": "There are: pydoc",
     "corpus stats missing.txt": "missing.txt does not exist",
+    "restore missing.txt": "missing.txt does not exist",
+    "restore --evaluate short.txt": "too short to make gaps in",
+    "classify missing.txt -m tiny -m starter": "missing.txt does not exist",
+    "classify story.txt -m tiny": "tiny has no labels to tell apart",
+    "classify --evaluate story.txt -m tiny -m starter": "line 1 of story.txt has no tab",
+    "train --labels story.txt": "line 1 of story.txt has no tab",
+    "train --labels missing.tsv": "missing.tsv does not exist",
+    "train --labels hollow": "hollow has fewer than two labels",
+    "compare tiny --text short.txt": "too short to compare on",
+    "compare nobody --text story.txt": "no model or run 'nobody'",
 }
 
 MISUSES = {
@@ -313,7 +323,19 @@ MISUSES = {
     "train story.txt --minutes 1 --steps 2": "two budgets",
     "train story.txt --resume --from tiny": "exclude each other",
     "train story.txt --name ../up": "cannot be a run's name",
-    "train story.txt --arch perceptron": "Choose one of elman, gru, lstm",
+    "train story.txt --arch perceptron": "Choose one of elman, gru, lstm, transformer",
+    "train story.txt --arch transformer --hidden 30 --heads 4": "cannot be divided among 4 heads",
+    "train story.txt --arch transformer --embed 8 --hidden 16": "needs equal sizes",
+    "train story.txt --arch transformer --bidirectional": "--bidirectional does not go with --arch",
+    "train story.txt --heads 4": "--heads is for a transformer, not lstm",
+    "train story.txt --labels story.txt": "--labels and a corpus exclude each other",
+    "restore": "give a text with gaps, or --evaluate FILE",
+    "restore story.txt": "no gap is marked",
+    "restore [99]": "a gap of 99 characters cannot be held",
+    "classify -m tiny": "give texts, or --evaluate FILE",
+    "sample --label x": "tiny has no labels",
+    "compare tiny --text long.txt --places 0": "--places is 0",
+    "compare tiny --text long.txt --places 2 --plot memory.doc": "memory.doc cannot be drawn",
 }
 
 
@@ -322,6 +344,7 @@ def mess(tmp_path: Path, story: Path, model_file: Path) -> None:
     """One of everything that can be wrong with a file."""
     write(tmp_path / "empty.txt", "")
     write(tmp_path / "short.txt", "short")
+    write(tmp_path / "long.txt", STORY * 3)
     (tmp_path / "binary.bin").write_bytes(bytes(range(256)))
     (tmp_path / "bad.txt").write_bytes(b"abc\xffdef")
     (tmp_path / "hollow").mkdir()
@@ -398,6 +421,137 @@ def test_a_terminal_gets_the_screen(environment: dict[str, str], story: Path) ->
     for part in ("perplexity", "gradient", "held-out nats per character", "interrupted"):
         assert part in seen.decode()
     assert seen.rfind(b"\x1b[?25h") > seen.rfind(b"\x1b[?25l")
+
+
+def test_a_transformer_does_the_main_job(chargen: Chargen, story: Path) -> None:
+    """The same commands and figures serve a network that is not recurrent."""
+    sizes = ["--arch", "transformer", "--hidden", "16", "--heads", "2", "--context", "20"]
+    trained = chargen("train", story, "--steps", "12", *sizes, "--layers", "2", "--json")
+    assert trained.returncode == 0, trained.stderr.decode()
+    assert b"2 heads, context 20" in chargen("info").stdout
+    assert len(chargen("sample", "--length", "50", "-q").stdout.decode()) == 50
+    exact = json.loads(chargen("perplexity", story, "--json", "--exact").stdout)
+    assert exact["characters"] == len(STORY)
+
+
+def test_gaps_are_restored(chargen: Chargen, story: Path) -> None:
+    """A bidirectional model fills marked gaps of an argument, a file and standard input alike."""
+    trained = chargen("train", story, *QUICK, "--bidirectional", "--name", "two", "--json")
+    valid = json.loads(trained.stdout.splitlines()[-1])["valid"]
+    assert "pseudo_perplexity" in valid
+    assert "perplexity" not in valid
+    damaged = "The tide [3] out and the [...] lay"
+    write(story.parent / "damaged.txt", damaged)
+    outputs = {
+        chargen("restore", damaged).stdout,
+        chargen("restore", "damaged.txt").stdout,
+        chargen("restore", "-", stdin=damaged.encode()).stdout,
+    }
+    assert len(outputs) == 1
+    found = json.loads(chargen("restore", damaged, "-n", "3", "--json").stdout)
+    assert found["model"] == "two"
+    assert [row.keys() for row in found["restorations"]] == [{"text", "fills", "probability"}] * 3
+    best = found["restorations"][0]
+    assert outputs.pop().decode() == best["text"] + "\n"
+    assert len(best["fills"][0]) == 3
+    assert best["text"].startswith("The tide ")
+    assert best["probability"] >= found["restorations"][1]["probability"]
+    ranked = chargen("restore", damaged, "-n", "3").stdout.decode().splitlines()
+    assert [line.partition("\t")[2] for line in ranked] == [
+        row["text"] for row in found["restorations"]
+    ]
+    judged = chargen("restore", "--evaluate", story, "--gaps", "10", "--json").stdout
+    assert json.loads(judged)["total"].keys() == {
+        "length", "gaps", "character_error_rate", "top_1", "top_20",
+    }  # fmt: skip
+    for command_line in (["sample"], ["perplexity", story], ["compare", "two", "--text", story]):
+        assert "Use `chargen restore` with it" in one_line_error(chargen(*command_line))
+    assert "pseudo-perplexity" in chargen("info", "two").stdout.decode()
+
+
+LINES = "".join(
+    f"{'ship' if n % 2 else 'rail'}\t{'the boat rows' if n % 2 else 'a train runs'} {n}\n"
+    for n in range(60)
+)
+
+
+def test_labels_are_told_and_written(chargen: Chargen, tmp_path: Path) -> None:
+    """A model trained with labels writes each kind, scores it, and tells which one a text is."""
+    write(tmp_path / "lines.tsv", LINES)
+    budget = ["--steps", "150", "--hidden", "24", "--lr", "0.02", "--precision", "fp32"]
+    trained = chargen("train", "--labels", "lines.tsv", *budget, "--name", "both")
+    assert trained.returncode == 0, trained.stderr.decode()
+    for label, word in (("ship", b"boat"), ("rail", b"train")):
+        options = ["--label", label, "--temp", "0", "--length", "30", "-q"]
+        assert word in chargen("sample", *options).stdout
+    write(tmp_path / "new.txt", "the boat rows 99\na train runs 98\n")
+    rows = chargen("classify", "new.txt", "--lines", "--json").stdout.splitlines()
+    told = [json.loads(row) for row in rows]
+    assert [row["text"] for row in told] == ["new.txt:1", "new.txt:2"]
+    assert [row["labels"][0]["label"] for row in told] == ["ship", "rail"]
+    assert all(sum(one["probability"] for one in row["labels"]) == pytest.approx(1) for row in told)
+    found = json.loads(chargen("classify", "--evaluate", "lines.tsv", "--json").stdout)
+    assert [way["name"] for way in found["ways"]] == ["both", "5-grams"]
+    assert found["ways"][0]["accuracy"] == 1
+    assert sum(map(sum, found["ways"][0]["confusion"])) == found["examples"] == 6
+    shown = chargen("classify", "--evaluate", "lines.tsv").stdout.decode()
+    assert "what each was taken for by both" in shown
+    ship, rail = (
+        json.loads(chargen("perplexity", "new.txt", "--label", label, "--json").stdout)[
+            "nats_per_char"
+        ]
+        for label in ("ship", "rail")
+    )
+    assert ship != rail
+    assert "has labels: rail, ship. Name one of them by --label" in one_line_error(
+        chargen("sample"), 2
+    )
+    assert "has no label 'sea'" in one_line_error(chargen("sample", "--label", "sea"), 2)
+    assert "cannot restore" in one_line_error(chargen("restore", "the [3]"))
+    resumed = chargen("train", "--resume", "--labels", "lines.tsv", "--steps", "160")
+    assert resumed.returncode == 0, resumed.stderr.decode()
+
+
+def test_a_classifier_classifies_and_nothing_else(chargen: Chargen, tmp_path: Path) -> None:
+    """A bidirectional network with labels says which command it is for."""
+    write(tmp_path / "lines.tsv", LINES)
+    trained = chargen("train", "--labels", "lines.tsv", "--bidirectional", *QUICK, "--json")
+    assert "label_accuracy" in json.loads(trained.stdout.splitlines()[-1])["valid"]
+    write(tmp_path / "new.txt", "the boat rows 99\n")
+    table = chargen("classify", "new.txt").stdout.decode()
+    assert table.split()[0] == "text"
+    assert "%" in table
+    for command_line in (["sample"], ["perplexity", "new.txt"]):
+        assert "Use `chargen classify` with it" in one_line_error(chargen(*command_line))
+
+
+def test_one_model_for_each_kind(chargen: Chargen, story: Path) -> None:
+    """Several models tell texts apart by what each makes of them."""
+    write(story.parent / "other.txt", "zebra quagga " * 80)
+    for name in ("story", "other"):
+        chargen("train", f"{name}.txt", "--steps", "40", "--hidden", "16", "--name", name, "-q")
+    models = ["-m", "story", "-m", "other"]
+    told = chargen("classify", "other.txt", "story.txt", *models, "--json").stdout.splitlines()
+    assert [json.loads(row)["labels"][0]["label"] for row in told] == ["other", "story"]
+    assert "has no labels to tell apart" in one_line_error(
+        chargen("classify", "other.txt", "-m", "story")
+    )
+    assert "one name" in one_line_error(
+        chargen("classify", "other.txt", "-m", "story", "-m", "story"), 2
+    )
+
+
+def test_memories_are_compared(chargen: Chargen, model_file: Path, story: Path) -> None:
+    """Bits by context and gradients by distance, as tables, as JSON, and as a picture."""
+    write(story.parent / "long.txt", STORY * 3)
+    options = ["compare", "tiny", "--text", "long.txt", "--places", "4"]
+    table = chargen(*options, "--plot", "memory.svg").stdout.decode()
+    assert "bits per character" in table
+    assert "1,024" in table
+    assert (story.parent / "memory.svg").read_bytes().startswith(b"<?xml")
+    found = json.loads(chargen(*options, "--json").stdout)
+    assert found["models"][0].keys() == {"contexts", "bpc", "error", "gradient", "model"}
+    assert len(found["models"][0]["bpc"]) == 11
 
 
 def test_fetching_fails_clearly(chargen: Chargen, tmp_path: Path) -> None:

@@ -28,8 +28,26 @@ TINY: dict[str, Any] = {
 }  # fmt: skip
 
 
+FAMILY: dict[str, dict[str, Any]] = {
+    "elman": {"arch": "elman"},
+    "gru": {"arch": "gru"},
+    "lstm": {"arch": "lstm"},
+    "transformer": {"arch": "transformer", "embed": 16, "heads": 2, "context": 24},
+    "bidirectional": {"arch": "gru", "bidirectional": True},
+    "labels": {"arch": "lstm", "labels": True},
+    "classifier": {"arch": "gru", "bidirectional": True, "labels": True},
+}
+"""Settings that make a network of each kind; ``labels`` stands for a labelled text."""
+
+WRITERS = ["elman", "gru", "lstm", "transformer"]
+
+
 def trainer(story: Path, **options: Any) -> Trainer:
     request: dict[str, Any] = {"out": story.parent / "runs", "sources": [str(story)]}
+    if options.pop("labels", False):
+        lines = (f"{'ab'[n % 2]}\t{line}\n" for n, line in enumerate(STORY.splitlines()))
+        request["labels"] = str(write(story.parent / "story.tsv", "".join(lines)))
+        request["sources"] = []
     for name in ("name", "resume", "base", "valid", "as_bytes"):
         if name in options:
             request[name] = options.pop(name)
@@ -50,18 +68,19 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
     return all(np.array_equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("arch", ["elman", "gru", "lstm"])
-def test_training_learns(story: Path, arch: str) -> None:
+@pytest.mark.parametrize("kind", [*WRITERS, "bidirectional"])
+def test_training_learns(story: Path, kind: str) -> None:
     """Every kind of network ends far below where it began, on text it has not trained on."""
-    _, reports = run(story, arch=arch, dropout=0.1, layers=2, steps=120)
+    _, reports = run(story, **FAMILY[kind], dropout=0.1, layers=2, steps=120)
     evals = [report.data for report in reports if report.event == "eval"]
-    assert evals[-1]["nats_per_char"] < 0.8 * evals[0]["nats_per_char"]
+    key = "pseudo_nats_per_char" if kind == "bidirectional" else "nats_per_char"
+    assert evals[-1][key] < 0.8 * evals[0][key]
 
 
-@pytest.mark.parametrize("arch", ["elman", "gru", "lstm"])
-def test_the_engines_agree_on_a_trained_model(story: Path, arch: str) -> None:
+@pytest.mark.parametrize("kind", WRITERS)
+def test_the_engines_agree_on_a_trained_model(story: Path, kind: str) -> None:
     """After training as before it, both engines give the same logits to 1e-4."""
-    made, _ = run(story, arch=arch, layers=2, steps=80)
+    made, _ = run(story, **FAMILY[kind], layers=2, steps=80)
     ids = made.vocabulary.encode(STORY)[None, :600]
     engine = Engine(made.network.architecture, weights(made))
     made.network.eval()
@@ -123,19 +142,19 @@ def test_training_twice_gives_the_same_weights(story: Path) -> None:
     assert not same(weights(one), weights(three))
 
 
-@pytest.mark.parametrize("arch", ["elman", "gru", "lstm"])
+@pytest.mark.parametrize("kind", FAMILY)
 @pytest.mark.parametrize("interrupted_at", [3, 17])
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
-    story: Path, arch: str, interrupted_at: int
+    story: Path, kind: str, interrupted_at: int
 ) -> None:
     """Bit for bit: weights, optimizer, history and best model, in fp32 and across epochs."""
-    whole, _ = run(story, arch=arch, dropout=0.2, layers=2, name="whole")
-    first = trainer(story, arch=arch, dropout=0.2, layers=2, name="parts")
+    whole, _ = run(story, **FAMILY[kind], dropout=0.2, layers=2, name="whole")
+    first = trainer(story, **FAMILY[kind], dropout=0.2, layers=2, name="parts")
     for report in first:
         if report.event == "step" and report.data["step"] == interrupted_at:
             first.stop()
     assert report.data["stopped"] == "interrupted"
-    second, _ = run(story, name="parts", resume=True)
+    second, _ = run(story, name="parts", resume=True, labels="labels" in FAMILY[kind])
     one = checkpoint.read(whole.run.last, resume=True)  # type: ignore[union-attr]
     two = checkpoint.read(second.run.last, resume=True)  # type: ignore[union-attr]
     assert same(dict(one.weights), dict(two.weights))
@@ -147,15 +166,15 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     assert timeless[0] == timeless[1]
 
 
-@pytest.mark.parametrize("arch", ["elman", "gru", "lstm"])
-def test_resuming_in_bf16_is_exact_too(story: Path, arch: str) -> None:
+@pytest.mark.parametrize("kind", FAMILY)
+def test_resuming_in_bf16_is_exact_too(story: Path, kind: str) -> None:
     """The recurrent state is kept in full, whatever the precision of the products."""
-    whole, _ = run(story, arch=arch, precision="bf16", layers=2, name="whole")
-    first = trainer(story, arch=arch, precision="bf16", layers=2, name="parts")
+    whole, _ = run(story, **FAMILY[kind], precision="bf16", layers=2, name="whole")
+    first = trainer(story, **FAMILY[kind], precision="bf16", layers=2, name="parts")
     for report in first:
         if report.event == "step" and report.data["step"] == 9:
             first.stop()
-    second = trainer(story, name="parts", resume=True)
+    second = trainer(story, name="parts", resume=True, labels="labels" in FAMILY[kind])
     list(second)
     assert same(weights(whole), weights(second))
 
