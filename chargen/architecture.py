@@ -69,6 +69,9 @@ class Architecture:
             value = getattr(self, name)
             if not isinstance(value, int) or not 1 <= value <= MOST:
                 raise UsageError(f"--{name} is {value}", f"Give a whole number from 1 to {MOST}")
+        for name in ("tied", "bidirectional"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"--{name} is {getattr(self, name)!r}", "It is yes or no")
         if not isinstance(self.labels, int) or not 0 <= self.labels <= MOST:
             raise UsageError(f"{self.labels} labels cannot be", f"Give {MOST} at most")
         if self.embed != self.hidden and (self.tied or self.arch == "transformer"):

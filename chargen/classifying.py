@@ -13,6 +13,8 @@ arXiv:1706.04599).
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,9 +22,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from chargen.checkpoint import Checkpoint
+from chargen.corpus import Text
 from chargen.engine import Engine, Tower
-from chargen.ngrams import NGrams
+from chargen.errors import CorpusError
+from chargen.labels import Labelled, as_text, examples
+from chargen.ngrams import ORDER, NGrams
 from chargen.restoring import along, log_softmax
+from chargen.settings import check
 from chargen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -225,6 +231,52 @@ def verdict(name: str, logs: Doubles, truth: NDArray[np.integer[Any]]) -> Verdic
         sharpen(logs, truth),
         confusion,
     )
+
+
+def evaluate(
+    name: str,
+    judge: Judge,
+    labelled: Labelled,
+    most: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Verdict]:
+    """Judge a way by held-out examples, beside n-grams that learn all the others.
+
+    Args:
+        name: of the way.
+        most: examples, at most.
+
+    Raises:
+        CorpusError: the labels are not the judge's, or nothing is held out.
+        UsageError: a number that cannot work.
+    """
+    check("--examples", most, 1, math.inf)
+    if set(labelled.names) != set(judge.names):
+        raise CorpusError(
+            f"the text has other labels than {name}: {', '.join(labelled.names[:8])}",
+            f"Use the model's: {', '.join(judge.names[:8])}",
+        )
+    if labelled.valid is None:
+        raise CorpusError("the text has too few examples to hold any out", "Give more")
+    place = [judge.names.index(label) for label in labelled.names]
+    learned = [(text, place[label]) for text, label in examples(labelled.train, sys.maxsize)]
+    held_out = examples(labelled.valid, most)
+    texts = [text[:MOST_CHARACTERS] for text, _ in held_out]
+    truth = np.array([place[label] for _, label in held_out])
+    counting = Counting(judge.names, learned)
+    ways: list[tuple[str, Judge]] = [(name, judge), (f"{ORDER}-grams", counting)]
+    return [verdict(way, weigh_all(one, texts, progress), truth) for way, one in ways]
+
+
+def to_tell(source: str, text: Text, lines: bool) -> list[tuple[str, str]]:
+    """Return what is to be told apart in a text, its beginning or its lines, each with a name."""
+    if not lines:
+        return [(source, as_text(text, 0, min(MOST_CHARACTERS, text.characters)))]
+    return [
+        (f"{source}:{number}", line.removesuffix("\r")[:MOST_CHARACTERS] + "\n")
+        for number, line in enumerate(as_text(text, 0, text.characters).split("\n"), 1)
+        if line.strip()
+    ]
 
 
 def weigh_all(

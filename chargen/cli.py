@@ -36,11 +36,9 @@ from chargen.output import (
 from chargen.settings import DEFAULT_OUT, OUT_VARIABLE, check
 
 if TYPE_CHECKING:
-    from chargen.classifying import Judge
     from chargen.corpus import Text
     from chargen.display import View
     from chargen.model import Model
-    from chargen.restoring import Restoration
     from chargen.scoring import Score
     from chargen.training import Trainer
 
@@ -410,6 +408,7 @@ def perplexity(
     debug: DebugOption = False,
 ) -> None:
     """Score texts: perplexity per character, bits per character, bits per UTF-8 byte."""
+    from chargen import tables
     from chargen.model import load
 
     loaded = load(model, out)
@@ -428,7 +427,7 @@ def perplexity(
         whole = total.json() | {"model": loaded.name}
         emit(rows[0] if len(rows) == 1 else {"texts": rows, "total": whole})
         return
-    _print_scores(scores + ([("total", total)] if len(scores) > 1 else []))
+    tables.scores(scores + ([("total", total)] if len(scores) > 1 else []))
 
 
 def _open(sources: list[str], encoding: str, as_bytes: bool, quiet: bool) -> Text:
@@ -443,24 +442,6 @@ def _open(sources: list[str], encoding: str, as_bytes: bool, quiet: bool) -> Tex
             progress=progress,
             skipped=lambda name: say(f"skipped {name}: not text", quiet),
         )
-
-
-def _print_scores(scores: list[tuple[str, Score]]) -> None:
-    head = ("text", "characters", "unknown", "perplexity", "±", "bpc", "bits/byte", "accuracy")
-    rows = [
-        (
-            name,
-            f"{score.characters:,}",
-            f"{score.unknown:,}",
-            f"{score.perplexity:.4f}",
-            f"{score.perplexity_error:.4f}",
-            f"{score.bpc:.4f}",
-            f"{score.bits_per_byte:.4f}",
-            f"{score.accuracy:.1%}",
-        )
-        for name, score in scores
-    ]
-    table(rows, head)
 
 
 # restore
@@ -496,6 +477,7 @@ def restore(
     debug: DebugOption = False,
 ) -> None:
     """Fill the gaps of a damaged text; best with a model trained with --bidirectional."""
+    from chargen import tables
     from chargen.model import load
 
     if (damaged is None) == (evaluate is None):
@@ -510,7 +492,11 @@ def restore(
                 text.span(),
                 gaps=gaps, seed=seed, unknown=unknown_length, beam=beam, progress=progress,
             )  # fmt: skip
-        _print_judged([quality.json() for quality in judged], loaded.name, as_json)
+        rows = [quality.json() for quality in judged]
+        if as_json:
+            emit({"lengths": rows[:-1], "total": rows[-1], "model": loaded.name})
+        else:
+            tables.gaps(rows)
         return
     assert damaged is not None
     with progress_bar("restoring", quiet, in_bytes=False) as progress:
@@ -518,7 +504,7 @@ def restore(
     if as_json:
         emit({"restorations": [way.json() for way in ways], "model": loaded.name})
         return
-    _print_restored(ways)
+    tables.restorations(ways)
 
 
 def _read_damaged(source: str) -> str:
@@ -529,41 +515,6 @@ def _read_damaged(source: str) -> str:
     if source != STDIN and MARK.search(source):
         return source
     return _read_text(source, "text")
-
-
-def _print_restored(ways: list[Restoration]) -> None:
-    from chargen.display import visible
-
-    terminal = sys.stdout.isatty()
-    for way in ways:
-        begin = f"{way.probability:.4f}\t" if len(ways) > 1 else ""
-        end = "" if way.text.endswith("\n") else "\n"
-        if not terminal:
-            sys.stdout.buffer.write((begin + way.text + end).encode("utf-8", "replace"))
-            continue
-        from rich.console import Console
-        from rich.text import Text
-
-        shown = Text(begin)
-        for piece, new in zip(way.pieces, way.filled, strict=True):
-            shown.append(visible(piece), style="bold green" if new else "")
-        Console(highlight=False).print(shown, end=end, soft_wrap=True)
-
-
-def _print_judged(rows: list[dict[str, Any]], name: str, as_json: bool) -> None:
-    if as_json:
-        emit({"lengths": rows[:-1], "total": rows[-1], "model": name})
-        return
-    head = ("gap of", *(key.replace("_", " ") for key in rows[0] if key != "length"))
-    lines = [
-        (
-            str(row["length"] or "all"),
-            f"{row['gaps']:,}",
-            *(f"{row[key]:.1%}" for key in row if key not in ("length", "gaps")),
-        )
-        for row in rows
-    ]
-    table(lines, head)
 
 
 # classify
@@ -606,8 +557,10 @@ def classify(
     debug: DebugOption = False,
 ) -> None:
     """Tell which kind of text it is: which author, language, or whatever the labels say."""
-    from chargen.classifying import MOST_CHARACTERS, probabilities, weigh_all
+    from chargen import classifying, tables
+    from chargen.labels import read_labelled
     from chargen.model import judge, load
+    from chargen.settings import Settings
 
     check("--sharpness", sharpness, 0, math.inf)
     if bool(texts) == (evaluate is not None):
@@ -619,128 +572,40 @@ def classify(
     name = ", ".join(model.name for model in loaded)
     say(f"model {name}: {', '.join(told.names)}", quiet)
     if evaluate is not None:
-        _evaluate_labels(evaluate, told, name, examples, encoding, as_bytes, as_json, quiet)
+        with progress_bar(f"reading {evaluate}", quiet) as progress:
+            labelled = read_labelled(
+                evaluate,
+                Settings.valid_fraction,
+                encoding=encoding,
+                as_bytes=as_bytes,
+                progress=progress,
+                skipped=lambda one: say(f"skipped {one}: not text", quiet),
+            )
+        with progress_bar("telling", quiet, in_bytes=False) as progress:
+            ways = classifying.evaluate(name, told, labelled, examples, progress)
+        if as_json:
+            given = {"examples": int(ways[0].confusion.sum()), "labels": list(told.names)}
+            emit(given | {"ways": [way.json() for way in ways], "model": name})
+        else:
+            tables.verdicts(ways, told.names)
         return
     found: list[tuple[str, str]] = []
     for source in texts or []:
         text = _open([source], encoding, as_bytes, quiet)
-        found += _to_tell(source, text, lines, MOST_CHARACTERS)
+        found += classifying.to_tell(source, text, lines)
     with progress_bar("telling", quiet, in_bytes=False) as progress:
-        logs = weigh_all(told, [text for _, text in found], progress)
-    shares = probabilities(logs, fitted if sharpness is None else sharpness)
+        logs = classifying.weigh_all(told, [text for _, text in found], progress)
+    shares = classifying.probabilities(logs, fitted if sharpness is None else sharpness)
     ranked = [
         sorted(zip(told.names, row.tolist(), strict=True), key=lambda pair: -pair[1])
         for row in shares
     ]
     if as_json:
         for (source, _), ranking in zip(found, ranked, strict=True):
-            labels = [{"label": label, "probability": share} for label, share in ranking]
-            emit({"text": source, "labels": labels, "model": name})
+            one = [{"label": label, "probability": share} for label, share in ranking]
+            emit({"text": source, "labels": one, "model": name})
         return
-    table(
-        [
-            (source, *(cell for label, share in row[:3] for cell in (label, f"{share:.1%}")))
-            for (source, _), row in zip(found, ranked, strict=True)
-        ],
-        ("text", "label", "", *(("next", "") * (min(3, len(told.names)) - 1))),
-        left=(0, 1, 3, 5),
-    )
-
-
-def _to_tell(source: str, text: Text, lines: bool, most: int) -> list[tuple[str, str]]:
-    """Return what is to be told apart: the text's beginning, or its lines; each with a name."""
-    from chargen.labels import as_text
-
-    if not lines:
-        return [(source, as_text(text, 0, min(most, text.characters)))]
-    whole = as_text(text, 0, text.characters).split("\n")
-    return [
-        (f"{source}:{number}", line.removesuffix("\r")[:most] + "\n")
-        for number, line in enumerate(whole, 1)
-        if line.strip()
-    ]
-
-
-def _evaluate_labels(
-    source: str,
-    told: Judge,
-    name: str,
-    most: int,
-    encoding: str,
-    as_bytes: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    import numpy as np
-
-    from chargen.classifying import MOST_CHARACTERS, Counting, verdict, weigh_all
-    from chargen.labels import examples, read_labelled
-    from chargen.settings import Settings
-
-    check("--examples", most, 1, math.inf)
-    with progress_bar(f"reading {source}", quiet) as progress:
-        labelled = read_labelled(
-            source,
-            Settings.valid_fraction,
-            encoding=encoding,
-            as_bytes=as_bytes,
-            progress=progress,
-            skipped=lambda one: say(f"skipped {one}: not text", quiet),
-        )
-    if set(labelled.names) != set(told.names):
-        raise CorpusError(
-            f"{source} has other labels than the model: {', '.join(labelled.names[:8])}",
-            f"Use the model's: {', '.join(told.names[:8])}",
-        )
-    if labelled.valid is None:
-        raise CorpusError(f"{source} has too few examples to hold any out", "Give more")
-    held_out = [
-        (text[:MOST_CHARACTERS], told.names.index(labelled.names[label]))
-        for text, label in examples(labelled.valid, most)
-    ]
-    learned = [
-        (text, told.names.index(labelled.names[label]))
-        for text, label in examples(labelled.train, sys.maxsize)
-    ]
-    truth = np.array([label for _, label in held_out])
-    ways: list[tuple[str, Judge]] = [(name, told), ("5-grams", Counting(told.names, learned))]
-    verdicts = []
-    for way, judging in ways:
-        with progress_bar(f"telling by {way}", quiet, in_bytes=False) as progress:
-            logs = weigh_all(judging, [text for text, _ in held_out], progress)
-        verdicts.append(verdict(way, logs, truth))
-    if as_json:
-        emit(
-            {
-                "examples": len(held_out),
-                "labels": list(told.names),
-                "ways": [one.json() for one in verdicts],
-                "model": name,
-            }
-        )
-        return
-    print(f"{len(held_out):,} held-out examples of {len(told.names)} labels")
-    table(
-        [
-            (
-                one.name,
-                f"{one.accuracy:.1%}",
-                f"{one.log_loss:.3f}",
-                f"{one.calibration_error:.1%}",
-                f"{one.sharpness:.2f}",
-            )
-            for one in verdicts
-        ],
-        ("by", "accuracy", "nats", "calibration error", "sharpness"),
-    )
-    print(f"\nwhat each was taken for by {name}")
-    table(
-        [
-            (label, *(f"{count:,}" for count in row), f"{row[at] / max(1, row.sum()):.0%}")
-            for at, (label, row) in enumerate(zip(told.names, verdicts[0].confusion, strict=True))
-        ],
-        ("label", *told.names, "right"),
-    )
+    tables.labels([(source, row) for (source, _), row in zip(found, ranked, strict=True)])
 
 
 # compare
@@ -764,6 +629,7 @@ def compare(
     debug: DebugOption = False,
 ) -> None:
     """Show what each model remembers: bits by length of context, and how far a gradient reaches."""
+    from chargen import tables
     from chargen.model import load
 
     quiet = quiet or as_json
@@ -789,23 +655,7 @@ def compare(
         ]
         emit({"text": text, "places": places, "models": rows})
         return
-    given = measured[0].contexts
-    print(f"bits per character after so many characters of context, at {places:,} places")
-    table(
-        [
-            (f"{k:,}", *(f"{memory.bpc[at]:.3f} ± {memory.error[at]:.3f}" for memory in measured))
-            for at, k in enumerate(given)
-        ],
-        ("context", *names),
-    )
-    print("\nlength of the gradient that reaches so many characters back")
-    table(
-        [
-            (f"{k:,}", *(f"{memory.gradient[at]:.2e}" for memory in measured))
-            for at, k in enumerate((0, *given[:-1]))
-        ],
-        ("back", *names),
-    )
+    tables.memories(names, [memory.json() for memory in measured], places)
 
 
 # runs, info
@@ -821,7 +671,7 @@ def runs(
     """List what has been trained here, newest first."""
     import datetime
 
-    from chargen import checkpoint
+    from chargen import checkpoint, tables
     from chargen import runs as folder
 
     starter = folder.Run(folder.STARTER)
@@ -833,45 +683,11 @@ def runs(
             say(f"{run.name}: {error}", quiet)
             continue
         when = datetime.datetime.fromtimestamp(run.touched()).isoformat(" ", "minutes")
-        rows.append(_summary(run.name, saved) | {"path": str(run.model), "when": when})
+        rows.append(tables.summary(run.name, saved) | {"path": str(run.model), "when": when})
     if as_json:
         emit(rows)
         return
-    # A pseudo-perplexity is no perplexity, and not compared with one.
-    head = ("run", "network", "corpus", "perplexity", "bpc", "trained", "when")
-    lines = [
-        (
-            row["model"],
-            row["network"],
-            row["corpus"],
-            _figure(row["perplexity"], ".3f"),
-            _figure(row["bpc"], ".3f"),
-            _figure(row["seconds"], ".0f", "s"),
-            row["when"],
-        )
-        for row in rows
-    ]
-    table(lines, head, left=(0, 1, 2))
-
-
-def _summary(name: str, saved: Any) -> dict[str, Any]:
-    figures = saved.figures
-    names = saved.corpus_names or ["—"]
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return {
-        "model": name,
-        "network": str(saved.architecture),
-        "parameters": saved.parameters,
-        "corpus": f"{names[0]}{more}",
-        "perplexity": figures.get("perplexity"),
-        "bpc": figures.get("bpc"),
-        "seconds": figures.get("seconds"),
-        "step": figures.get("step"),
-    }
-
-
-def _figure(value: Any, form: str, unit: str = "") -> str:
-    return f"{value:{form}}{unit}" if isinstance(value, int | float) else "—"
+    tables.runs(rows)
 
 
 @app.command(epilog="Example: chargen info shakespeare")
@@ -887,6 +703,7 @@ def info(
     """Tell all about one model: network, corpus, settings, figures, and how it learned."""
     from dataclasses import asdict
 
+    from chargen import tables
     from chargen.model import load
 
     loaded = load(model, out)
@@ -904,6 +721,7 @@ def info(
             "characters": vocabulary.characters,
         },
         "corpus": saved.corpus,
+        "labels": list(saved.labels),
         "settings": saved.settings,
         "figures": saved.figures,
         "history": saved.history,
@@ -911,43 +729,7 @@ def info(
     if as_json:
         emit(about)
         return
-    corpus = saved.corpus
-    names = ", ".join(saved.corpus_names)
-    shown = "all bytes" if vocabulary.as_bytes else vocabulary.characters.replace("\n", "⏎")
-    rows = [
-        ("model", f"{loaded.name} ({loaded.path})"),
-        ("network", f"{saved.architecture}, {saved.parameters:,} parameters"),
-        ("vocabulary", f"{len(vocabulary)}: {shown}"),
-        ("corpus", f"{names}, {_figure(corpus.get('characters'), ',')} characters"),
-        ("sha256", str(corpus.get("sha256", "—"))),
-        ("settings", ", ".join(f"{k} {v}" for k, v in saved.settings.items() if v is not None)),
-        *(
-            (
-                key.replace("pseudo_", "pseudo-").replace("_", " "),
-                _figure(value, ".4f" if isinstance(value, float) else ","),
-            )
-            for key, value in saved.figures.items()
-        ),
-    ]
-    table(rows, left=(0, 1))
-    _print_curve(saved.history)
-
-
-def _print_curve(history: list[dict[str, Any]]) -> None:
-    from chargen.curve import curve
-    from chargen.display import measure, title
-
-    kind = (measure(history[-1]) if history else None) or ""
-    nats = f"{kind}nats_per_char"
-    points = [
-        (record["seconds"], record[nats])
-        for record in history
-        if all(isinstance(record.get(key), int | float) for key in (nats, "seconds"))
-        and math.isfinite(record[nats] + record["seconds"])
-    ]
-    if len(points) > 1:
-        print(f"\nheld-out {title(kind, 'nats')} per character over the time trained")
-        print("\n".join(curve(points, 72, 10)))
+    tables.model(loaded.name, str(loaded.path), saved)
 
 
 # corpus
@@ -1005,18 +787,14 @@ def corpus_stats(
     debug: DebugOption = False,
 ) -> None:
     """Show what a text looks like to the trainer."""
+    from chargen import tables
+
     opened = _open(text, encoding, as_bytes, quiet or as_json)
     about = opened.statistics()
     if as_json:
         emit(about | {"counts": {chr(point): count for point, count in opened.ranking()}})
         return
-    order = "".join(chr(point) for point, _ in opened.ranking()).replace("\n", "⏎")
-    rows = [
-        (key.replace("_", " "), _figure(value, ".4f" if isinstance(value, float) else ","))
-        for key, value in about.items()
-        if key != "sha256"
-    ]
-    table([*rows, ("sha256", about["sha256"]), ("by frequency", order)], left=(0, 1))
+    tables.statistics(about, "".join(chr(point) for point, _ in opened.ranking()))
 
 
 # The way in.

@@ -7,14 +7,18 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import chargen
-from chargen import runs
+from chargen import checkpoint, runs
+from chargen.architecture import Architecture
+from chargen.checkpoint import Checkpoint
 from chargen.model import load
-from tests.conftest import STORY, Chargen
+from chargen.vocabulary import Vocabulary
+from tests.conftest import STORY, Chargen, random_weights
 
 
 def test_public_names_are_listed_and_there() -> None:
@@ -45,7 +49,7 @@ def test_importing_brings_no_torch(statement: str, environment: dict[str, str]) 
 def test_sampling_and_scoring_import_no_torch(
     chargen: Chargen, model_file: Path, story: Path
 ) -> None:
-    """With PyTorch made impossible to import, a model still writes and scores."""
+    """With PyTorch made impossible to import, models still write, score, restore and classify."""
     blocked = story.parent / "blocked"
     blocked.mkdir()
     (blocked / "torch.py").write_text("raise SystemExit('torch was imported')")
@@ -53,6 +57,23 @@ def test_sampling_and_scoring_import_no_torch(
     extra = {"PYTHONPATH": f"{blocked}{';' if sys.platform == 'win32' else ':'}{here}"}
     assert chargen("sample", "--length", "5", extra=extra).returncode == 0
     assert chargen("perplexity", story, extra=extra).returncode == 0
+    both = Architecture("lstm", 1, 12, 5, bidirectional=True)
+    for name, architecture, labels in (
+        ("gaps", both, ()),
+        ("kinds", replace(both, labels=2), ("this", "that")),
+    ):
+        path = story.parent / f"{name}.safetensors"
+        vocabulary = Vocabulary("".join(sorted(set(STORY))), escape=0.01)
+        weights = random_weights(architecture, len(vocabulary))
+        checkpoint.write(path, Checkpoint(architecture, vocabulary, weights, labels=labels))
+    for command_line in (
+        ["restore", "the [...] sand", "-m", "gaps.safetensors"],
+        ["restore", "the [5] sand", "-m", "tiny"],
+        ["classify", "story.txt", "-m", "kinds.safetensors"],
+        ["classify", "story.txt", "-m", "tiny", "-m", "starter"],
+    ):
+        result = chargen(*command_line, extra=extra)
+        assert result.returncode == 0, result.stderr.decode()
     assert b"torch was imported" in chargen("train", story, extra=extra).stderr
 
 

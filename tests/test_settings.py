@@ -35,10 +35,13 @@ def test_there_is_one_budget() -> None:
         Settings(minutes=1, steps=2)
 
 
-@given(st.integers(1, 10**12))
-def test_every_text_gets_sizes_that_work(characters: int) -> None:
+KINDS = [Settings(), Settings(arch="transformer"), Settings(bidirectional=True)]
+
+
+@given(st.integers(1, 10**12), st.sampled_from(KINDS))
+def test_every_text_gets_sizes_that_work(characters: int, settings: Settings) -> None:
     """Whatever the length of the text, every choice is made and a lane holds a window."""
-    chosen = choose(Settings(), characters)
+    chosen = choose(settings, characters)
     assert chosen.architecture().hidden == chosen.hidden
     assert chosen.minutes == 2
     assert chosen.batch is not None
