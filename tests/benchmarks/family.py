@@ -1,0 +1,70 @@
+"""Which network for what: every kind trained on one text for the same time, and put to its jobs.
+
+    python -m tests.benchmarks.family TEXT MINUTES FOLDER
+
+writes the runs, the held-out tenth of the text, ``memory.svg`` and ``family.jsonl`` to FOLDER, and
+prints what each kind reached: perplexity, what it remembers, and how well gaps are filled by the
+network that sees both sides and by the best of those that read from left to right.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from chargen import catalog, comparing, train
+from chargen.corpus import open_text, read_all
+from chargen.model import Model, load
+
+WRITERS = ("elman", "gru", "lstm", "transformer")
+GAPS = 300
+
+
+def main(text: str, minutes: float, folder: Path) -> None:
+    """Train, measure, print; what has been trained already is not trained again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = open_text([catalog.resolve(text)])
+    held_out = folder / "held_out.txt"
+    held_out.write_bytes(
+        read_all(opened.blocks(int(opened.characters * 0.9), opened.characters)).encode()
+    )
+    models = {name: trained(text, minutes, folder, name) for name in (*WRITERS, "bidirectional")}
+    for name in WRITERS:
+        record(
+            folder, {"job": "perplexity", "model": name} | models[name].perplexity(held_out).json()
+        )
+    span = open_text([held_out]).span()
+    stretches = comparing.places(span, 512)
+    memories = [(name, comparing.remember(models[name].checkpoint, stretches)) for name in WRITERS]
+    for name, memory in memories:
+        record(folder, {"job": "compare", "model": name} | memory.json())
+    comparing.plot(folder / "memory.svg", memories)
+    for name in ("bidirectional", "lstm"):
+        for unknown in (False, True):
+            for quality in models[name].judge(span, gaps=GAPS, unknown=unknown):
+                job = "restore, length unknown" if unknown else "restore"
+                record(folder, {"job": job, "model": name} | quality.json())
+
+
+def trained(text: str, minutes: float, folder: Path, name: str) -> Model:
+    """Return a model of the kind, trained with chargen's defaults."""
+    if not (folder / name / "best.safetensors").exists():
+        kind: dict[str, Any] = {"arch": name}
+        if name == "bidirectional":
+            kind = {"bidirectional": True}
+        train(text, out=folder, name=name, minutes=minutes, **kind)
+    return load(name, folder)
+
+
+def record(folder: Path, row: dict[str, Any]) -> None:
+    """Print a figure and add it to the file of results."""
+    line = json.dumps(row)
+    print(line, flush=True)
+    with (folder / "family.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]))
