@@ -117,33 +117,40 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         CheckpointError: the file cannot be written; the old one is untouched.
     """
-    # A fixed name beside the target: what a kill leaves here, the next write takes over.
-    temporary = path.with_name(path.name + TEMPORARY)
+    half = temporary(path)
     try:
-        with temporary.open("wb") as file:
+        with half.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        _replace(temporary, path)
+        _replace(half, path)
         _sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        half.unlink(missing_ok=True)
         reason = (error.strerror or str(error)).lower()
         raise CheckpointError(
             f"{path} cannot be written: {reason}", "Free some space or choose another --out"
         ) from error
 
 
-def _replace(temporary: Path, path: Path) -> None:
+def temporary(path: Path) -> Path:
+    """Return where a file is written before it takes its place.
+
+    A fixed name beside the target: what a kill leaves here, the next write takes over.
+    """
+    return path.with_name(path.name + TEMPORARY)
+
+
+def _replace(half: Path, path: Path) -> None:
     """Rename; Windows refuses for as long as another process reads the old file."""
     for _ in range(WINDOWS_TRIES if os.name == "nt" else 0):
         try:
-            temporary.replace(path)
+            half.replace(path)
         except PermissionError:
             time.sleep(WINDOWS_PAUSE)
         else:
             return
-    temporary.replace(path)
+    half.replace(path)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from chargen import catalog, checkpoint, runs
 from chargen.checkpoint import Checkpoint
 from chargen.corpus import Span, Text, open_text
 from chargen.errors import CorpusError, RunError, UsageError
-from chargen.labels import read_labelled
+from chargen.labels import Labelled, read_labelled
 from chargen.settings import DEFAULT_OUT, Settings, choose
 from chargen.vocabulary import Vocabulary
 
@@ -91,39 +91,7 @@ def launch(
     if request.as_bytes and not as_bytes:
         raise RunError("--bytes does not fit a model of characters", "Leave the option out")
 
-    def skipped(name: str) -> None:
-        note(f"skipped {name}: not text")
-
-    def opened(source: str) -> Text:
-        return open_text(
-            [catalog.resolve(source)],
-            encoding=request.encoding,
-            as_bytes=as_bytes,
-            progress=progress,
-            skipped=skipped,
-        )
-
-    labelled = None
-    if request.labels is not None:
-        labelled = read_labelled(
-            request.labels,
-            settings.valid_fraction,
-            encoding=request.encoding,
-            as_bytes=as_bytes,
-            progress=progress,
-            skipped=skipped,
-        )
-        text, apart = labelled.train, labelled.valid
-
-    else:
-        text = open_text(
-            [catalog.resolve(source) for source in request.sources or [catalog.DEFAULT]],
-            encoding=request.encoding,
-            as_bytes=as_bytes,
-            progress=progress,
-            skipped=skipped,
-        )
-        apart = opened(request.valid) if request.valid else None
+    text, apart, labelled = _texts(request, settings, as_bytes, note, progress)
     names = labelled.names if labelled else ()
     if saved is not None and saved.labels != names:
         raise RunError(
@@ -175,6 +143,42 @@ def launch(
     elif saved is not None:
         trainer.network.assign(_extended(saved, vocabulary, trainer.network.arrays()))
     return trainer
+
+
+def _texts(
+    request: Request,
+    settings: Settings,
+    as_bytes: bool,
+    note: Callable[[str], None],
+    progress: Callable[[int, int], None] | None,
+) -> tuple[Text, Text | None, Labelled | None]:
+    """Return the text to train on, what is held out apart from it, and both as labelled texts."""
+
+    def skipped(name: str) -> None:
+        note(f"skipped {name}: not text")
+
+    if request.labels is not None:
+        labelled = read_labelled(
+            request.labels,
+            settings.valid_fraction,
+            encoding=request.encoding,
+            as_bytes=as_bytes,
+            progress=progress,
+            skipped=skipped,
+        )
+        return labelled.train, labelled.valid, labelled
+
+    def opened(sources: Sequence[str]) -> Text:
+        return open_text(
+            [catalog.resolve(source) for source in sources],
+            encoding=request.encoding,
+            as_bytes=as_bytes,
+            progress=progress,
+            skipped=skipped,
+        )
+
+    text = opened(request.sources or [catalog.DEFAULT])
+    return text, opened([request.valid]) if request.valid else None, None
 
 
 def split(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ from typing import Any
 from chargen import checkpoint
 from chargen.errors import CheckpointError, RunError, UsageError
 from chargen.settings import DEFAULT_OUT, OUT_VARIABLE
+
+try:
+    import fcntl
+except ImportError:  # Windows, where runs are not guarded against a second trainer.
+    fcntl = None  # type: ignore[assignment]
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 LONGEST_NAME = 40
@@ -61,6 +67,17 @@ class Run:
         """When the run last wrote a model, in seconds since the epoch; 0 if never."""
         return max((p.stat().st_mtime for p in (self.best, self.last) if p.exists()), default=0.0)
 
+    def claim(self) -> Claim:
+        """Hold the run against other trainers, and clear away what a killed one left half written.
+
+        Raises:
+            RunError: another process is training it.
+        """
+        claim = Claim(self)
+        for path in (self.best, self.last, self.metrics):
+            checkpoint.temporary(path).unlink(missing_ok=True)
+        return claim
+
     def record(self, entry: dict[str, Any]) -> None:
         """Append one line to the history.
 
@@ -84,6 +101,36 @@ class Run:
             return
         kept = [line for line in self.metrics.read_bytes().splitlines() if _step(line) <= step]
         checkpoint.write_whole(self.metrics, b"".join(line + b"\n" for line in kept))
+
+
+class Claim:
+    """A lock on a run's folder, which the system lets go when its process ends, however it ends.
+
+    Raises:
+        RunError: another process holds it.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._let_go: Callable[[], object] = int
+        if fcntl is None:
+            return
+        descriptor = os.open(run.folder, os.O_RDONLY)
+        self._let_go = weakref.finalize(self, os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            raise RunError(
+                f"the run {run.name} is being trained by another process",
+                "Wait until it ends, or start a run of another --name",
+            ) from None
+        except OSError:
+            # A file system without locks, as some of those over a network: there is no guard.
+            self.release()
+
+    def release(self) -> None:
+        """Let go; a second time does nothing."""
+        self._let_go()
 
 
 def _step(line: bytes) -> float:

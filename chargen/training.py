@@ -94,6 +94,10 @@ class Trainer:
         corpus: what the checkpoint says of the text.
         run: where to save; None saves nothing.
         labels: the names of a labelled text's labels.
+
+    Raises:
+        RunError: another process trains the same run.
+        TrainingError: the device asked for is not there.
     """
 
     def __init__(
@@ -115,6 +119,7 @@ class Trainer:
         self.settings = settings
         self.corpus = corpus
         self.run = run
+        self.claim = run.claim() if run is not None else None
         self.labels = labels
         self.batch, self.bptt, self.lr = settings.batch, settings.bptt, settings.lr
         self.device = pick_device(settings.device)
@@ -258,6 +263,13 @@ class Trainer:
 
     def __iter__(self) -> Iterator[Report]:
         """Train to the end of the budget, yielding reports; the last is ``done``."""
+        try:
+            yield from self._train()
+        finally:
+            if self.claim is not None:
+                self.claim.release()
+
+    def _train(self) -> Iterator[Report]:
         good = self.save("last")
         yield self._start()
         saved = self.counters.seconds

@@ -27,6 +27,8 @@ STORY = (
 settings.register_profile("chargen", deadline=None)
 settings.load_profile("chargen")
 
+posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and locks")
+
 Chargen = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 

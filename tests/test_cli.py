@@ -15,10 +15,17 @@ from pathlib import Path
 import pytest
 
 from chargen import checkpoint
-from tests.conftest import STORY, Chargen, command, one_line_error, tiny_checkpoint, write
+from tests.conftest import (
+    STORY,
+    Chargen,
+    command,
+    one_line_error,
+    posix_only,
+    tiny_checkpoint,
+    write,
+)
 
 QUICK = ["--steps", "12", "--hidden", "16", "--evaluations", "2", "--precision", "fp32"]
-posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 
 
 @pytest.mark.parametrize(
@@ -243,6 +250,26 @@ def test_a_killed_run_resumes_to_the_same_weights(
     assert steps == sorted(steps)
     left = {path.name for path in (folder / "killed").iterdir()}
     assert left == {"best.safetensors", "last.safetensors", "metrics.jsonl"}
+
+
+@posix_only
+def test_a_run_has_one_trainer(environment: dict[str, str], chargen: Chargen, story: Path) -> None:
+    """A second trainer of the same run is refused, until the first is gone, by whatever means."""
+    process = subprocess.Popen(
+        command(["train", str(story), *QUICK, "--steps", "1000000", "--name", "one", "--json"]),
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=story.parent,
+    )
+    assert process.stdout is not None
+    for _ in range(2):
+        process.stdout.readline()
+    again = ["train", story, "--resume", "--name", "one", "--steps", "2000000"]
+    assert "the run one is being trained by another process" in one_line_error(chargen(*again))
+    process.kill()
+    process.communicate()
+    again[-1] = "1"
+    assert chargen(*again).returncode == 0
 
 
 @posix_only

@@ -10,7 +10,7 @@ import pytest
 from chargen import checkpoint, runs
 from chargen.errors import CheckpointError, RunError, UsageError
 from chargen.runs import Run
-from tests.conftest import tiny_checkpoint
+from tests.conftest import posix_only, tiny_checkpoint
 
 
 def made(out: Path, name: str, when: float, last: bool = False) -> Run:
@@ -118,3 +118,26 @@ def test_history_is_rewound_to_a_step(tmp_path: Path) -> None:
         file.write('{"step": 1, "hal')
     run.rewind(2)
     assert run.metrics.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+@posix_only
+def test_one_trainer_at_a_time(tmp_path: Path) -> None:
+    """A run that is held is refused, until its holder lets go or is gone."""
+    run = made(tmp_path, "mine", 1000)
+    first = run.claim()
+    with pytest.raises(RunError, match="the run mine is being trained by another process"):
+        run.claim()
+    first.release()
+    first.release()
+    second = run.claim()
+    del second
+    run.claim().release()
+
+
+def test_what_a_kill_left_half_written_is_cleared_away(tmp_path: Path) -> None:
+    """Only our own temporary files go; what else lies in the folder stays."""
+    run = made(tmp_path, "mine", 1000)
+    for name in ("best.safetensors.tmp", "last.safetensors.tmp", "notes.tmp"):
+        (run.folder / name).write_text("half")
+    run.claim().release()
+    assert {path.name for path in run.folder.iterdir()} == {"best.safetensors", "notes.tmp"}
