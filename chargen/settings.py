@@ -55,15 +55,21 @@ RECURRENT = Defaults(
     pace=60_000,
     slowdown=1.5,
 )
-BIDIRECTIONAL = replace(RECURRENT, bptt=128, pace=25_000)
+BIDIRECTIONAL = replace(
+    RECURRENT,
+    bptt=128,
+    width_by_seen=((10_000_000, 384), (40_000_000, 512), (math.inf, 768)),
+    pace_width=384,
+    pace=30_000,
+)
 TRANSFORMER = Defaults(
     layers=4,
-    batch=16,
-    bptt=128,
-    lr=0.003,
-    width_by_seen=((math.inf, 256),),
-    width_by_length=((20_000, 128), (math.inf, 256)),
-    pace_width=256,
+    batch=32,
+    bptt=64,
+    lr=0.004,
+    width_by_seen=((20_000_000, 128), (math.inf, 256)),
+    width_by_length=((math.inf, 256),),
+    pace_width=128,
     pace=30_000,
     slowdown=1.5,
 )

@@ -1,0 +1,247 @@
+"""Training is killed, starved and locked out at random moments; nothing is ever lost.
+
+A few rounds by default; for more, and what came of them:
+
+    CHARGEN_ROUNDS=500 python -m pytest -s tests/torture/test_crash.py
+
+Trainers are forks of this process, so that PyTorch is imported once and a round takes a second.
+Their writes are slowed down, so that many kills fall inside one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chargen import checkpoint
+from chargen.errors import ChargenError
+from chargen.launch import Request, launch
+from chargen.runs import Run
+from tests.conftest import STORY, posix_only, write
+
+pytestmark = posix_only
+
+ROUNDS = int(os.environ.get("CHARGEN_ROUNDS", "6"))
+STEPS, EVERY = 60, 3
+SETTINGS = {
+    "hidden": 12, "embed": 6, "layers": 1, "batch": 4, "bptt": 16, "steps": STEPS, "dropout": 0.2,
+    "precision": "fp32", "evaluations": STEPS // EVERY, "device": "cpu",
+}  # fmt: skip
+WRITE_SECONDS = 0.01
+LONGEST = 0.6
+"""Seconds after its first step at which a trainer is killed at the latest; a run takes longer."""
+
+EARLY = 0.2
+"""Share of the trainers that are killed before their first step."""
+
+FAILED = 7
+
+
+def train(story: Path, out: Path, name: str, resume: bool, told: int | None = None) -> None:
+    """Train to the end; write each step's number to the descriptor ``told``."""
+    request = Request([str(story)], SETTINGS if not resume else {}, out, name, resume=resume)
+    for report in launch(request):
+        if told is not None and report.event == "step":
+            os.write(told, report.data["step"].to_bytes(4, "little"))
+
+
+def forked(work: Callable[[], None]) -> int:
+    """Do some work in a fork of this process, and return its id."""
+    sys.stdout.flush()
+    process = os.fork()
+    if process:
+        return process
+    code = FAILED
+    try:
+        import torch
+
+        torch.set_num_threads(1)
+        work()
+        code = 0
+    except ChargenError as error:
+        os.write(2, f"{error}\n".encode())
+        code = error.exit_code
+    finally:
+        os._exit(code)
+
+
+def slowly() -> None:
+    """Make every write to the disk take its time."""
+    at_once = os.fsync
+
+    def fsync(descriptor: Any) -> None:
+        at_once(descriptor)
+        time.sleep(WRITE_SECONDS)
+
+    os.fsync = fsync
+
+
+def ended(process: int) -> int:
+    """Wait for a process; return its exit code, or minus the signal that ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Run:
+    """A run that was left alone."""
+    story = write(tmp_path / "story.txt", STORY)
+    assert ended(forked(lambda: train(story, tmp_path, "whole", resume=False))) == 0
+    return Run(tmp_path / "whole")
+
+
+def same(one: Run, other: Run) -> bool:
+    """Return whether two runs ended with the same bits: weights, optimizer, states, best model."""
+    for mine, theirs in ((one.last, other.last), (one.best, other.best)):
+        ours, yours = (checkpoint.read(path, resume=True) for path in (mine, theirs))
+        for a, b in ((ours.weights, yours.weights), (ours.tensors, yours.tensors)):
+            if a.keys() != b.keys() or not all(np.array_equal(a[k], b[k]) for k in a):
+                return False
+    return True
+
+
+def sound(run: Run, reached: int) -> None:
+    """Check what a fault left behind: whole files only, and at most one interval lost."""
+    for path in (run.best, run.last):
+        if path.exists():
+            checkpoint.read(path, resume=True)
+    if reached > EVERY:
+        saved = checkpoint.read(run.last, resume=True).training["step"]
+        assert saved >= reached - EVERY
+
+
+def test_killed_again_and_again(whole: Run, tmp_path: Path) -> None:
+    """Wherever SIGKILL falls: a checkpoint loads, an interval is lost at most, the end is alike."""
+    moments = random.Random()
+    story = tmp_path / "story.txt"
+    kills = inside = runs = reached = 0
+    run = Run(tmp_path / "killed-0")
+    while kills < ROUNDS or runs == 0:
+        told, tell = os.pipe()
+
+        def work(tell: int = tell, resume: bool = run.last.exists(), name: str = run.name) -> None:
+            slowly()
+            train(story, tmp_path, name, resume, tell)
+
+        if not run.last.exists():
+            # Killed before anything was saved: the folder is a new run's.
+            for left in run.folder.glob("*") if run.folder.exists() else ():
+                left.unlink()
+        process = forked(work)
+        os.close(tell)
+        with os.fdopen(told, "rb", buffering=0) as pipe:
+            first = b"" if moments.random() < EARLY else pipe.read(4)
+            time.sleep(moments.uniform(0, LONGEST))
+            os.kill(process, signal.SIGKILL)
+            code = ended(process)
+            told_all = first + pipe.readall()
+        numbers = np.frombuffer(told_all, dtype="<u4").tolist()
+        reached = max([reached, *numbers])
+        sound(run, reached)
+        if code != 0:
+            kills += 1
+            inside += run.folder.exists() and any(run.folder.glob("*.tmp"))
+            continue
+        assert same(run, whole)
+        assert {path.name for path in run.folder.iterdir()} == {
+            "best.safetensors", "last.safetensors", "metrics.jsonl",
+        }  # fmt: skip
+        runs += 1
+        run, reached = Run(tmp_path / f"killed-{runs}"), 0
+    print(f"{kills} kills, {inside} inside a write, {runs} runs ended, all alike, nothing lost")
+
+
+def test_a_full_disk(whole: Run, tmp_path: Path) -> None:
+    """When a checkpoint no longer fits, training says so, the old one is whole, and resumes."""
+    story = tmp_path / "story.txt"
+    run = Run(tmp_path / "full")
+
+    def work() -> None:
+        signal.signal(
+            signal.SIGALRM, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, (99, 99))
+        )
+        signal.setitimer(signal.ITIMER_REAL, 0.4)
+        slowly()
+        train(story, tmp_path, run.name, resume=False)
+
+    assert ended(forked(work)) == 1
+    sound(run, 0)
+    assert not list(run.folder.glob("*.tmp"))
+    assert ended(forked(lambda: train(story, tmp_path, run.name, resume=True))) == 0
+    assert same(run, whole)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs another user's rights")
+def test_a_folder_that_becomes_read_only(whole: Run, tmp_path: Path) -> None:
+    """When the folder can no longer be written, training says so, and resumes once it can."""
+    story = tmp_path / "story.txt"
+    out = tmp_path / "theirs"
+    out.mkdir()
+    nobody = 65534
+    os.chown(out, nobody, nobody)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == 0 and str(folder).startswith("/tmp/"):
+            folder.chmod(folder.stat().st_mode | 0o755)
+    run = Run(out / "locked")
+
+    def work(resume: bool = False) -> None:
+        os.setuid(nobody)
+        slowly()
+        train(story, out, run.name, resume)
+
+    process = forked(work)
+    time.sleep(0.6)
+    run.folder.chmod(0o555)
+    assert ended(process) == 1
+    run.folder.chmod(0o755)
+    sound(run, 0)
+    assert ended(forked(lambda: work(resume=True))) == 0
+    assert same(run, whole)
+
+
+def test_a_clock_that_steps_back(whole: Run, tmp_path: Path) -> None:
+    """Neither the steps nor the saved state depend on the time of day."""
+    story = tmp_path / "story.txt"
+    run = Run(tmp_path / "clock")
+
+    def work(resume: bool = False) -> None:
+        now = iter(range(10**9, 0, -3600))
+        time.time = lambda: float(next(now))
+        train(story, tmp_path, run.name, resume)
+
+    process = forked(work)
+    time.sleep(0.3)
+    os.kill(process, signal.SIGKILL)
+    ended(process)
+    for path in run.folder.iterdir():
+        os.utime(path, (0, 0))
+    assert ended(forked(lambda: work(resume=run.last.exists()))) == 0
+    assert same(run, whole)
+
+
+def test_two_trainers_of_one_run(whole: Run, tmp_path: Path) -> None:
+    """The second is refused for as long as the first lives, killed or not, and no longer."""
+    story = tmp_path / "story.txt"
+    run = Run(tmp_path / "shared")
+
+    def work() -> None:
+        slowly()
+        train(story, tmp_path, run.name, resume=False)
+
+    process = forked(work)
+    while not run.last.exists():
+        time.sleep(0.01)
+    assert ended(forked(lambda: train(story, tmp_path, run.name, resume=True))) == 1
+    os.kill(process, signal.SIGKILL)
+    assert ended(process) == -signal.SIGKILL
+    assert ended(forked(lambda: train(story, tmp_path, run.name, resume=True))) == 0
+    assert same(run, whole)
