@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 LONGEST = 1024
-BATCH = 64
+BATCH = 16
 
 
 @dataclass(frozen=True)

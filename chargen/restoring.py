@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int32]
     Doubles = NDArray[np.float64]
 
-MARK = re.compile(r"\\\[|\[(\.\.\.|…|\?|\d+)\]")
+MARK = re.compile(r"\\\[|\[(\.\.\.|…|\?|\d{1,9})\]")
 """A gap: [...] of unknown length, [?] one character, [5] five; \\[ is a bracket of the text."""
 
 BEAM = 20
@@ -66,7 +66,8 @@ def parse(text: str) -> list[str | Gap]:
     Gaps side by side are one.
 
     Raises:
-        UsageError: no gap is marked, or one is longer than a model can hold.
+        UsageError: no gap is marked, one is longer than a model can hold, or the last is of unknown
+            length with nothing behind it.
 
     Examples:
         >>> parse("To be, or [...] to be[?]")
@@ -102,6 +103,11 @@ def parse(text: str) -> list[str | Gap]:
     if not any(isinstance(piece, Gap) for piece in pieces):
         raise UsageError(
             "no gap is marked in the text", "Write [...] where it is, or [?], or [5] for five"
+        )
+    if pieces[-1] == Gap(None):
+        raise UsageError(
+            "nothing stands to the right of the last gap to tell how long it is",
+            "Say how many characters are missing, as [20], or continue it: chargen sample --prime",
         )
     return pieces
 

@@ -169,12 +169,12 @@ def test_fillings_of_unknown_length(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_several_gaps_are_filled_together(bidirectional: bool) -> None:
     """Every gap gets as many characters as were marked, and the rest stays as it is."""
     architecture = Architecture("gru", 1, 6, 5, bidirectional=bidirectional)
-    ways = restore(reader_of(architecture), VOCABULARY, parse("ab[2]cd[?]a[...]"), count=5, beam=8)
+    ways = restore(reader_of(architecture), VOCABULARY, parse("ab[2]cd[?]a[...]b"), count=5, beam=8)
     assert len(ways) == 5
     for way in ways:
         first, second, third = way.fills
         assert (len(first), len(second)) == (2, 1)
-        assert way.text == f"ab{first}cd{second}a{third}"
+        assert way.text == f"ab{first}cd{second}a{third}b"
         assert 0 <= way.probability <= 1
     assert len({way.fills for way in ways}) == 5
 
@@ -188,16 +188,18 @@ def test_strange_characters_stay_as_they_are() -> None:
 
 def test_marks() -> None:
     """The marks of a gap, next to one another, at the ends, and a bracket that is none."""
-    assert parse("[...]a[…]") == [Gap(None), "a", Gap(None)]
+    assert parse("[...]a[…]b") == [Gap(None), "a", Gap(None), "b"]
     assert parse("[?][?]b[12]") == [Gap(2), "b", Gap(12)]
-    assert parse("[3][...]") == [Gap(None)]
+    assert parse("[3][...]a") == [Gap(None), "a"]
     assert parse(r"\[5] is [5]") == ["[5] is ", Gap(5)]
     assert parse("[sic] [?]") == ["[sic] ", Gap(1)]
 
 
-@pytest.mark.parametrize("text", ["nothing missing", "[0]", f"[{LONGEST_GAP}][?]", "a[999999999]b"])
+@pytest.mark.parametrize(
+    "text", ["nothing missing", "[0]", f"[{LONGEST_GAP}][?]", "a[999999999]b", "to be[...]"]
+)
 def test_what_is_no_gap(text: str) -> None:
-    """No mark at all, nothing missing, and more than a model can hold are refused."""
+    """No mark, nothing missing, more than a model can hold, and an end that nobody can know."""
     with pytest.raises(UsageError):
         parse(text)
 

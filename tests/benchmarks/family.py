@@ -1,16 +1,18 @@
 """Which network for what: every kind trained on one text for the same time, and put to its jobs.
 
-    python -m tests.benchmarks.family TEXT MINUTES FOLDER
+    python -m tests.benchmarks.family TEXT MINUTES FOLDER [KIND...]
 
 writes the runs, the held-out tenth of the text, ``memory.svg`` and ``family.jsonl`` to FOLDER, and
-prints what each kind reached: perplexity, what it remembers, and how well gaps are filled by the
-network that sees both sides and by the best of those that read from left to right.
+prints what each kind, or each one named, reached: perplexity, what it remembers, and how well gaps
+are filled by the network that sees both sides and by the best of those that read from left to
+right.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ WRITERS = ("elman", "gru", "lstm", "transformer")
 GAPS = 300
 
 
-def main(text: str, minutes: float, folder: Path) -> None:
+def main(text: str, minutes: float, folder: Path, kinds: Sequence[str]) -> None:
     """Train, measure, print; what has been trained already is not trained again."""
     folder.mkdir(parents=True, exist_ok=True)
     opened = open_text([catalog.resolve(text)])
@@ -30,18 +32,19 @@ def main(text: str, minutes: float, folder: Path) -> None:
     held_out.write_bytes(
         read_all(opened.blocks(int(opened.characters * 0.9), opened.characters)).encode()
     )
-    models = {name: trained(text, minutes, folder, name) for name in (*WRITERS, "bidirectional")}
-    for name in WRITERS:
+    models = {name: trained(text, minutes, folder, name) for name in kinds}
+    writers = [name for name in kinds if name in WRITERS]
+    for name in writers:
         record(
             folder, {"job": "perplexity", "model": name} | models[name].perplexity(held_out).json()
         )
     span = open_text([held_out]).span()
     stretches = comparing.places(span, 512)
-    memories = [(name, comparing.remember(models[name].checkpoint, stretches)) for name in WRITERS]
+    memories = [(name, comparing.remember(models[name].checkpoint, stretches)) for name in writers]
     for name, memory in memories:
         record(folder, {"job": "compare", "model": name} | memory.json())
     comparing.plot(folder / "memory.svg", memories)
-    for name in ("bidirectional", "lstm"):
+    for name in [kind for kind in ("bidirectional", "lstm") if kind in kinds]:
         for unknown in (False, True):
             for quality in models[name].judge(span, gaps=GAPS, unknown=unknown):
                 job = "restore, length unknown" if unknown else "restore"
@@ -67,4 +70,5 @@ def record(folder: Path, row: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]))
+    named = sys.argv[4:] or (*WRITERS, "bidirectional")
+    main(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]), named)

@@ -15,6 +15,7 @@ import random
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import chargen.training  # noqa: F401 - imported once, for all forks
 from chargen import checkpoint
 from chargen.errors import ChargenError
 from chargen.launch import Request, launch
@@ -83,7 +85,16 @@ def slowly() -> None:
         at_once(descriptor)
         time.sleep(WRITE_SECONDS)
 
-    os.fsync = fsync
+    os.fsync = fsync  # type: ignore[assignment]
+
+
+def begun(work: Callable[[int], None]) -> tuple[int, int]:
+    """Fork a trainer, wait for its first step, and return its id and where it tells its steps."""
+    told, tell = os.pipe()
+    process = forked(lambda: work(tell))
+    os.close(tell)
+    assert os.read(told, 4), "the trainer ended before its first step"
+    return process, told
 
 
 def ended(process: int) -> int:
@@ -165,15 +176,17 @@ def test_a_full_disk(whole: Run, tmp_path: Path) -> None:
     story = tmp_path / "story.txt"
     run = Run(tmp_path / "full")
 
-    def work() -> None:
-        signal.signal(
-            signal.SIGALRM, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, (99, 99))
-        )
-        signal.setitimer(signal.ITIMER_REAL, 0.4)
+    def work(tell: int) -> None:
+        # No file may be longer than that, which is what a full disk looks like to a writer.
+        full = (999, 999)
+        signal.signal(signal.SIGUSR1, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, full))
         slowly()
-        train(story, tmp_path, run.name, resume=False)
+        train(story, tmp_path, run.name, resume=False, told=tell)
 
-    assert ended(forked(work)) == 1
+    process, told = begun(work)
+    os.kill(process, signal.SIGUSR1)
+    assert ended(process) == 1
+    os.close(told)
     sound(run, 0)
     assert not list(run.folder.glob("*.tmp"))
     assert ended(forked(lambda: train(story, tmp_path, run.name, resume=True))) == 0
@@ -183,29 +196,26 @@ def test_a_full_disk(whole: Run, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs another user's rights")
 def test_a_folder_that_becomes_read_only(whole: Run, tmp_path: Path) -> None:
     """When the folder can no longer be written, training says so, and resumes once it can."""
-    story = tmp_path / "story.txt"
-    out = tmp_path / "theirs"
-    out.mkdir()
     nobody = 65534
-    os.chown(out, nobody, nobody)
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == 0 and str(folder).startswith("/tmp/"):
-            folder.chmod(folder.stat().st_mode | 0o755)
-    run = Run(out / "locked")
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place)
+        story = write(out / "story.txt", STORY)
+        os.chown(out, nobody, nobody)
+        run = Run(out / "locked")
 
-    def work(resume: bool = False) -> None:
-        os.setuid(nobody)
-        slowly()
-        train(story, out, run.name, resume)
+        def work(tell: int | None, resume: bool = False) -> None:
+            os.setuid(nobody)
+            slowly()
+            train(story, out, run.name, resume, tell)
 
-    process = forked(work)
-    time.sleep(0.6)
-    run.folder.chmod(0o555)
-    assert ended(process) == 1
-    run.folder.chmod(0o755)
-    sound(run, 0)
-    assert ended(forked(lambda: work(resume=True))) == 0
-    assert same(run, whole)
+        process, told = begun(work)
+        run.folder.chmod(0o555)
+        assert ended(process) == 1
+        os.close(told)
+        run.folder.chmod(0o755)
+        sound(run, 0)
+        assert ended(forked(lambda: work(None, resume=True))) == 0
+        assert same(run, whole)
 
 
 def test_a_clock_that_steps_back(whole: Run, tmp_path: Path) -> None:
@@ -213,18 +223,18 @@ def test_a_clock_that_steps_back(whole: Run, tmp_path: Path) -> None:
     story = tmp_path / "story.txt"
     run = Run(tmp_path / "clock")
 
-    def work(resume: bool = False) -> None:
+    def work(tell: int | None, resume: bool = False) -> None:
         now = iter(range(10**9, 0, -3600))
         time.time = lambda: float(next(now))
-        train(story, tmp_path, run.name, resume)
+        train(story, tmp_path, run.name, resume, tell)
 
-    process = forked(work)
-    time.sleep(0.3)
+    process, told = begun(work)
     os.kill(process, signal.SIGKILL)
     ended(process)
+    os.close(told)
     for path in run.folder.iterdir():
         os.utime(path, (0, 0))
-    assert ended(forked(lambda: work(resume=run.last.exists()))) == 0
+    assert ended(forked(lambda: work(None, resume=True))) == 0
     assert same(run, whole)
 
 
