@@ -1,4 +1,4 @@
-"""Character-level text generation with recurrent networks.
+"""Character-level language models: networks that learn to write a text, character by character.
 
     >>> import chargen
     >>> model = chargen.load()

@@ -65,15 +65,12 @@ class Architecture:
     def __post_init__(self) -> None:
         if self.arch not in KINDS:
             raise UsageError(f"unknown --arch {self.arch!r}", f"Choose one of {', '.join(KINDS)}")
-        for name in ("layers", "hidden", "embed", "heads", "context"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not 1 <= value <= MOST:
-                raise UsageError(f"--{name} is {value}", f"Give a whole number from 1 to {MOST}")
-        for name in ("tied", "bidirectional"):
-            if not isinstance(getattr(self, name), bool):
-                raise UsageError(f"--{name} is {getattr(self, name)!r}", "It is yes or no")
-        if not isinstance(self.labels, int) or not 0 <= self.labels <= MOST:
-            raise UsageError(f"{self.labels} labels cannot be", f"Give {MOST} at most")
+        for name in ("layers", "hidden", "embed", "heads", "context", "labels"):
+            value, least = getattr(self, name), int(name != "labels")
+            if not isinstance(value, int) or not least <= value <= MOST:
+                raise UsageError(
+                    f"--{name} is {value}", f"Give a whole number from {least} to {MOST}"
+                )
         if self.embed != self.hidden and (self.tied or self.arch == "transformer"):
             why = "--tied" if self.tied else "a transformer"
             raise UsageError(

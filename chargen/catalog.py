@@ -96,7 +96,7 @@ def _load(path: Path) -> dict[str, Entry]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         loaded = {name: Entry(name, **table, folder=path.parent) for name, table in tables.items()}
-    except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CatalogError(f"the catalog {path} cannot be used: {error}", "Correct it") from error
     for name in loaded:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
@@ -189,7 +189,9 @@ def fetch(wanted: Entry, progress: Progress | None = None) -> Path:
             partial.unlink()
         else:
             partial.replace(target)
-    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+    except (
+        urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, zipfile.BadZipFile
+    ) as error:  # fmt: skip
         reason = getattr(error, "reason", error)
         raise CatalogError(
             f"{wanted.name} could not be fetched from {wanted.url}: {reason}",
@@ -204,8 +206,12 @@ def fetch(wanted: Entry, progress: Progress | None = None) -> Path:
 
 
 def _check_address(url: str) -> None:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        safe = parts.scheme == "https" or parts.hostname in LOOPBACK
+    except ValueError:
+        safe = False
+    if not safe:
         raise CatalogError(f"{url} is not an https address", "Correct the catalog")
 
 

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -32,6 +33,7 @@ from chargen.errors import ChargenError, CheckpointError
 from chargen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -40,6 +42,12 @@ FORMAT = "chargen"
 VERSION = 1
 TRAINING = "training."
 TEMPORARY = ".tmp"
+LARGEST = 2.0**20
+"""No weight is so large; with those that are not, no network's sums leave float32's range."""
+
+MOST = 1 << 64
+"""No whole number of a header is so large; Python's own have no end, and a float's range has."""
+
 WINDOWS_TRIES = 20
 WINDOWS_PAUSE = 0.1
 
@@ -210,7 +218,7 @@ def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoin
         settings=_object(path, header, "settings"),
         corpus=_object(path, header, "corpus"),
         figures=_object(path, header, "figures"),
-        history=[record for record in header.get("history", []) if isinstance(record, dict)],
+        history=_records(path, header, "history"),
         labels=_labels(path, header, architecture),
         training=_object(path, header, "training"),
         tensors=tensors,
@@ -234,7 +242,9 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
             "Install the chargen that wrote it",
         )
     try:
-        header = json.loads(metadata.get("chargen", ""))
+        header = json.loads(metadata.get("chargen", ""), parse_int=_whole)
+        # An escape in JSON can stand for half a character, which nothing could print.
+        json.dumps(header, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise damaged(path, "its header is not JSON") from None
     if not isinstance(header, dict):
@@ -242,21 +252,45 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     return header
 
 
+def _whole(digits: str) -> int:
+    number = int(digits)
+    if not -MOST < number < MOST:
+        raise ValueError("a number that is too large")
+    return number
+
+
+Record = TypeVar("Record", bound="DataclassInstance")
+
+
+def typed(kind: type[Record], values: Mapping[str, Any]) -> Record:
+    """Return a dataclass of values that a header gives, if they are what its fields are meant for.
+
+    Args:
+        kind: one whose fields are plain: int, float, str, bool, or None.
+
+    Raises:
+        TypeError: a value of another type, a number that is not finite, or a name of no field.
+    """
+    meant = {field.name: str(field.type).split(" | ") for field in fields(kind) if field.init}
+    for name, value in values.items():
+        types = meant.get(name, [])
+        got = "None" if value is None else type(value).__name__
+        if got not in types and not (got == "int" and "float" in types):
+            raise TypeError(f"{name[:40]!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise TypeError(f"{name[:40]!r}, which is not finite")
+    return kind(**values)
+
+
 def _model(path: Path, header: dict[str, Any]) -> tuple[Architecture, Vocabulary]:
     sizes, words = _object(path, header, "architecture"), _object(path, header, "vocabulary")
     try:
-        for name, kind in (("arch", str), ("layers", int), ("hidden", int), ("embed", int)):
-            if not isinstance(sizes.get(name), kind):
-                raise damaged(path, f"its header gives no {name}")
-        architecture = Architecture(**sizes)
-        escape = words["escape"]
-        vocabulary = Vocabulary(words["characters"], float(escape), bool(words["as_bytes"]))
-        if not (vocabulary.as_bytes or escape > 0):
-            raise damaged(path, "its header leaves no chance to a new character")
-    except CheckpointError:
-        raise
-    except (ChargenError, TypeError, ValueError, KeyError, AttributeError) as error:
+        architecture = typed(Architecture, sizes)
+        vocabulary = typed(Vocabulary, words)
+    except (ChargenError, TypeError, ValueError) as error:
         raise damaged(path, "its header describes no network") from error
+    if not (vocabulary.as_bytes or vocabulary.escape > 0):
+        raise damaged(path, "its header leaves no chance to a new character")
     return architecture, vocabulary
 
 
@@ -275,9 +309,17 @@ def _object(path: Path, header: dict[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
+def _records(path: Path, header: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    value = header.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
+        raise damaged(path, f"{name} in its header is not a list of JSON objects")
+    return value
+
+
 def _finite(path: Path, name: str, array: Array) -> NDArray[np.float32]:
     if array.dtype != np.float32:
         raise damaged(path, f"the tensor {name} is not float32")
-    if not np.isfinite(array).all():
-        raise damaged(path, f"the tensor {name} has values that are not finite numbers")
+    # Written so that NaN, which is not less than anything, is refused, too.
+    if not (array.min(initial=0) >= -LARGEST and array.max(initial=0) <= LARGEST):
+        raise damaged(path, f"the tensor {name} has values that no training gives")
     return array

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -32,6 +33,7 @@ from chargen.output import (
     sink,
     streamer,
     table,
+    visible,
 )
 from chargen.settings import DEFAULT_OUT, OUT_VARIABLE, check
 
@@ -306,7 +308,6 @@ def sample(
     debug: DebugOption = False,
 ) -> None:
     """Write text, character by character as it is drawn."""
-    from chargen.display import visible
     from chargen.model import load
     from chargen.sampling import Sampling
 
@@ -332,16 +333,15 @@ def sample(
         if terminal and stream and prime and not quiet:
             # Shown before what follows from it, but no part of the output.
             print(visible(prime), end="", file=sys.stderr, flush=True)
-        texts = loaded.samples(wanted, ids, stream, label)
-        for text in texts:
+        for text in loaded.samples(wanted, ids, stream, label):
             if as_json:
                 line = json.dumps(text.json(), ensure_ascii=False)
                 out_stream.write(line.encode("utf-8", "replace") + b"\n")
             elif count > 1:
                 shown = visible(text.text).encode() if terminal else text.data
                 out_stream.write(shown + b"\n")
-        if stream and terminal and not texts[0].data.endswith(b"\n"):
-            out_stream.write(b"\n")
+            elif terminal and not text.data.endswith(b"\n"):
+                out_stream.write(b"\n")
         out_stream.flush()
     if seed is None:
         say(f"seed {wanted.seed}", quiet)
@@ -809,25 +809,45 @@ def main() -> None:
     try:
         app()
     except ChargenError as error:
-        fail(error, debug, error.exit_code)
+        fail(error, debug)
     except Exception as error:  # noqa: BLE001 - the last line of defence, for people
-        import platform
+        if out_of_memory(error):
+            fail(
+                ChargenError(
+                    "there is not enough memory",
+                    "Try a smaller --hidden, --layers, --batch or --bptt",
+                ),
+                debug,
+            )
+        what = f"{type(error).__name__}: {error}".replace("\n", " ")
+        report = f"`{shlex.join(['chargen', *sys.argv[1:]])}` and --debug ({versions()})"
+        fail(ChargenError(f"a defect of chargen: {what}", f"Please report it with {report}"), debug)
 
-        system = f"chargen {__version__}, Python {platform.python_version()}, {platform.system()}"
-        problem = f"a defect of chargen: {type(error).__name__}: {error}".replace("\n", " ")
-        fail(
-            ChargenError(problem, f"Please report it with the command and its --debug ({system})"),
-            debug,
-            1,
-        )
+
+def out_of_memory(error: Exception) -> bool:
+    """Return whether there was too little memory; PyTorch has a word of its own for it."""
+    foreign = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or foreign
 
 
-def fail(error: ChargenError, debug: bool, code: int) -> NoReturn:
+def versions() -> str:
+    """Return the versions of all that a defect may lie in."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = [f"chargen {__version__}", f"Python {platform.python_version()}", platform.platform()]
+    for name in ("torch", "numpy", "numba", "safetensors", "typer", "rich"):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return ", ".join(found)
+
+
+def fail(error: ChargenError, debug: bool) -> NoReturn:
     """Print an error as one line, or with its traceback, and exit."""
     if debug:
         traceback.print_exc()
-    say(f"error: {error}")
-    sys.exit(code)
+    say("error: " + " ".join(str(error).splitlines()))
+    sys.exit(error.exit_code)
 
 
 __all__ = ["app", "main"]

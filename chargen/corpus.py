@@ -49,14 +49,15 @@ CODE_POINTS = 0x110000
 class Part:
     """A seekable run of UTF-8 bytes: a file on disk, or a temporary copy held open.
 
-    ``start`` is where the text begins (after a byte order mark). ``seen`` is the file's size and
-    modification time at first sight, to notice a corpus that is edited while it is being read.
+    ``start`` is where the text begins (after a byte order mark). ``seen`` is the file's size, time
+    of modification and number at first sight, to notice a corpus that is edited or replaced while
+    it is being read.
     """
 
     name: str
     size: int
     start: int = 0
-    seen: tuple[int, int] = (0, 0)
+    seen: tuple[int, ...] = ()
     handle: IO[bytes] | None = None
 
     def read(self, offset: int, size: int) -> bytes:
@@ -85,9 +86,9 @@ Source = str | Path | Part
 """A path, ``-`` for standard input, or a part made by a program."""
 
 
-def _stamp(file: IO[bytes]) -> tuple[int, int]:
+def _stamp(file: IO[bytes]) -> tuple[int, ...]:
     status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def unreadable(name: str, error: OSError) -> CorpusError:
@@ -304,7 +305,7 @@ def open_text(
     try:
         "".encode(encoding)
         codec = codecs.lookup(encoding).name
-    except LookupError:
+    except (LookupError, ValueError):
         raise CorpusError(
             f"unknown encoding {encoding!r}", "Try utf-8, latin-1 or cp1252"
         ) from None
@@ -371,11 +372,11 @@ def _part(path: Path, codec: str, as_bytes: bool) -> Part:
             with _opened(path) as file:
                 return spool(str(path), file, codec, as_bytes)
         with path.open("rb") as file:
-            size, _ = seen = _stamp(file)
+            seen = _stamp(file)
             start = 0 if as_bytes or file.read(len(BOM)) != BOM else len(BOM)
     except OSError as error:
         raise unreadable(str(path), error) from error
-    return Part(str(path), size - start, start, seen)
+    return Part(str(path), seen[0] - start, start, seen)
 
 
 def spool(name: str, source: BinaryIO, codec: str = "utf-8", as_bytes: bool = False) -> Part:
@@ -412,9 +413,10 @@ def _copy(name: str, source: BinaryIO, copy: IO[bytes], codec: str, as_bytes: bo
     except UnicodeDecodeError as error:
         pending = len(error.object) - len(block)
         raise bad_byte(name, offset - pending + error.start, block, error) from None
-    except UnicodeEncodeError as error:
+    except UnicodeError as error:
+        reason = getattr(error, "reason", str(error))
         raise CorpusError(
-            f"{name} is not {codec} text: {error.reason}", "Name its encoding by --encoding"
+            f"{name} is not {codec} text: {reason}", "Name its encoding by --encoding"
         ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CorpusError(

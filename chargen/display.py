@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chargen.curve import curve
+from chargen.output import visible
 from chargen.scoring import perplexity
 
 if TYPE_CHECKING:
@@ -36,24 +37,6 @@ class View(Protocol):
     def __exit__(self, *error: object) -> None: ...
     def show(self, report: Report) -> None:
         """Show one report."""
-
-
-def visible(text: str) -> str:
-    """Return a text with control characters made harmless, as their pictures (U+2400 on).
-
-    Newlines and tabs stay. A model of a text with escape sequences writes escape sequences, and a
-    terminal would obey them.
-    """
-    return "".join(_picture(character) for character in text)
-
-
-def _picture(character: str) -> str:
-    point = ord(character)
-    if character in "\n\t" or 0x20 <= point < 0x7F or point >= 0xA0:
-        return character
-    if point == 0x7F:
-        return "␡"
-    return chr(0x2400 + point) if point < 0x20 else "\ufffd"
 
 
 def duration(seconds: float) -> str:
@@ -174,7 +157,7 @@ class Lines:
             self._print(closing(data))
 
     def _print(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def evaluation(data: dict[str, Any]) -> str:
@@ -236,7 +219,7 @@ class Screen:
             self._print(closing(data))
 
     def _print(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(visible(text), markup=False, highlight=False)
 
     def _draw(self) -> RenderableType:
         if not self.step:

@@ -94,10 +94,10 @@ def launch(
     text, apart, labelled = _texts(request, settings, as_bytes, note, progress)
     names = labelled.names if labelled else ()
     if saved is not None and saved.labels != names:
+        known = ", ".join(saved.labels[:8]) or "none"
         raise RunError(
-            "the model to go on from has other labels than this text: "
-            + (", ".join(saved.labels[:8]) or "none"),
-            "Give the same --labels as for it" if saved.labels else "Leave --labels out",
+            f"the model to go on from has other labels than this text: {known}",
+            "Give the same --labels as for it, or none if it has none",
         )
     train, valid = split(text, settings.valid_fraction, settings.valid_chars, apart, names)
     if text.characters < 2:
@@ -216,8 +216,14 @@ def _resumed_settings(saved: Checkpoint, given: dict[str, Any], name: str) -> Se
     known = {field.name for field in fields(Settings)}
     stored = {key: value for key, value in saved.settings.items() if key in known}
     try:
-        settings = Settings(**stored)
-    except TypeError as error:
+        settings = checkpoint.typed(Settings, stored)
+        if settings.architecture(len(saved.labels)) != saved.architecture:
+            raise ValueError("settings of another network")
+        if saved.tensors["state.0.0"].shape[0] != settings.batch:
+            raise ValueError("states of another batch")
+        if None in (settings.dropout, settings.bptt, settings.lr):
+            raise ValueError("choices not made")
+    except (UsageError, TypeError, ValueError, KeyError, IndexError, AssertionError) as error:
         raise RunError(f"the run {name} has settings that make no sense", "Train anew") from error
     for option, value in given.items():
         if option not in FREE and value not in (getattr(settings, option), "auto"):
@@ -234,7 +240,7 @@ def _resumed_settings(saved: Checkpoint, given: dict[str, Any], name: str) -> Se
 
 def _same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
     names = ", ".join(saved.corpus_names) or "another text"
-    before, now = (str(about.get("sha256"))[:12] for about in (saved.corpus, corpus))
+    before, now = _print_of(saved.corpus), _print_of(corpus)
     if before != now:
         raise RunError(
             f"the run {name} was trained on {names} (sha256 {before}…), and this text is another "
@@ -246,14 +252,17 @@ def _same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
             f"the run {name} was trained on the same text with other labels",
             "Give the same --labels again, or start a new run",
         )
-    before, now = (
-        str((about.get("valid") or {}).get("sha256"))[:12] for about in (saved.corpus, corpus)
-    )
+    before, now = _print_of(saved.corpus.get("valid")), _print_of(corpus.get("valid"))
     if before != now:
         raise RunError(
             f"the run {name} held out another text than this (sha256 {before}, not {now})",
             "Give the same --valid again, or none if there was none",
         )
+
+
+def _print_of(about: object) -> str:
+    """Return the beginning of a text's sha256; "none" where there was no text."""
+    return str(about.get("sha256"))[:12] if isinstance(about, dict) else "none"
 
 
 def _inherited_settings(saved: Checkpoint, settings: Settings, given: dict[str, Any]) -> Settings:

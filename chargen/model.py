@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,8 +125,8 @@ class Model:
         prime: Ids | None = None,
         write: Callable[[bytes], None] | None = None,
         label: str | None = None,
-    ) -> list[Sample]:
-        """Write texts.
+    ) -> Iterator[Sample]:
+        """Write texts, and yield them as they are done.
 
         Args:
             prime: ids to go on from, as from `prime`.
@@ -134,7 +134,7 @@ class Model:
             label: what kind of text to write, for a model with labels.
         """
         engine = self.engine if label is None else self.engine_for(label)
-        return list(sampling.sample(engine, self.checkpoint.vocabulary, wanted, prime, write))
+        return sampling.sample(engine, self.checkpoint.vocabulary, wanted, prime, write)
 
     def prime(self, text: str, unknown: str = "error") -> Ids:
         """Return a text to go on from as ids.
@@ -162,7 +162,7 @@ class Model:
     ) -> str:
         """Return one text of ``length`` characters, without the prime."""
         wanted = Sampling(length, temp, top_k, top_p, min_p, stop, seed)
-        return self.samples(wanted, self.prime(prime), label=label)[0].text
+        return next(self.samples(wanted, self.prime(prime), label=label)).text
 
     def restore(
         self,

@@ -24,10 +24,28 @@ WIDE = 240
 """Columns of a table in a pipe, which has no width to fit."""
 
 
+def visible(text: str) -> str:
+    """Return a text with control characters made harmless, as their pictures (U+2400 on).
+
+    Newlines and tabs stay. A model of a text with escape sequences writes escape sequences, and a
+    terminal would obey them.
+    """
+    return "".join(_picture(character) for character in text)
+
+
+def _picture(character: str) -> str:
+    point = ord(character)
+    if character in "\n\t" or 0x20 <= point < 0x7F or point >= 0xA0:
+        return character
+    if point == 0x7F:
+        return "␡"
+    return chr(0x2400 + point) if point < 0x20 else "\ufffd"
+
+
 def say(text: str, quiet: bool = False) -> None:
     """Print a line for people."""
     if not quiet:
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text), file=sys.stderr, flush=True)
 
 
 def emit(value: Any) -> None:
@@ -80,7 +98,7 @@ def progress_bar(
         transient=True,
     )
     with bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(visible(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -96,8 +114,6 @@ def table(
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
-
-    from chargen.display import visible
 
     made = Table(box=None, pad_edge=False, show_header=bool(head), header_style="bold")
     for number in range(len(rows[0]) if rows else len(head)):
@@ -147,8 +163,6 @@ def sink(output: Path | None) -> Iterator[BinaryIO]:
 def streamer(out: BinaryIO, terminal: bool) -> Callable[[bytes], None]:
     """Return a function that writes bytes at once; to a terminal, only harmless characters."""
     import codecs
-
-    from chargen.display import visible
 
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
 

@@ -137,7 +137,7 @@ def _step(line: bytes) -> float:
     """Return the step of a line of history; infinity for half a line, which a kill can leave."""
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return float("inf")
 
 
@@ -152,7 +152,7 @@ def runs(out: Path) -> list[Run]:
         return []
     found = [Run(path) for path in out.iterdir() if path.is_dir()]
     # The starter model is nobody's run, also where a clone's own folder of runs holds it.
-    found = [run for run in found if run.touched() and run.name != STARTER.name]
+    found = [run for run in found if run.model.exists() and run.name != STARTER.name]
     return sorted(found, key=lambda run: (-run.touched(), run.name))
 
 
@@ -198,7 +198,9 @@ def create(out: Path, name: str | None, corpus: str) -> Run:
         RunError: the run exists, or the folder cannot be written.
     """
     if name is not None and not NAME.fullmatch(name):
-        raise UsageError(f"--name {name!r} cannot be a run's name", "Use letters, digits, - _ .")
+        raise UsageError(
+            f"--name {name!r} cannot be a run's name", "Use letters, digits, dots, - and _"
+        )
     if name is None:
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", corpus.split(".")[0]).strip("-")[:LONGEST_NAME]
         candidates: Iterator[str] = _numbered(stem or "run")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chargen import samplers
-from chargen.engine import Engine
+from chargen.engine import Engine, State
 from chargen.errors import PrimeError, UsageError
 from chargen.settings import check
 from chargen.vocabulary import Vocabulary
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 UNKNOWN = ("error", "replace", "skip")
 PRIME_WINDOW = 256
+TOGETHER = 256
+"""Samples drawn side by side: as fast as more of them, and memory does not grow with their number.
+"""
+
 BLOCK = 512
 """Characters for which random numbers are drawn ahead, and after which samples are collected."""
 
@@ -37,7 +41,7 @@ class Sampling:
         top_k, top_p, min_p: see `chargen.samplers`; None is off.
         stop: end before this text would be written.
         seed: of the first sample; the next has ``seed + 1``, and so on.
-        count: samples, drawn side by side.
+        count: samples.
 
     Raises:
         UsageError: a value that can never work.
@@ -58,7 +62,7 @@ class Sampling:
         check("--top-k", self.top_k, 1, math.inf)
         check("--top-p", self.top_p, 0, 1, open_low=True)
         check("--min-p", self.min_p, 0, 1)
-        check("--count", self.count, 1, 1 << 16)
+        check("--count", self.count, 1, 1 << 20)
         check("--seed", self.seed, 0, (1 << 63) - 1)
         if self.stop == "":
             raise UsageError("--stop is empty", "Give the text before which to stop")
@@ -127,7 +131,7 @@ def sample(
     prime: Ids | None = None,
     write: Callable[[bytes], None] | None = None,
 ) -> Iterator[Sample]:
-    """Write ``sampling.count`` texts as one batch and yield them in the order of their seeds.
+    """Write ``sampling.count`` texts, `TOGETHER` at a time, and yield them in order of their seeds.
 
     Args:
         prime: ids to read first; they are not part of the sample.
@@ -135,23 +139,38 @@ def sample(
             text is held back).
     """
     pieces = [_piece(character, vocabulary.as_bytes) for character in vocabulary.characters]
-    writers = [
-        _Writer(pieces, sampling, sampling.seed + number, write if number == 0 else None)
-        for number in range(sampling.count)
-    ]
     # One row reads the prime for all.
     start = np.array([vocabulary.none], dtype=np.int32)
     ids = start if prime is None else np.concatenate([start, prime])
     state = engine.start(1)
     for at in range(0, len(ids), PRIME_WINDOW):
         logits, state = engine.forward(ids[None, at : at + PRIME_WINDOW], state)
-    last = np.repeat(logits[:, -1], sampling.count, axis=0)
-    state = [tuple(np.repeat(part, sampling.count, axis=0) for part in parts) for parts in state]
-    writing = list(range(sampling.count))
+    for first in range(0, sampling.count, TOGETHER):
+        writers = [
+            _Writer(pieces, sampling, sampling.seed + number, None if number else write)
+            for number in range(first, min(first + TOGETHER, sampling.count))
+        ]
+        _fill(writers, engine, sampling, logits[:, -1], state)
+        for writer in writers:
+            yield writer.finish()
+
+
+def _fill(
+    writers: list[_Writer], engine: Engine, sampling: Sampling, logits: Floats, state: State
+) -> None:
+    """Let each writer write its text, all in one batch.
+
+    Args:
+        logits, state: (1, V) and of one row, which all begin with.
+    """
+    count = len(writers)
+    last = np.repeat(logits, count, axis=0)
+    state = [tuple(np.repeat(part, count, axis=0) for part in parts) for parts in state]
+    writing = list(range(count))
     # A row each: what is drawn, what it costs, and the random numbers, for a block of characters.
-    drawn = np.empty((sampling.count, BLOCK), dtype=np.int32)
-    costs = np.empty((sampling.count, BLOCK), dtype=np.float32)
-    watched = sampling.stop is not None or write is not None
+    drawn = np.empty((count, BLOCK), dtype=np.int32)
+    costs = np.empty((count, BLOCK), dtype=np.float32)
+    watched = sampling.stop is not None or writers[0].write is not None
     for position in range(sampling.length):
         at, final = position % BLOCK, position + 1 == sampling.length
         if at == 0:
@@ -175,8 +194,6 @@ def sample(
             break
         logits, state = engine.forward(chosen[:, None], state)
         last = logits[:, 0]
-    for writer in writers:
-        yield writer.finish()
 
 
 def choose(logits: Floats, sampling: Sampling, uniform: NDArray[np.float64]) -> tuple[Ids, Floats]:

@@ -17,7 +17,6 @@ import numpy as np
 from chargen.batches import PAST, Window, cuts, windows
 from chargen.corpus import Span
 from chargen.engine import Engine, State
-from chargen.errors import CorpusError
 from chargen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -245,10 +244,10 @@ def score(
         progress: called with characters done and characters in all.
 
     Raises:
-        CorpusError: the span is empty.
+        ValueError: the span is empty.
     """
     if not len(span):
-        raise CorpusError("there is no text to score", "Give a text with characters in it")
+        raise ValueError("there is no text to score")
     if lanes is None:
         lanes = max(1, min(LANES, len(span) // SHORTEST_LANE))
     ranges = cuts(len(span), lanes, overlap=burn_in if lanes > 1 else 0)

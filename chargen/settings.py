@@ -55,6 +55,9 @@ RECURRENT = Defaults(
     pace=60_000,
     slowdown=1.5,
 )
+ELMAN = replace(RECURRENT, lr=0.002)
+"""Without gates, faster learning ends in gradients that explode."""
+
 BIDIRECTIONAL = replace(
     RECURRENT,
     bptt=128,
@@ -86,7 +89,7 @@ def defaults(settings: Settings) -> Defaults:
     """Return what is chosen for a kind of network."""
     if settings.bidirectional:
         return BIDIRECTIONAL
-    return TRANSFORMER if settings.arch == "transformer" else RECURRENT
+    return {"transformer": TRANSFORMER, "elman": ELMAN}.get(settings.arch, RECURRENT)
 
 
 def check(
@@ -101,7 +104,7 @@ def check(
         return
     if not (low <= value <= high) or (open_low and value == low) or math.isinf(value):
         bracket = "(" if open_low else "["
-        upper = f"{high:g}]" if math.isfinite(high) else "∞)"
+        upper = f"{high:.10g}]" if math.isfinite(high) else "∞)"
         raise UsageError(f"{option} is {value:g}", f"Give a number in {bracket}{low:g}, {upper}")
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chargen.output import table
+from chargen.output import table, visible
 
 if TYPE_CHECKING:
     from chargen.checkpoint import Checkpoint
@@ -65,8 +65,6 @@ def restorations(ways: Sequence[Restoration]) -> None:
 def _highlight(way: Restoration, begin: str, end: str) -> None:
     from rich.console import Console
     from rich.text import Text
-
-    from chargen.display import visible
 
     shown = Text(begin)
     for piece, new in zip(way.pieces, way.filled, strict=True):

@@ -194,7 +194,7 @@ class Trainer:
             RunError: the checkpoint lacks something that resuming needs.
         """
         try:
-            self.counters = Counters(**saved.training)
+            self.counters = checkpoint.typed(Counters, saved.training)
             self.network.assign(saved.weights)
             self._restore_generator(saved.tensors["generator"])
             self.state = [
@@ -545,6 +545,10 @@ class Counters:
     rollbacks: int = 0
     recent_nats: float = 0.0
     recent_characters: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.step, self.epoch, self.place, self.characters, self.seconds) < 0:
+            raise ValueError("counts below zero")
 
 
 def pace(

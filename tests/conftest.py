@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from hypothesis import strategies as st
 
 from chargen import checkpoint
 from chargen.architecture import GATES, KINDS, Architecture
@@ -26,6 +27,17 @@ STORY = (
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("chargen", deadline=None)
 settings.load_profile("chargen")
+
+ODD = "\0\a\x1b[\x7f\x9b\r\t\n\u0301\u200d\u05d0\u0627\u202e\u2028\ufeff\ufffd\uffff𝄞😀\U0010ffff"
+"""Ends of lines, escape sequences, combining and joining marks, letters from right to left, marks
+of direction and byte order, characters of other planes."""
+
+
+def any_text(min_size: int = 0, max_size: int = 200) -> st.SearchStrategy[str]:
+    """Return texts of all of Unicode, the odd characters more often than chance would have them."""
+    characters = st.characters(codec="utf-8") | st.sampled_from(ODD)
+    return st.text(characters, min_size=min_size, max_size=max_size)
+
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and locks")
 

@@ -6,12 +6,15 @@ import io
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chargen import corpus
 from chargen.batches import PAST, cuts, windows
 from chargen.corpus import Span, open_text, spool
 from chargen.vocabulary import Vocabulary
+from tests.conftest import any_text
 
 texts = st.text("abcé漢", min_size=1, max_size=120)
 sizes = st.integers(1, 9)
@@ -22,11 +25,14 @@ def span_of(text: str) -> tuple[Span, Vocabulary]:
     return opened.span(), Vocabulary.of(opened)
 
 
-@given(texts, sizes, st.integers(1, 30))
-def test_every_character_is_a_target_once(text: str, lanes: int, bptt: int) -> None:
-    """The targets of all lanes, one after the other, are the text."""
-    span, vocabulary = span_of(text)
-    made = list(windows(span, vocabulary, cuts(len(span), lanes), bptt))
+@given(any_text(), sizes, st.integers(1, 30), st.integers(4, 60))
+def test_every_character_is_a_target_once(text: str, lanes: int, bptt: int, block: int) -> None:
+    """The targets of all lanes, one after the other, are the text, whatever the block size."""
+    text = "x" + text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus, "BLOCK", block)
+        span, vocabulary = span_of(text)
+        made = list(windows(span, vocabulary, cuts(len(span), lanes), bptt))
     targets = np.concatenate([window.targets for window in made], axis=1)
     inputs = np.concatenate([window.inputs for window in made], axis=1)
     ids = np.concatenate([row[row != PAST] for row in targets])

@@ -142,7 +142,8 @@ def test_tensors_must_be_there_and_fit(path: Path) -> None:
         (None, "is missing"),
         (tensors[name].T.copy(), "has not the shape"),
         (tensors[name].astype(np.float64), "is not float32"),
-        (np.full_like(tensors[name], np.nan), "not finite"),
+        (np.full_like(tensors[name], np.nan), "no training gives"),
+        (np.full_like(tensors[name], -1e7), "no training gives"),
     ):
         broken = {k: v for k, v in tensors.items() if k != name}
         save_file(broken if change is None else broken | {name: change}, path, metadata)

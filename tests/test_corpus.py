@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from chargen import corpus
 from chargen.corpus import Text, open_text, read_all, spool
 from chargen.errors import CorpusError
-from tests.conftest import STORY, write
+from tests.conftest import STORY, any_text, write
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
+texts = any_text(min_size=1, max_size=300)
 
 
 def made(text: str) -> Text:
@@ -41,6 +41,17 @@ def test_blocks_of_any_size_give_back_the_text(text: str, size: int) -> None:
     assert opened.sha256 == hashlib.sha256(("x" + text).encode()).hexdigest()
     assert sum(opened.counts.values()) == len(text) + 1
     assert opened.counts.keys() == set(map(ord, "x" + text))
+
+
+@given(any_text(), st.integers(0xD800, 0xDFFF), any_text(), st.integers(4, 50))
+def test_half_a_character_is_refused(before: str, half: int, after: str, size: int) -> None:
+    """A lone surrogate is no text, wherever a block begins or ends; the place is named."""
+    data = b"x" + before.encode() + chr(half).encode("utf-8", "surrogatepass") + after.encode()
+    at = 1 + len(before.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus, "BLOCK", size)
+        with pytest.raises(CorpusError, match=rf"byte 0xed at offset {at}\."):
+            open_text([spool("made", io.BytesIO(data))])
 
 
 @given(texts, st.data())

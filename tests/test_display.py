@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from chargen.curve import curve
-from chargen.display import Lines, Screen, duration, visible
+from chargen.display import Lines, Screen, duration
 from chargen.training import Report
 
 SETTINGS = {
@@ -86,17 +86,6 @@ def test_the_screen_shows_everything_at_once() -> None:
         assert part in text
     assert "the␛[2J tide" in text
     assert "\x1b[2J" not in text
-
-
-@given(st.text())
-def test_visible_text_cannot_command_a_terminal(text: str) -> None:
-    """Control characters become pictures, and everything else stays as it is."""
-    made = visible(text)
-    assert len(made) == len(text)
-    for before, after in zip(text, made, strict=True):
-        harmless = before in "\n\t" or not (ord(before) < 32 or 127 <= ord(before) < 160)
-        assert (after == before) == harmless
-        assert after in "\n\t" or ord(after) >= 32
 
 
 @pytest.mark.parametrize(

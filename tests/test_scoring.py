@@ -14,7 +14,6 @@ from chargen import checkpoint
 from chargen.architecture import Architecture
 from chargen.corpus import open_text, spool
 from chargen.engine import Engine
-from chargen.errors import CorpusError
 from chargen.evaluation import TorchPredictor
 from chargen.model import load
 from chargen.networks import Network
@@ -134,5 +133,5 @@ def test_the_standard_error_is_that_of_a_mean() -> None:
 def test_an_empty_span_is_refused() -> None:
     """There is no perplexity of nothing."""
     opened = open_text([spool("made", io.BytesIO(b"abc"))])
-    with pytest.raises(CorpusError, match="no text to score"):
+    with pytest.raises(ValueError, match="no text to score"):
         score(PREDICTOR, opened.span(1, 1), Vocabulary("abc"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -140,6 +142,22 @@ def test_training_twice_gives_the_same_weights(story: Path) -> None:
     one, two, three = (run(story, seed=seed, name=f"r{n}")[0] for n, seed in enumerate((1, 1, 2)))
     assert same(weights(one), weights(two))
     assert not same(weights(one), weights(three))
+
+
+def test_a_model_tells_nothing_of_its_maker(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line of the text, no path, no user and no machine is in what a run writes."""
+    for name in ("USER", "LOGNAME", "USERNAME"):
+        monkeypatch.setenv(name, "heronwatcher")
+    made, _ = run(story)
+    assert made.run is not None
+    data = b"".join(path.read_bytes() for path in made.run.folder.iterdir())
+    assert b"story.txt" in data
+    secrets = [str(story.parent), str(Path.home()), os.getcwd(), "heronwatcher", platform.node()]
+    stretches = [STORY[at : at + 12] for at in range(0, len(STORY) - 12, 5)]
+    # As JSON has them, too.
+    forms = [json.dumps(stretch)[1:-1] for stretch in stretches]
+    for secret in (*secrets, *stretches, *forms):
+        assert len(secret) < 4 or secret.encode() not in data
 
 
 @pytest.mark.parametrize("kind", FAMILY)

@@ -17,14 +17,15 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-import chargen.training  # noqa: F401 - imported once, for all forks
 from chargen import checkpoint
 from chargen.errors import ChargenError
 from chargen.launch import Request, launch
@@ -46,6 +47,9 @@ LONGEST = 0.6
 EARLY = 0.2
 """Share of the trainers that are killed before their first step."""
 
+BEGUN = EVERY + 2
+"""Steps after which a first checkpoint is whole."""
+
 FAILED = 7
 
 
@@ -65,14 +69,14 @@ def forked(work: Callable[[], None]) -> int:
         return process
     code = FAILED
     try:
-        import torch
-
         torch.set_num_threads(1)
         work()
         code = 0
     except ChargenError as error:
         os.write(2, f"{error}\n".encode())
         code = error.exit_code
+    except Exception:  # noqa: BLE001 - shown, and then judged by the exit code
+        traceback.print_exc()
     finally:
         os._exit(code)
 
@@ -89,11 +93,12 @@ def slowly() -> None:
 
 
 def begun(work: Callable[[int], None]) -> tuple[int, int]:
-    """Fork a trainer, wait for its first step, and return its id and where it tells its steps."""
+    """Fork a trainer, wait until it saves, and return its id and where it tells its steps."""
     told, tell = os.pipe()
     process = forked(lambda: work(tell))
     os.close(tell)
-    assert os.read(told, 4), "the trainer ended before its first step"
+    for _ in range(BEGUN):
+        assert os.read(told, 4), "the trainer ended early"
     return process, told
 
 
@@ -104,9 +109,10 @@ def ended(process: int) -> int:
 
 @pytest.fixture
 def whole(tmp_path: Path) -> Run:
-    """A run that was left alone."""
+    """A run that was left alone; in this process, so that its forks find everything imported."""
     story = write(tmp_path / "story.txt", STORY)
-    assert ended(forked(lambda: train(story, tmp_path, "whole", resume=False))) == 0
+    torch.set_num_threads(1)
+    train(story, tmp_path, "whole", resume=False)
     return Run(tmp_path / "whole")
 
 
@@ -187,7 +193,7 @@ def test_a_full_disk(whole: Run, tmp_path: Path) -> None:
     os.kill(process, signal.SIGUSR1)
     assert ended(process) == 1
     os.close(told)
-    sound(run, 0)
+    sound(run, BEGUN)
     assert not list(run.folder.glob("*.tmp"))
     assert ended(forked(lambda: train(story, tmp_path, run.name, resume=True))) == 0
     assert same(run, whole)
@@ -213,7 +219,7 @@ def test_a_folder_that_becomes_read_only(whole: Run, tmp_path: Path) -> None:
         assert ended(process) == 1
         os.close(told)
         run.folder.chmod(0o755)
-        sound(run, 0)
+        sound(run, BEGUN)
         assert ended(forked(lambda: work(None, resume=True))) == 0
         assert same(run, whole)
 

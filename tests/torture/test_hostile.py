@@ -5,44 +5,68 @@ A few thousand by default; for more, and how many there were:
     CHARGEN_INPUTS=1000000 python -m pytest -s tests/torture/test_hostile.py
 
 A model file is changed where its structure is: lengths, names, types, shapes and places of tensors,
-the header within the header, and single bytes anywhere. Nothing may escape but chargen's own
-errors, take more than seconds, or more memory than `MEMORY` and some times the file's size.
+the header within the header, numbers among the weights, and single bytes anywhere. Nothing may
+escape but chargen's own errors, take more than `SECONDS`, or more memory than `MEMORY` and
+`TIMES` the file's size; nothing is run, and no file is opened but the one that was given.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import json
 import os
 import random
 import resource
 import signal
+import sys
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from rich.console import Console
 
-from chargen import checkpoint
+from chargen import checkpoint, tables
+from chargen.architecture import Architecture
+from chargen.checkpoint import Checkpoint
 from chargen.corpus import open_text
+from chargen.display import Lines
 from chargen.errors import ChargenError
 from chargen.labels import examples, read_labelled
+from chargen.launch import Request, launch
+from chargen.model import Model, judge
 from chargen.restoring import parse
+from chargen.runs import Run
 from chargen.vocabulary import Vocabulary
-from tests.conftest import STORY, posix_only, tiny_checkpoint
+from tests.conftest import STORY, posix_only, random_weights, write
 
 pytestmark = posix_only
 
 INPUTS = int(os.environ.get("CHARGEN_INPUTS", "3000"))
 SECONDS = 5
 MEMORY = 64 << 20
+TIMES = 64
+
+USED = 20
+"""One of so many models that can be read is used, too: that takes longer than reading it."""
+
+RESUMED = 20
+"""One of so many is a run that training is to go on from."""
 
 ODD: list[Any] = [
-    None, True, -1, 0, 1, 2**31, 2**63, -(2**63), 10**30, 0.5, float("nan"), float("inf"), "", "x",
-    "\ud800", "\0", "../../etc/passwd", "F32", "BOOL", [], {}, [[]], [0], [-1, 4], [2**40, 2**40],
-    ["a", "a"], {"a": 1}, "[" * 3000, "a" * 3000,
+    None, True, -1, 0, 1, 2**31, 2**63, -(2**63), 10**30, 10**400, 0.5, 1e308, float("nan"),
+    float("inf"), "", "x", "\ud800", "\0", "../../etc/passwd", "F32", "BOOL", [], {}, [[]], [0],
+    [-1, 4], [2**40, 2**40], ["a", "a"], {"a": 1}, "[" * 3000, "a" * 3000,
 ]  # fmt: skip
 
 
@@ -86,6 +110,10 @@ def bent_model(whole: bytes, random: random.Random) -> bytes:
         return random.choice([size - 1, size + 1, 0, 2**62, 2**64 - 1]).to_bytes(8, "little") + (
             header + tensors
         )
+    if way < 0.3:
+        odd = np.array(random.choice([np.nan, np.inf, -np.inf, 3e38, -1e30]), "<f4").tobytes()
+        at = 4 * random.randrange(len(tensors) // 4)
+        return whole[: 8 + size + at] + odd + tensors[at + 4 :]
     outer = json.loads(header)
     if way < 0.6:
         inner = bent(json.loads(outer["__metadata__"]["chargen"]), random)
@@ -109,7 +137,7 @@ def bounded(size: int) -> Iterator[None]:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     handler = signal.signal(signal.SIGALRM, late)
     signal.alarm(SECONDS)
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY + 64 * size, before[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY + TIMES * size, before[1]))
     try:
         yield
     finally:
@@ -133,28 +161,172 @@ def outcome(work: Callable[[], object], size: int) -> str:
     return "read" if said is None else "refused"
 
 
+class Watch:
+    """Notes what a file makes the process do: other files opened, code compiled, programs run."""
+
+    FORBIDDEN = ("exec", "compile", "marshal", "pickle", "subprocess", "os.exec", "os.system",
+                 "os.posix_spawn", "ctypes.dlopen", "socket")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.allowed: Path | None = None
+        self.seen: list[str] = []
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.allowed is None:
+            return
+        place = str(self.allowed)
+        ours = (place, "/proc/", "/dev/null")
+        # A file without a name is opened by its folder's.
+        if event == "open" and not (
+            str(arguments[0]).startswith(ours) or arguments[0] == tempfile.gettempdir()
+        ):
+            self.seen.append(f"open {arguments[0]}")
+        elif event.startswith(self.FORBIDDEN):
+            self.seen.append(f"{event} {arguments}"[:200])
+
+    @contextmanager
+    def over(self, place: Path) -> Iterator[None]:
+        """Allow a place and what is below it, and nothing else, until the end."""
+        self.seen.clear()
+        self.allowed = place
+        try:
+            yield
+        finally:
+            self.allowed = None
+        assert not self.seen, self.seen
+
+
+@pytest.fixture(scope="module")
+def watch() -> Watch:
+    """One hook, which the process keeps."""
+    return Watch()
+
+
+ARCHITECTURES = (
+    Architecture("gru", 1, 12, 5),
+    Architecture("lstm", 2, 6, 6, tied=True, labels=3),
+    Architecture("elman", 1, 6, 5, bidirectional=True),
+    Architecture("lstm", 1, 6, 5, bidirectional=True, labels=2),
+    Architecture("transformer", 2, 8, 8, heads=2, context=9),
+)
+
+
+def models() -> list[Checkpoint]:
+    """Return a model of each kind, with all that a header can have."""
+    vocabulary = Vocabulary("".join(sorted(set(STORY))), escape=0.01)
+    record = {"step": 3, "seconds": 1.5, "nats_per_char": 1.6, "perplexity": 4.95, "best": True}
+    return [
+        Checkpoint(
+            architecture,
+            vocabulary,
+            random_weights(architecture, len(vocabulary)),
+            settings={"hidden": 12, "lr": 0.1, "arch": "gru", "minutes": None},
+            corpus={"names": ["story.txt"], "characters": 1000, "sha256": "ab" * 32},
+            figures=record | {"sharpness": 0.5},
+            history=[record, record | {"step": 6, "seconds": 2.5}],
+            labels=("a", "b", "c")[: architecture.labels],
+            training={"step": 3, "seconds": 1.5},
+            tensors={"generator": np.zeros(40, np.uint8)},
+        )
+        for architecture in ARCHITECTURES
+    ]
+
+
+def used(path: Path, saved: Checkpoint) -> None:
+    """Do with a model what it is for, and show it."""
+    model = Model(path, saved)
+    with contextlib.redirect_stdout(io.StringIO()):
+        tables.model(model.name, str(path), saved)
+        tables.runs([tables.summary(model.name, saved) | {"when": ""}])
+    if saved.architecture.classifies:
+        judge([model])[0].weigh(["It came back."])
+    elif saved.architecture.bidirectional:
+        model.restore("It [3] back.", beam=3)
+    else:
+        label = saved.labels[0] if saved.labels else None
+        model.sample(3, label=label)
+        model.perplexity(text="It came back.", label=label)
+
+
+def read_and_used(path: Path, use: bool) -> None:
+    """Read a model, and perhaps use it."""
+    saved = checkpoint.read(path, resume=True)
+    if use:
+        used(path, saved)
+
+
+def kept(data: bytes, folder: Path) -> Path:
+    """Keep what was read amiss, for a look at it."""
+    path = Path(os.environ.get("CHARGEN_KEEP", folder)) / "hostile.safetensors"
+    path.write_bytes(data)
+    return path
+
+
 @needs_proc
-def test_hostile_models(tmp_path: Path) -> None:
+def test_hostile_models(tmp_path: Path, watch: Watch) -> None:
     """Every changed model file is read or refused, in bounded time and memory."""
     seed = random.randrange(1 << 32)
     source = random.Random(seed)
     path = tmp_path / "model.safetensors"
-    checkpoint.write(path, tiny_checkpoint())
-    whole = path.read_bytes()
+    sound = []
+    for model in models():
+        checkpoint.write(path, model)
+        read_and_used(path, use=True)
+        sound.append(path.read_bytes())
     tally = {"read": 0, "refused": 0}
-    for number in range(INPUTS):
-        data = bent_model(whole, source)
-        path.write_bytes(data)
-        try:
-            tally[outcome(lambda: checkpoint.read(path, resume=True), len(data))] += 1
-        except BaseException as error:
-            kept = Path(os.environ.get("CHARGEN_KEEP", tmp_path)) / "hostile.safetensors"
-            kept.write_bytes(data)
-            raise AssertionError(
-                f"seed {seed}, input {number}, kept as {kept}: {error!r}"
-            ) from error
-    assert tally["refused"] > tally["read"]
+    with np.errstate(all="ignore"):
+        for number in range(INPUTS):
+            data = bent_model(source.choice(sound), source)
+            path.write_bytes(data)
+            work = partial(read_and_used, path, use=number % USED == 0)
+            try:
+                with watch.over(tmp_path):
+                    tally[outcome(work, len(data))] += 1
+            except BaseException as error:
+                place = kept(data, tmp_path)
+                raise AssertionError(f"seed {seed}, input {number}, {place}: {error!r}") from error
+    assert tally["refused"] > tally["read"] > 0
     print(f"{INPUTS:,} hostile models: {tally}")
+
+
+@needs_proc
+def test_hostile_runs(tmp_path: Path) -> None:
+    """A run is gone on with, or refused, whatever its checkpoint says of optimizer and place."""
+    story = write(tmp_path / "story.txt", STORY)
+    sizes = {"hidden": 8, "embed": 4, "batch": 2, "bptt": 8, "steps": 6, "precision": "fp32"}
+    for report in launch(Request([str(story)], sizes, tmp_path, "run")):
+        assert report.event
+    run = Run(tmp_path / "run")
+    saved = checkpoint.read(run.last, resume=True)
+    # As if it had been interrupted: there are steps to go.
+    checkpoint.write(run.last, replace(saved, settings=saved.settings | {"steps": 9}))
+    whole = run.last.read_bytes()
+    seed = random.randrange(1 << 32)
+    source = random.Random(seed)
+    tally = {"read": 0, "refused": 0}
+
+    console = Console(file=io.StringIO())
+
+    def go_on() -> None:
+        trainer = launch(Request([str(story)], {"device": "cpu"}, tmp_path, "run", resume=True))
+        with Lines(console) as view:
+            for report in islice(trainer, 60):
+                view.show(report)
+
+    torch.set_num_threads(1)
+    # A state that is far out of range is rolled back in the end, not without warnings.
+    warnings.simplefilter("ignore", RuntimeWarning)
+    for number in range(INPUTS // RESUMED):
+        data = bent_model(whole, source)
+        run.last.write_bytes(data)
+        try:
+            tally[outcome(go_on, 1 << 20)] += 1
+        except BaseException as error:
+            place = kept(data, tmp_path)
+            raise AssertionError(f"seed {seed}, input {number}, {place}: {error!r}") from error
+    assert tally["refused"] > tally["read"] > 0
+    print(f"{INPUTS // RESUMED:,} hostile runs: {tally}")
 
 
 def bent_text(random: random.Random) -> bytes:

@@ -1,0 +1,396 @@
+"""Every error there is, as docs/errors.md shows it: provoked, one line, nothing touched."""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import importlib
+import itertools
+import json
+import os
+import re
+import resource
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import chargen
+from chargen import checkpoint, errors
+from chargen.architecture import Architecture
+from chargen.launch import Request, launch
+from chargen.runs import Run
+from tests.conftest import STORY, posix_only, tiny_checkpoint, write
+
+PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
+ANYTHING = "…"
+ELSEWHERE = "elsewhere"
+"""Where a command of the page may write."""
+
+CRASHED = 99
+
+
+@dataclass(frozen=True)
+class Example:
+    """A command of the page, what it says, and the circumstances in a comment behind it."""
+
+    kind: str
+    command: str
+    circumstance: str
+    says: str
+
+
+def examples() -> Iterator[Example]:
+    """Yield what the page shows, in its order."""
+    kind = command = circumstance = ""
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            kind = line.split()[1]
+        elif line.startswith("$ "):
+            command, _, circumstance = line.removeprefix("$ ").partition("  # ")
+        elif line.startswith("error: "):
+            yield Example(kind, command, circumstance, line)
+
+
+EXAMPLES = list(examples())
+
+
+def pattern(shown: str) -> re.Pattern[str]:
+    """Return what a line of the page matches; … stands for what differs between machines."""
+    return re.compile(".*".join(map(re.escape, shown.split(ANYTHING))), re.DOTALL)
+
+
+# What is wrong with the files that the page's commands name.
+
+
+def crooked(whole: bytes, **changes: Any) -> bytes:
+    """Return a model file with other values in the header within its header."""
+    size = int.from_bytes(whole[:8], "little")
+    outer = json.loads(whole[8 : 8 + size])
+    header = json.loads(outer["__metadata__"]["chargen"])
+    for name, value in changes.items():
+        header[name] = header[name] | value if isinstance(value, dict) else value
+    outer["__metadata__"]["chargen"] = json.dumps(header)
+    made = json.dumps(outer).encode()
+    return len(made).to_bytes(8, "little") + made + whole[8 + size :]
+
+
+def trained(folder: Path, name: str, **given: Any) -> Path:
+    """Train a run for two steps, and return its folder."""
+    torch.set_num_threads(1)
+    sizes = {"hidden": 8, "embed": 4, "batch": 2, "bptt": 8, "steps": 2, "evaluations": 1}
+    labels = given.pop("labels", None)
+    sources = [] if labels else [str(folder / "story.txt")]
+    as_bytes = given.pop("as_bytes", False)
+    settings = sizes | {"precision": "fp32", "device": "cpu"} | given
+    out = folder / "checkpoints"
+    request = Request(sources, settings, out, name, labels=labels, as_bytes=as_bytes)
+    for report in launch(request):
+        assert report.event
+    return out / name
+
+
+@pytest.fixture(scope="module")
+def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one of everything that can be wrong."""
+    folder = tmp_path_factory.mktemp("mess")
+    write(folder / "story.txt", STORY)
+    write(folder / "other.txt", STORY.upper())
+    write(folder / "empty.txt", "")
+    write(folder / "one.txt", "x")
+    write(folder / "short.txt", "short")
+    write(folder / "long.txt", STORY * 3)
+    (folder / "picture.png").write_bytes(bytes(range(256)))
+    (folder / "latin.txt").write_bytes("café au lait".encode("latin-1"))
+    (folder / "half.txt.gz").write_bytes(gzip.compress(STORY.encode())[:50])
+    (folder / "hollow").mkdir()
+    lines = [f"{label}\t{line}\n" for label in ("en", "de") for line in STORY.splitlines()]
+    write(folder / "kinds.tsv", "".join(lines))
+    write(folder / "other.tsv", "".join(lines).replace("de\t", "fr\t"))
+    swapped = [line.replace("en\t", "?\t").replace("de\t", "en\t") for line in lines]
+    write(folder / "swapped.tsv", "".join(swapped).replace("?\t", "de\t"))
+    write(folder / "few.tsv", "en\ttide\nde\tEbbe\n")
+    write(folder / "single.tsv", "en\ttide\nen\tsand\n")
+    write(folder / "wordy.tsv", "e" * 300 + "\ttide\nde\tEbbe\n")
+    write(folder / "many.tsv", "".join(f"{number}\ttide\n" for number in range(5000)))
+    entry = 'about = "a"\nlicence = "b"\nsource = "c"\nsize = 9\nsha256 = "0"\n'
+    write(folder / "broken.toml", "[tale\n")
+    write(folder / "odd.toml", f'["a/b"]\n{entry}file = "story.txt"\n')
+    write(folder / "plain.toml", f'[tale]\n{entry}url = "http://example.org/tale.txt"\n')
+    write(folder / "nobody.toml", f'[tale]\n{entry}url = "http://127.0.0.1:9/tale.txt"\n')
+    runs = folder / "checkpoints"
+    trained(folder, "done")
+    trained(folder, "letters", as_bytes=True)
+    trained(folder, "kinds", labels=str(folder / "kinds.tsv"))
+    # As if they had been interrupted, then spoiled.
+    spoiled: dict[str, dict[str, Any]] = {
+        "open": {"settings": {"steps": 9}},
+        "crooked": {"settings": {"hidden": 9}},
+        "lacking": {"settings": {"steps": 9}, "training": {"step": "two"}},
+    }
+    for name, changes in spoiled.items():
+        run = runs / name
+        run.mkdir()
+        whole = (runs / "done" / "last.safetensors").read_bytes()
+        (run / "last.safetensors").write_bytes(crooked(whole, **changes))
+    tiny = tiny_checkpoint()
+    two = replace(tiny, architecture=Architecture("gru", 1, 12, 5, bidirectional=True))
+    shapes = two.architecture.shapes(len(two.vocabulary))
+    two = replace(two, weights={n: np.zeros(s, np.float32) for n, s in shapes.items()})
+    for name, made in (("tiny", tiny), ("gaps", two)):
+        (runs / name).mkdir()
+        checkpoint.write(runs / name / "best.safetensors", made)
+    whole = (runs / "tiny" / "best.safetensors").read_bytes()
+    (folder / "torn.safetensors").write_bytes(whole[: len(whole) // 2])
+    newer = whole.replace(b'"version":"1"', b'"version":"9"')
+    (folder / "newer.safetensors").write_bytes(newer)
+    (runs / "folder" / "best.safetensors").mkdir(parents=True)
+    # The newest run is what is meant where none is named.
+    os.utime(runs / "tiny" / "best.safetensors", (2**31, 2**31))
+    return folder
+
+
+# Circumstances that no file can bring about: what is done in the command's process before it.
+
+
+def _replaced(place: str, value: Any) -> None:
+    module, name = place.rsplit(".", 1)
+    setattr(importlib.import_module(module), name, value)
+
+
+def _full_disk() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (99, 99))
+
+
+def _another_trainer() -> None:
+    HELD.append(Run(Path("checkpoints/open")).claim())
+
+
+def _edited() -> None:
+    times = itertools.count()
+    _replaced("chargen.corpus._stamp", lambda file: (os.fstat(file.fileno()).st_size, next(times)))
+
+
+def _cut() -> None:
+    def shorter(self: Any, offset: int, size: int) -> bytes:
+        return b""
+
+    importlib.import_module("chargen.corpus").Part.read = shorter
+
+
+def _unreadable() -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    _replaced("chargen.checkpoint.safe_open", refuse)
+    _replaced("chargen.corpus._stamp", refuse)
+
+
+def _wrong_bytes() -> None:
+    def transfer(wanted: Any, partial: Path, progress: object) -> None:
+        partial.write_bytes(b"something")
+
+    _replaced("chargen.catalog._transfer", transfer)
+
+
+def _no_cards() -> None:
+    _replaced("torch.cuda.is_available", lambda: False)
+
+
+def _divergence() -> None:
+    _replaced("chargen.training.clip_grad_norm_", lambda *_: float("nan"))
+
+
+def _without(module: str) -> Callable[[], None]:
+    return lambda: sys.modules.update({module: None})  # type: ignore[dict-item]
+
+
+def _broken(error: Exception) -> Callable[[], None]:
+    def raises(*_: object) -> None:
+        raise error
+
+    return lambda: _replaced("chargen.runs.runs", raises)
+
+
+HELD: list[Any] = []
+CIRCUMSTANCES: dict[str, Callable[[], None]] = {
+    "": lambda: None,
+    "on a full disk": _full_disk,
+    "while another process trains it": _another_trainer,
+    "while somebody edits it": _edited,
+    "while somebody cuts it": _cut,
+    "without the right to read it": _unreadable,
+    "when something else is sent": _wrong_bytes,
+    "without a card": _no_cards,
+    "with a loss that stays infinite": _divergence,
+    "without matplotlib": _without("matplotlib"),
+    "without pydoc_data": _without("pydoc_data.topics"),
+    "without memory": _broken(MemoryError()),
+    "with a defect": _broken(RuntimeError("two\nlines")),
+}
+
+
+@contextmanager
+def unchanged(folder: Path) -> Iterator[None]:
+    """Check that a folder holds the same files in the end, of the same size and time."""
+
+    def held() -> dict[str, tuple[int, int]]:
+        return {
+            str(path): (path.stat().st_size, path.stat().st_mtime_ns)
+            for path in folder.rglob("*")
+            if path.is_file() and ELSEWHERE not in path.parts
+        }
+
+    before = held()
+    yield
+    assert held() == before
+
+
+VARIANTS = {
+    f"chargen perplexity {'x' * 300}": "cannot be read: file name too long",
+    "chargen perplexity story.txt -m " + "x" * 300: "no model or run",
+    "chargen perplexity missing.txt": "missing.txt does not exist",
+    "chargen perplexity empty.txt": "empty.txt is empty",
+    "chargen perplexity latin.txt": "byte 0xe9 at offset 3",
+    "chargen corpus stats missing.txt": "missing.txt does not exist",
+    "chargen sample --prime-file missing.txt": "missing.txt does not exist",
+    "chargen restore missing.txt": "missing.txt does not exist",
+    "chargen classify missing.txt -m tiny -m starter": "missing.txt does not exist",
+    "chargen classify --evaluate story.txt -m tiny -m starter": "line 1 of story.txt has no tab",
+    "chargen train --labels missing.tsv": "missing.tsv does not exist",
+    "chargen train --labels hollow": "hollow has fewer than two labels",
+    "chargen train story.txt --from nobody": "no model or run 'nobody'",
+    "chargen train story.txt --arch transformer --embed 8 --hidden 16": "needs equal sizes",
+    "chargen train story.txt --arch transformer --bidirectional": "does not go with --arch",
+    "chargen info nobody": "no model or run 'nobody'",
+    "chargen compare nobody --text story.txt": "no model or run 'nobody'",
+    "chargen compare tiny --text long.txt --places 0": "--places is 0",
+    "chargen perplexity story.txt -m kinds": "kinds has labels: de, en",
+    "chargen perplexity story.txt -m gaps": "gaps sees both sides",
+    "chargen sample --temp nan": "--temp is nan",
+    "chargen sample --top-p 1.5": "--top-p is 1.5",
+    "chargen sample --top-p 0": "--top-p is 0",
+    "chargen sample --length -5": "--length is -5",
+    "chargen sample --prime \x1b[2J": "never seen: '\\x1b' (U+001B)",
+}
+"""Other ways to the same errors."""
+
+
+def provoke(example: Example, folder: Path) -> tuple[int, str, str]:
+    """Run a command in a fork of this process; return exit code, standard output and error."""
+    *variables, command = re.split(r" (?=chargen )", example.command)
+    printed, said = os.pipe(), os.pipe()
+    sys.stdout.flush()
+    process = os.fork()
+    if process == 0:
+        code = CRASHED
+        try:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(printed[1], 1)
+            os.dup2(said[1], 2)
+            sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115
+            code = run(
+                command, dict(variable.split("=") for variable in variables), folder, example
+            )
+        finally:
+            os._exit(code)
+    os.close(printed[1])
+    os.close(said[1])
+    with os.fdopen(printed[0]) as out, os.fdopen(said[0]) as err:
+        texts = out.read(), err.read()
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), *texts
+
+
+def run(command: str, variables: dict[str, str], folder: Path, example: Example) -> int:
+    """Run a command as `chargen.cli.main` would be, and return its exit code."""
+    from chargen.cli import main
+
+    os.chdir(folder)
+    for name in [name for name in os.environ if name.startswith("CHARGEN_")]:
+        del os.environ[name]
+    os.environ |= {"CHARGEN_CACHE": "cache"} | variables
+    torch.set_num_threads(1)
+    CIRCUMSTANCES[example.circumstance]()
+    sys.argv = shlex.split(command)
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+@posix_only
+@pytest.mark.parametrize(
+    "example", EXAMPLES, ids=lambda example: f"{example.kind}: {example.command[:60]}"
+)
+def test_every_error_is_as_the_page_says(example: Example, mess: Path) -> None:
+    """One line, word for word, with its exit code; no traceback, nothing printed, nothing lost."""
+    with unchanged(mess):
+        code, printed, said = provoke(example, mess)
+    *before, last = said.splitlines()
+    assert pattern(example.says).fullmatch(last), said
+    assert code == getattr(errors, example.kind).exit_code
+    assert printed == ""
+    assert "Traceback" not in said
+    assert not any(line.startswith("error") for line in before)
+
+
+@posix_only
+@pytest.mark.parametrize("command", VARIANTS, ids=lambda command: command[:60])
+def test_other_ways_to_an_error(command: str, mess: Path) -> None:
+    """Each command that reads a text or a model refuses what the others refuse."""
+    with unchanged(mess):
+        code, printed, said = provoke(Example("", command, "", ""), mess)
+    *before, last = said.splitlines()
+    assert VARIANTS[command] in last
+    assert last.startswith("error: ")
+    assert code in (1, 2)
+    assert printed == ""
+    assert not any(line.startswith("error") for line in before)
+
+
+def raised() -> Iterator[tuple[str, str, str]]:
+    """Yield where each error is raised, its class, and what it says, … for what varies."""
+    for path in sorted(Path(chargen.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            if node.func.id in vars(errors) and len(node.args) == 2:
+                problem, hint = map(_words, node.args)
+                place = f"{path.name}:{node.lineno}"
+                yield place, node.func.id, f"error: {problem}. {hint}."
+
+
+def _words(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    assert isinstance(node, ast.JoinedStr), (
+        f"line {node.lineno}: write the words where it is raised"
+    )
+    parts = [part.value if isinstance(part, ast.Constant) else ANYTHING for part in node.values]
+    return "".join(map(str, parts))
+
+
+def test_the_page_has_every_error() -> None:
+    """No error is raised that the page does not show, under its class."""
+    shown = [(example.kind, example.says) for example in EXAMPLES]
+    lacking = [
+        (place, kind, says)
+        for place, kind, says in raised()
+        if not any(kind == k and pattern(says).fullmatch(line) for k, line in shown)
+    ]
+    assert not lacking
+    kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
+    assert kinds == {kind for kind, _ in shown}
