@@ -161,8 +161,10 @@ def probabilities(logs: Doubles, sharpness: float = 1.0) -> Doubles:
 
 def log_loss(logs: Doubles, truth: NDArray[np.integer[Any]], sharpness: float = 1.0) -> float:
     """Return the mean nats that the true kinds cost."""
-    shares = probabilities(logs, sharpness)[np.arange(len(truth)), truth]
-    return float(-np.log(np.maximum(shares, np.finfo(np.float64).tiny)).mean())
+    # From logarithms, not from probabilities: one that is nought as a number still has a cost.
+    scaled = sharpness * (logs - logs.max(axis=1, keepdims=True))
+    own = scaled[np.arange(len(truth)), truth]
+    return float((np.log(np.exp(scaled).sum(axis=1)) - own).mean())
 
 
 def sharpen(logs: Doubles, truth: NDArray[np.integer[Any]]) -> float:
