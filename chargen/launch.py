@@ -113,6 +113,8 @@ def launch(
     if run is not None and saved is not None:
         _same_corpus(saved, corpus, run.name)
         vocabulary = saved.vocabulary
+        if len(Vocabulary.of(text, vocabulary.characters)) > len(vocabulary):
+            raise RunError(f"the run {run.name} lacks characters of its own text", "Train anew")
     else:
         vocabulary = Vocabulary.of(text, saved.vocabulary.characters if saved else "")
         settings = choose(asked, len(train))
@@ -221,7 +223,8 @@ def _resumed_settings(saved: Checkpoint, given: dict[str, Any], name: str) -> Se
             raise ValueError("settings of another network")
         if saved.tensors["state.0.0"].shape[0] != settings.batch:
             raise ValueError("states of another batch")
-        if None in (settings.dropout, settings.bptt, settings.lr):
+        budgets = [getattr(settings, name) for name in BUDGETS]
+        if None in (settings.dropout, settings.bptt, settings.lr) or not any(budgets):
             raise ValueError("choices not made")
     except (UsageError, TypeError, ValueError, KeyError, IndexError, AssertionError) as error:
         raise RunError(f"the run {name} has settings that make no sense", "Train anew") from error

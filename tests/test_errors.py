@@ -131,9 +131,11 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trained(folder, "letters", as_bytes=True)
     trained(folder, "kinds", labels=str(folder / "kinds.tsv"))
     # As if they had been interrupted, then spoiled.
+    greek = "".join(chr(ord("α") + number) for number in range(len(set(STORY))))
     spoiled: dict[str, dict[str, Any]] = {
         "open": {"settings": {"steps": 9}},
         "crooked": {"settings": {"hidden": 9}},
+        "foreign": {"vocabulary": {"characters": greek}},
         "lacking": {"settings": {"steps": 9}, "training": {"step": "two"}},
     }
     for name, changes in spoiled.items():
