@@ -64,6 +64,7 @@ USED = 20
 RESUMED = 20
 """One of so many is a run that training is to go on from."""
 
+ENCODINGS = ("utf-8", "utf-16", "latin-1")
 ODD: list[Any] = [
     None, True, -1, 0, 1, 2**31, 2**63, -(2**63), 10**30, 10**400, 0.5, 1e308, float("nan"),
     float("inf"), "", "x", "\ud800", "\0", "../../etc/passwd", "F32", "BOOL", [], {}, [[]], [0],
@@ -343,34 +344,33 @@ def bent_text(random: random.Random) -> bytes:
     return made
 
 
+def text_read(path: Path, way: int, encoding: str) -> None:
+    """Read a text to its end as labelled lines (0), as bytes (1) or as characters (2)."""
+    if way == 0:
+        assert examples(read_labelled(str(path), 0.25).train, 99)
+        return
+    text = open_text([path], as_bytes=way == 1, encoding=encoding)
+    vocabulary = Vocabulary.of(text)
+    points = [point for block in text.blocks(0, text.characters) for point in block.tolist()]
+    assert len(points) == text.characters
+    if way == 2:
+        again = "".join(map(chr, points))
+        assert vocabulary.decode(vocabulary.encode(again)) == again
+
+
 @needs_proc
 def test_hostile_texts(tmp_path: Path) -> None:
     """Every text, in every way that texts are read, is read to its end or refused."""
     source = random.Random(SEED)
     tally = {"read": 0, "refused": 0}
 
-    def read(path: Path, way: int) -> None:
-        if way == 0:
-            found = read_labelled(str(path), source.random() / 2)
-            assert examples(found.train, 99)
-            return
-        text = open_text(
-            [path], as_bytes=way == 1, encoding=source.choice(["utf-8", "utf-16", "latin-1"])
-        )
-        vocabulary = Vocabulary.of(text)
-        points = [point for block in text.blocks(0, text.characters) for point in block.tolist()]
-        assert len(points) == text.characters
-        if way == 2:
-            again = "".join(map(chr, points))
-            assert vocabulary.decode(vocabulary.encode(again)) == again
-
     for number in range(INPUTS):
         data = bent_text(source)
         path = tmp_path / ("text.txt.gz" if data[:2] == b"\x1f\x8b" else "text.txt")
         path.write_bytes(data)
-        way = number % 3
+        work = partial(text_read, path, number % 3, source.choice(ENCODINGS))
         try:
-            tally[outcome(partial(read, path, way), len(data))] += 1
+            tally[outcome(work, len(data))] += 1
             outcome(partial(parse, data.decode("latin-1")), len(data))
         except BaseException as error:
             raise AssertionError(f"seed {SEED}, input {number}: {data!r}: {error!r}") from error
