@@ -34,9 +34,13 @@ def layer_norm(x: Floats, weight: Floats) -> Floats:
 
 
 def turn(x: Floats, positions: NDArray[np.int64]) -> Floats:
-    """Rotate the pairs (i, i + d/2) of x (…, T, d) by angles that grow with the position."""
+    """Rotate the pairs (i, i + d/2) of x (B, heads, T, d) by angles that grow with the position.
+
+    Args:
+        positions: (B, T), or (1, T) if all rows have the same.
+    """
     half = x.shape[-1] // 2
-    angles = positions[:, None] * SLOWEST ** (-np.arange(half) / half)
+    angles = positions[:, None, :, None] * SLOWEST ** (-np.arange(half) / half)
     cos, sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
     first, second = x[..., :half], x[..., half:]
     turned: Floats = np.concatenate((first * cos - second * sin, first * sin + second * cos), -1)
@@ -81,41 +85,56 @@ class Block:
             2, 0, 3, 1, 4
         )
         keys, values, came = state
-        # All rows of a batch have read equally much.
-        before = int(came[0, 0])
+        # Where all rows have read equally much, as mostly, one row of places does for all.
+        alike = batch == 1 or bool((came == came[0]).all())
+        before = came[:1] if alike else came
         places = before + np.arange(time)
         query, key = turn(query, places), turn(key, places)
-        kept = min(before, self.context)
         if time == 1:
-            keys[:, :, before % self.context] = key[:, :, 0]
-            values[:, :, before % self.context] = value[:, :, 0]
-            kept = min(before + 1, self.context)
-            mixed = self._attend(query, keys[:, :, :kept], values[:, :, :kept], None)
+            self._keep(keys, key, places)
+            self._keep(values, value, places)
+            kept = min(int(came.max()) + 1, self.context)
+            seen = None if alike else (np.arange(kept) <= places)[:, None]
+            mixed = self._attend(query, keys[:, :, :kept], values[:, :, :kept], seen)
         else:
-            slots = np.arange(kept)
-            there = np.concatenate((before - 1 - (before - 1 - slots) % self.context, places))
-            away = places[:, None] - there
+            slots = np.arange(min(int(came.max()), self.context))
+            # A slot that nothing has come to yet lies before the text.
+            filled = before - 1 - (before - 1 - slots) % self.context
+            there = np.concatenate((filled, places), axis=1)[:, None]
+            away = places[:, :, None] - there
             mixed = self._attend(
                 query,
-                np.concatenate((keys[:, :, :kept], key), axis=2),
-                np.concatenate((values[:, :, :kept], value), axis=2),
-                (away >= 0) & (away < self.context),
+                np.concatenate((keys[:, :, : len(slots)], key), axis=2),
+                np.concatenate((values[:, :, : len(slots)], value), axis=2),
+                (there >= 0) & (away >= 0) & (away < self.context),
             )
-            last = places[-self.context :]
-            keys[:, :, last % self.context] = key[:, :, -self.context :]
-            values[:, :, last % self.context] = value[:, :, -self.context :]
+            self._keep(keys, key, places)
+            self._keep(values, value, places)
         x = x + mixed.transpose(0, 2, 1, 3).reshape(batch, time, width) @ self.mixed
         inner = np.maximum(layer_norm(x, self.norms[1]) @ self.inner, 0)
         x = x + (inner * inner) @ self.outer
         return x, (keys, values, came + time)
 
+    def _keep(self, ring: Floats, new: Floats, places: NDArray[np.int64]) -> None:
+        """Put what came (B, heads, T, d) into the ring, the last C of it."""
+        new = new[:, :, -self.context :]
+        slots = places[:, -self.context :] % self.context
+        if len(slots) == 1:
+            ring[:, :, slots[0]] = new
+        else:
+            ring[np.arange(len(ring))[:, None], :, slots] = new.swapaxes(1, 2)
+
     def _attend(
         self, query: Floats, keys: Floats, values: Floats, seen: NDArray[np.bool_] | None
     ) -> Floats:
-        """Return for each query (B, heads, T, d) the values, weighted by how its key fits."""
+        """Return for each query (B, heads, T, d) the values, weighted by how its key fits.
+
+        Args:
+            seen: which of them (B or 1, T, S) it may attend to; None for all.
+        """
         fit: Floats = query @ keys.swapaxes(-1, -2)
         fit *= self.size**-0.5
         if seen is not None:
-            fit[..., ~seen] = -np.inf
+            np.copyto(fit, -np.inf, where=~seen[:, None])
         attended: Floats = softmax(fit) @ values
         return attended

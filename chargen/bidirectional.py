@@ -132,7 +132,8 @@ class Bidirectional(TwoSided):
         """Return for each place of a window how many characters to go, and if that is known."""
         uniform = torch.rand(2, time, generator=self.generator, device=device)
         known = uniform[0] < KNOWN
-        more = (uniform[1].log() / torch.tensor(GOES_ON).log()).long()
+        # What is drawn lies in [0, 1), and nought has no logarithm.
+        more = ((1 - uniform[1]).log() / torch.tensor(GOES_ON).log()).long()
         return (more + known).clamp(max=LONGEST_GAP), known
 
 

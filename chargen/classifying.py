@@ -13,7 +13,6 @@ arXiv:1706.04599).
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,8 +26,8 @@ from chargen.engine import Engine, Tower
 from chargen.errors import CorpusError
 from chargen.labels import Labelled, as_text, examples
 from chargen.ngrams import ORDER, NGrams
-from chargen.restoring import along, log_softmax
-from chargen.settings import check
+from chargen.restoring import READ, along, log_softmax
+from chargen.settings import MOST, check
 from chargen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 BATCH = 64
+TOGETHER = 1 << 14
+"""Texts, and characters with the filling of the shorter ones, that are read side by side."""
+
 BINS = 10
 MOST_CHARACTERS = 10_000
 """Of a text, so many are read to tell what it is."""
@@ -65,10 +67,16 @@ def judge_of(saved: Checkpoint) -> Judge:
     return Likelihood(saved.labels, members)
 
 
-def batches(texts: Sequence[Ids], size: int = BATCH) -> list[list[int]]:
-    """Return places of texts of similar length, ``size`` together."""
-    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-    return [order[at : at + size] for at in range(0, len(order), size)]
+def batches(texts: Sequence[Ids]) -> list[list[int]]:
+    """Return places of texts of similar length, so many together that memory stays bounded."""
+    together: list[list[int]] = []
+    for place in sorted(range(len(texts)), key=lambda place: len(texts[place])):
+        # The longest comes last.
+        room = min(BATCH, TOGETHER // max(1, len(texts[place])))
+        if not together or len(together[-1]) >= room:
+            together.append([])
+        together[-1].append(place)
+    return together
 
 
 class Likelihood:
@@ -129,8 +137,11 @@ class Sides:
         rows = np.full((len(texts), 1 + max(map(len, texts))), self.vocabulary.none, dtype=np.int32)
         for row, text in enumerate(texts):
             rows[row, 1 : 1 + len(text)] = text
-        read, _ = tower.climb(rows, tower.start(len(rows)))
-        return read
+        parts, state = [], tower.start(len(rows))
+        for at in range(0, rows.shape[1], READ):
+            read, state = tower.climb(rows[:, at : at + READ], state)
+            parts.append(read)
+        return np.concatenate(parts, axis=1)
 
 
 class Counting:
@@ -252,7 +263,7 @@ def evaluate(
         CorpusError: the labels are not the judge's, or nothing is held out.
         UsageError: a number that cannot work.
     """
-    check("--examples", most, 1, math.inf)
+    check("--examples", most, 1, MOST)
     if set(labelled.names) != set(judge.names):
         raise CorpusError(
             f"the text has other labels than {name}: {', '.join(labelled.names[:8])}",
@@ -271,14 +282,21 @@ def evaluate(
 
 
 def to_tell(source: str, text: Text, lines: bool) -> list[tuple[str, str]]:
-    """Return what is to be told apart in a text, its beginning or its lines, each with a name."""
+    """Return what is to be told apart in a text, its beginning or its lines, each with a name.
+
+    Raises:
+        CorpusError: there is nothing on any line.
+    """
     if not lines:
         return [(source, as_text(text, 0, min(MOST_CHARACTERS, text.characters)))]
-    return [
+    found = [
         (f"{source}:{number}", line.removesuffix("\r")[:MOST_CHARACTERS] + "\n")
         for number, line in enumerate(as_text(text, 0, text.characters).split("\n"), 1)
         if line.strip()
     ]
+    if not found:
+        raise CorpusError(f"{source} has empty lines only", "Give lines with a text on them")
+    return found
 
 
 def weigh_all(

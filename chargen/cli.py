@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 import signal
 import sys
@@ -226,10 +227,17 @@ def train(
     if report.data["stopped"] == "interrupted":
         say(f"interrupted and saved; to go on: chargen train ... --resume --name {name}", as_json)
         raise typer.Exit(INTERRUPTED)
+    say(f"now try: chargen {_first_use(trainer, name)}", quiet)
+
+
+def _first_use(trainer: Trainer, name: str) -> str:
+    """Return the command that shows what a new model is for."""
+    if trainer.network.architecture.classifies:
+        return f"classify -m {name} FILE"
     if trainer.settings.bidirectional:
-        say(f'now try: chargen restore -m {name} "a text with a gap [...] in it"', quiet)
-    else:
-        say(f"now try: chargen sample -m {name} --temp 0.8", quiet)
+        return f'restore -m {name} "a text with a gap [...] in it"'
+    label = f" --label {shlex.quote(trainer.labels[0])}" if trainer.labels else ""
+    return f"sample -m {name} --temp 0.8{label}"
 
 
 def _emit_or_stop(value: dict[str, Any], trainer: Trainer) -> None:
@@ -326,6 +334,9 @@ def sample(
     say(f"model {_describe(loaded)}", quiet)
     if prime_file is not None:
         prime += _read_prime(prime_file, loaded)
+    # Before a file is opened to write to: it would be emptied.
+    loaded.continues()
+    loaded.label_id(label)
     ids = loaded.prime(prime, unknown)
     with sink(output) as out_stream:
         terminal = out_stream.isatty() and not raw
@@ -486,10 +497,10 @@ def restore(
     quiet = quiet or as_json
     say(f"model {loaded.name} ({loaded.checkpoint.architecture})", quiet)
     if evaluate is not None:
-        text = _open([evaluate], encoding, loaded.as_bytes, quiet)
+        held_out = _open([evaluate], encoding, loaded.as_bytes, quiet)
         with progress_bar("filling gaps", quiet, in_bytes=False) as progress:
             judged = loaded.judge(
-                text.span(),
+                held_out.span(),
                 gaps=gaps, seed=seed, unknown=unknown_length, beam=beam, progress=progress,
             )  # fmt: skip
         rows = [quality.json() for quality in judged]
@@ -499,22 +510,30 @@ def restore(
             tables.gaps(rows)
         return
     assert damaged is not None
+    text = _damaged(damaged, encoding, loaded.as_bytes, quiet)
     with progress_bar("restoring", quiet, in_bytes=False) as progress:
-        ways = loaded.restore(_read_damaged(damaged), count, beam=beam, progress=progress)
+        ways = loaded.restore(text, count, beam=beam, progress=progress)
     if as_json:
         emit({"restorations": [way.json() for way in ways], "model": loaded.name})
         return
     tables.restorations(ways)
 
 
-def _read_damaged(source: str) -> str:
-    """Return what is to be restored: the argument itself if a gap is in it, else a file's text."""
+def _damaged(source: str, encoding: str, as_bytes: bool, quiet: bool) -> str:
+    """Return what is to be restored: a file's text if there is such a file, or what was given."""
     from chargen.corpus import STDIN
+    from chargen.labels import as_text
     from chargen.restoring import MARK
 
-    if source != STDIN and MARK.search(source):
-        return source
-    return _read_text(source, "text")
+    if source == STDIN or os.path.isfile(source):
+        text = _open([source], encoding, as_bytes, quiet)
+        return as_text(text, 0, text.characters)
+    if not MARK.search(source):
+        raise UsageError(
+            f"{source!r} is neither a file nor a text with a gap",
+            "Write [...] where the gap is, or [?], or [5] for five",
+        )
+    return source
 
 
 # classify
@@ -524,7 +543,11 @@ def _read_damaged(source: str) -> str:
 def classify(
     texts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="Files, or -.", show_default=False),
+        typer.Argument(
+            metavar="[TEXT]...",
+            help="Files, or -; of each, or of each line, 10,000 characters are read.",
+            show_default=False,
+        ),
     ] = None,
     models: Annotated[
         list[str] | None,
@@ -541,7 +564,7 @@ def classify(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Instead: hold out a tenth of these labelled texts, and count; n-grams learn the "
+            help="Instead: count over what was held out of these labelled texts; n-grams learn the "
             "rest.",
         ),
     ] = None,
@@ -575,7 +598,7 @@ def classify(
         with progress_bar(f"reading {evaluate}", quiet) as progress:
             labelled = read_labelled(
                 evaluate,
-                Settings.valid_fraction,
+                loaded[0].held_out if len(loaded) == 1 else Settings.valid_fraction,
                 encoding=encoding,
                 as_bytes=as_bytes,
                 progress=progress,
@@ -619,6 +642,7 @@ def compare(
     text: Annotated[str, typer.Option(metavar="FILE", help="Held-out text to measure on.")],
     places: Annotated[int, typer.Option(help="At how many places of it.")] = 512,
     seed: Annotated[int, typer.Option(help="Of the places.")] = 0,
+    label: LabelOption = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw it, too: a .png, .svg or .pdf.")
     ] = None,
@@ -638,24 +662,27 @@ def compare(
         raise KindError("some of the models are of bytes, some of characters", "Compare like ones")
     for model in loaded:
         model.continues()
+    numbers = [model.label_id(label) for model in loaded]
     opened = _open([text], encoding, loaded[0].as_bytes, quiet)
     from chargen import comparing
 
+    if plot is not None:
+        comparing.drawable(plot)
     stretches = comparing.places(opened.span(), places, seed)
     measured = []
-    for model in loaded:
+    for model, number in zip(loaded, numbers, strict=True):
         with progress_bar(f"measuring {model.name}", quiet, in_bytes=False) as progress:
-            measured.append(comparing.remember(model.checkpoint, stretches, progress))
+            measured.append(comparing.remember(model.checkpoint, stretches, number, progress))
     names = [model.name for model in loaded]
-    if plot is not None:
-        comparing.plot(plot, list(zip(names, measured, strict=True)))
     if as_json:
         rows = [
             memory.json() | {"model": name} for name, memory in zip(names, measured, strict=True)
         ]
         emit({"text": text, "places": places, "models": rows})
-        return
-    tables.memories(names, [memory.json() for memory in measured], places)
+    else:
+        tables.memories(names, [memory.json() for memory in measured], places)
+    if plot is not None:
+        comparing.plot(plot, list(zip(names, measured, strict=True)))
 
 
 # runs, info

@@ -25,7 +25,7 @@ from chargen.checkpoint import Checkpoint
 from chargen.corpus import Span
 from chargen.errors import CorpusError, UsageError
 from chargen.networks import Network
-from chargen.settings import check
+from chargen.settings import MOST, check
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,6 +77,7 @@ def places(span: Span, count: int, seed: int = 0) -> NDArray[np.uint32]:
         UsageError: a number that cannot work.
     """
     check("--places", count, 1, 1 << 16)
+    check("--seed", seed, 0, MOST)
     if len(span) <= LONGEST + 1:
         raise CorpusError(
             f"a text of {len(span):,} characters is too short to compare on",
@@ -91,12 +92,14 @@ def places(span: Span, count: int, seed: int = 0) -> NDArray[np.uint32]:
 def remember(
     saved: Checkpoint,
     stretches: NDArray[np.uint32],
+    label: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Memory:
-    """Measure one network on stretches as from `places`."""
+    """Measure one network on stretches as from `places`, of one label if it has labels."""
     vocabulary = saved.vocabulary
     network = Network(saved.architecture, len(vocabulary)).eval()
     network.assign(saved.weights)
+    told = torch.full((BATCH, 1), label or 0)
     ids = vocabulary.lookup(stretches)
     given = contexts()
     bits: dict[int, list[Doubles]] = {context: [] for context in given}
@@ -108,10 +111,10 @@ def remember(
         wanted = torch.from_numpy(np.where(strange, 0, target)).long()
         for context in given:
             with torch.no_grad():
-                nats = _nats(network, rows[:, -1 - context : -1], wanted).numpy()
+                nats = _nats(network, rows[:, -1 - context : -1], wanted, told).numpy()
             costs = np.where(strange, vocabulary.unknown_nats, nats + vocabulary.known_nats)
             bits[context].append(costs / math.log(2))
-        reach += _reach(network, rows[:, :-1], wanted)
+        reach += _reach(network, rows[:, :-1], wanted, told)
         if progress is not None:
             progress(at + len(rows), len(ids))
     together = {context: np.concatenate(parts) for context, parts in bits.items()}
@@ -124,20 +127,20 @@ def remember(
     )
 
 
-def _nats(network: Network, before: Ids, wanted: torch.Tensor) -> torch.Tensor:
+def _nats(network: Network, before: Ids, wanted: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
     """Return the nats (B,) of a character after those before it (B, T), a text's first."""
     none = np.full((len(before), 1), network.characters, dtype=np.int32)
     inputs = torch.from_numpy(np.concatenate((none, before), axis=1))
-    logits, _ = network(inputs, network.start(len(inputs)))
+    logits, _ = network(inputs, network.start(len(inputs)), told[: len(inputs)])
     return functional.cross_entropy(logits[:, -1].float(), wanted, reduction="none")
 
 
-def _reach(network: Network, before: Ids, wanted: torch.Tensor) -> Doubles:
+def _reach(network: Network, before: Ids, wanted: torch.Tensor, told: torch.Tensor) -> Doubles:
     """Return the length of the gradient by each vector, latest first, summed over the rows."""
     vectors: list[torch.Tensor] = []
     hook = network.embedding.register_forward_hook(lambda *call: vectors.append(call[-1]))
     try:
-        nats = _nats(network, before, wanted).sum()
+        nats = _nats(network, before, wanted, told).sum()
     finally:
         hook.remove()
     (gradient,) = torch.autograd.grad(nats, vectors)
@@ -145,19 +148,38 @@ def _reach(network: Network, before: Ids, wanted: torch.Tensor) -> Doubles:
     return lengths[:0:-1]
 
 
-def plot(path: Path, models: Sequence[tuple[str, Memory]]) -> None:
-    """Draw both measurements of several models, as PNG, SVG or PDF by the file's suffix.
+def drawable(path: Path) -> None:
+    """Make sure that a plot can be drawn, before anything is measured for it.
 
     Raises:
-        UsageError: there is no library to draw with, or the file cannot be written.
+        UsageError: there is no library to draw with, no such folder, or no such kind of picture.
     """
     try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
+        import matplotlib.figure
     except ImportError:
         raise UsageError(
             "--plot needs matplotlib", "Install it: pip install 'chargen[plots]'"
         ) from None
+    reason = None if path.parent.is_dir() else "there is no such folder"
+    if (
+        path.suffix.removeprefix(".")
+        not in matplotlib.figure.Figure().canvas.get_supported_filetypes()
+    ):
+        reason = "its suffix is no picture's"
+    if reason:
+        raise UsageError(f"{path} cannot be drawn: {reason}", "Use .png, .svg or .pdf")
+
+
+def plot(path: Path, models: Sequence[tuple[str, Memory]]) -> None:
+    """Draw both measurements of several models, as PNG, SVG or PDF by the file's suffix.
+
+    Raises:
+        UsageError: see `drawable`, or the file cannot be written.
+    """
+    drawable(path)
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     # Without a date and with fixed names, so that the same figures give the same file.
     with rc_context({"svg.hashsalt": "chargen", "font.size": 10}):
         figure = Figure(figsize=(10, 4), layout="constrained")
@@ -177,8 +199,8 @@ def plot(path: Path, models: Sequence[tuple[str, Memory]]) -> None:
             axes.legend(frameon=False)
         try:
             figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-        except (OSError, ValueError) as error:
-            reason = str(getattr(error, "strerror", None) or error).split("\n")[0].lower()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
             raise UsageError(
                 f"{path} cannot be drawn: {reason}", "Use .png, .svg or .pdf"
             ) from error

@@ -91,6 +91,11 @@ def _stamp(file: IO[bytes]) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
+def proper(name: str) -> str:
+    """Return a file's name as text: with "?" for each byte of it that is no UTF-8."""
+    return name.encode("utf-8", "replace").decode()
+
+
 def unreadable(name: str, error: OSError) -> CorpusError:
     """Say in one line why a source cannot be opened."""
     if isinstance(error, FileNotFoundError):
@@ -156,7 +161,7 @@ class Text:
         self.parts = parts
         self.marks = marks
         self.as_bytes = as_bytes
-        self.names = [Path(part.name).name for part in parts]
+        self.names = [proper(Path(part.name).name) for part in parts]
         self.size = sum(part.size for part in parts)
         self.characters = 0
         self.counts: dict[int, int] = {}

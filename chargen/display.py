@@ -68,10 +68,16 @@ def closing(data: dict[str, Any]) -> str:
     why = {"budget": "done", "patience": "stopped early: no longer improving"}
     head = f"{why.get(data['stopped'], data['stopped'])} after {duration(data['seconds'])}"
     lines = [f"{head}, {data['characters_seen']:,} characters, {data['step']:,} steps"]
-    kind = measure(data["valid"] or {})
-    if kind is not None:
-        value, nats = data["valid"][f"{kind}perplexity"], data["valid"][f"{kind}nats_per_char"]
-        error = data["valid"][f"{kind}perplexity_error"]
+    valid = data["valid"] or {}
+    kind = measure(valid)
+    if kind == LABEL:
+        lines.append(
+            f"held-out {accuracy(valid)} of {valid['examples']:,} examples "
+            f"({valid['label_nats']:.4f} nats a label)"
+        )
+    elif kind is not None:
+        value, nats = valid[f"{kind}perplexity"], valid[nats_key(kind)]
+        error = valid[f"{kind}perplexity_error"]
         lines.append(
             f"held-out {title(kind)} {value:.3f} ± {error:.3f} per character "
             f"({nats:.4f} nats, {nats / math.log(2):.3f} bits)"
@@ -81,9 +87,38 @@ def closing(data: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+LABEL = "label_"
+
+
 def measure(entry: Mapping[str, Any]) -> str | None:
-    """Return what a record's held-out figures begin with: nothing, or ``pseudo_``; None without."""
+    """Return what a record's held-out figures begin with; None if there are none.
+
+    Returns:
+        Nothing, ``pseudo_`` of a network that sees both sides, or ``label_`` of a classifier.
+    """
+    if f"{LABEL}accuracy" in entry:
+        return LABEL
     return next((kind for kind in ("", "pseudo_") if f"{kind}perplexity" in entry), None)
+
+
+def nats_key(kind: str) -> str:
+    """Return the name of the figure that is made as low as can be."""
+    return "label_nats" if kind == LABEL else f"{kind}nats_per_char"
+
+
+def unit(kind: str) -> str:
+    """Return what is meant by that figure."""
+    return "nats a label" if kind == LABEL else f"{title(kind, 'nats')} per character"
+
+
+def accuracy(data: Mapping[str, Any]) -> str:
+    """Return how many labels were told right."""
+    return f"accuracy {data['label_accuracy']:.1%}"
+
+
+def training(kind: str, nats: float) -> str:
+    """Return what training costs: a perplexity only where it is one of characters to come."""
+    return f"{perplexity(nats):.3f}" if kind == "" else f"{nats:.4f} nats"
 
 
 def title(kind: str, name: str = "perplexity") -> str:
@@ -165,11 +200,15 @@ def evaluation(data: dict[str, Any]) -> str:
     kind = measure(data)
     if kind is None:
         return f"step {data['step']:,}: training {data['train_nats_per_char']:.4f} nats"
-    nats = data[f"{kind}nats_per_char"]
+    nats = data[nats_key(kind)]
+    if kind == LABEL:
+        found = f"{accuracy(data)} ({nats:.4f} nats a label)"
+    else:
+        bits = nats / math.log(2)
+        found = f"{title(kind)} {perplexity(nats):.3f} ({nats:.4f} nats, {bits:.3f} bits)"
     return (
-        f"step {data['step']:,}: held-out {title(kind)} {perplexity(nats):.3f} "
-        f"({nats:.4f} nats, {nats / math.log(2):.3f} bits), "
-        f"training {perplexity(data['train_nats_per_char']):.3f}{', best so far' * data['best']}"
+        f"step {data['step']:,}: held-out {found}, "
+        f"training {training(kind, data['train_nats_per_char'])}{', best so far' * data['best']}"
     )
 
 
@@ -187,6 +226,7 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.speed = Speed()
+        self.kind = ""
         self.step: dict[str, Any] = {}
         self.evals: list[dict[str, Any]] = []
         self.sample = ""
@@ -204,6 +244,8 @@ class Screen:
         if report.event == "start":
             self._print(f"run {data['run']}\n{opening(data)}")
             self.evals = list(data["history"])
+            if data["settings"]["bidirectional"]:
+                self.kind = LABEL if data["labels"] else "pseudo_"
             self.live.start()
         elif report.event == "step":
             self.speed.update(data)
@@ -226,16 +268,14 @@ class Screen:
             return Text("starting …", style="dim")
         width = min(self.console.width, 100)
         parts: list[RenderableType] = [self._bar(width), self._figures()]
-        kind = measure(self.evals[-1]) if self.evals else None
-        key = "train_nats_per_char" if kind is None else f"{kind}nats_per_char"
+        held_out = bool(self.evals) and measure(self.evals[-1]) is not None
+        key = nats_key(self.kind) if held_out else "train_nats_per_char"
         points = [(e["seconds"], e[key]) for e in self.evals]
         if len(points) > 1:
             body = Text(
                 "\n".join(curve(points, width - 4, CURVE_HEIGHT)), style="cyan", no_wrap=True
             )
-            name = "training nats"
-            if kind is not None:
-                name = f"held-out {title(kind, 'nats')} per character"
+            name = f"held-out {unit(self.kind)}" if held_out else "training nats"
             parts.append(self._panel(body, name, width))
         if self.sample:
             body = Text(visible(self.sample).strip("\n"), overflow="fold")
@@ -260,21 +300,20 @@ class Screen:
     def _figures(self) -> RenderableType:
         data = self.step
         table = Table.grid(padding=(0, 3))
+        rows: list[tuple[str, tuple[str, ...]]] = []
         smooth = data["smooth_nats_per_char"]
-        rows = [("training", perplexity(smooth), smooth)]
-        kind = measure(self.evals[-1]) if self.evals else None
-        if kind is not None:
-            key = f"{kind}nats_per_char"
-            last, best = self.evals[-1][key], min(e[key] for e in self.evals)
-            rows.append(("held out", perplexity(last), last))
-            rows.append(("best", perplexity(best), best))
-        for name, value, nats in rows:
-            table.add_row(
-                Text(name, style="bold"),
-                f"{title(kind or '')} {value:.3f}",
-                f"{nats / math.log(2):.3f} bpc",
-                f"{nats:.4f} nats",
-            )
+        rows.append(
+            ("training", _costs("", smooth) if self.kind == "" else (f"{smooth:.4f} nats",))
+        )
+        if self.evals and measure(self.evals[-1]) is not None:
+            key = nats_key(self.kind)
+            best = min(self.evals, key=lambda entry: entry[key])
+            for name, entry in (("held out", self.evals[-1]), ("best", best)):
+                told = self.kind == LABEL
+                label = (accuracy(entry), f"{entry[key]:.4f} nats a label") if told else ()
+                rows.append((name, label or _costs(self.kind, entry[key])))
+        for name, cells in rows:
+            table.add_row(Text(name, style="bold"), *cells)
         table.add_row(
             Text("step", style="bold"),
             f"{data['step']:,} (epoch {data['epoch'] + 1})",
@@ -283,3 +322,13 @@ class Screen:
             f"{self.speed.value:,.0f} characters/s",
         )
         return table
+
+
+def _costs(kind: str, nats: float) -> tuple[str, str, str]:
+    """Return a cost of characters in three forms."""
+    bits = "bpc" if kind == "" else "bits"
+    return (
+        f"{title(kind)} {perplexity(nats):.3f}",
+        f"{nats / math.log(2):.3f} {bits}",
+        f"{nats:.4f} nats",
+    )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chargen.corpus import HIDDEN, Marks, Part, Text, open_text, read_all
+from chargen.corpus import HIDDEN, Marks, Part, Text, open_text, proper, read_all
 from chargen.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def read_labelled(
         texts = [opened(path) for path in named]
         for number, (path, text) in enumerate(zip(named, texts, strict=True)):
             for start, length in _pieces(text):
-                found.add(number, start, length, path.name)
+                found.add(number, start, length, proper(path.name))
     else:
         texts = [opened(source)]
         for start, length, name in _lines(texts[0], source):
@@ -145,10 +145,11 @@ def _lines(text: Text, source: str) -> Iterator[tuple[int, int, str]]:
         for line in whole:
             number += 1
             bare = line.removesuffix("\r")
-            name, tab, rest = bare.partition("\t")
+            start, tab, rest = bare.partition("\t")
+            name = (as_string(start) if text.as_bytes else start).strip()
             if bare.strip():
-                if not tab or not name.strip() or not rest:
-                    lacks = "no tab" if not tab else "no text" if name.strip() else "no label"
+                if not tab or not name or not rest:
+                    lacks = "no tab" if not tab else "no text" if name else "no label"
                     raise CorpusError(
                         f"line {number:,} of {source} has {lacks}",
                         "Write a label, a tab and a text on each line",
@@ -158,7 +159,7 @@ def _lines(text: Text, source: str) -> Iterator[tuple[int, int, str]]:
                         f"line {number:,} of {source} has a label of {len(name):,} characters",
                         f"Use labels of {LONGEST_LABEL} at most",
                     )
-                yield at + len(name) + 1, len(rest), name.strip()
+                yield at + len(start) + 1, len(rest), name
             at += len(line) + 1
 
 
@@ -236,6 +237,9 @@ def examples(text: Text, most: int) -> list[tuple[str, int]]:
 def as_text(text: Text, start: int, end: int) -> str:
     """Return a stretch of a text as a string; bytes that are no UTF-8 as surrogates."""
     stretch = read_all(text.blocks(start, end))
-    if not text.as_bytes:
-        return stretch
-    return stretch.encode("latin-1").decode("utf-8", "surrogateescape")
+    return as_string(stretch, "surrogateescape") if text.as_bytes else stretch
+
+
+def as_string(characters: str, errors: str = "replace") -> str:
+    """Return what characters stand for that each stand for a byte of UTF-8."""
+    return characters.encode("latin-1").decode("utf-8", errors)

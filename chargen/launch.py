@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,11 @@ from chargen.settings import DEFAULT_OUT, Settings, choose
 from chargen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from chargen.training import Trainer
+
+    Floats = NDArray[np.float32]
 
 BUDGETS = ("minutes", "epochs", "steps")
 FREE = (*BUDGETS, "patience", "device")
@@ -73,78 +78,86 @@ def launch(
         ChargenError: see `chargen.errors`; nothing has been written if the texts are at fault.
     """
     given = {name: value for name, value in (request.given or {}).items() if value is not None}
-    settings = Settings(**given)
     if request.resume and request.base:
         raise UsageError("--resume and --from exclude each other", "Give one of them")
     if request.labels is not None and (request.sources or request.valid):
         other = "--valid" if request.valid else "a corpus"
         raise UsageError(f"--labels and {other} exclude each other", "Give one of them")
-    run = runs.existing(request.out, request.name) if request.resume else None
-    saved = None
-    if run is not None:
-        saved = checkpoint.read(run.last, resume=True)
-        settings = _resumed_settings(saved, given, run.name)
-    elif request.base:
-        saved = checkpoint.read(runs.find(request.base, request.out))
-        settings = _inherited_settings(saved, settings, given)
-    as_bytes = saved.vocabulary.as_bytes if saved else request.as_bytes
-    if request.as_bytes and not as_bytes:
-        raise RunError("--bytes does not fit a model of characters", "Leave the option out")
+    with ExitStack() as undo:
+        run = claim = saved = None
+        if request.resume:
+            run = runs.existing(request.out, request.name)
+            # Held before it is read, lest another process go on with it in between.
+            claim = run.claim()
+            undo.callback(claim.release)
+            saved = checkpoint.read(run.last, resume=True)
+            settings = _resumed_settings(saved, given, run.name)
+        elif request.base:
+            saved = checkpoint.read(runs.find(request.base, request.out))
+            settings = _inherited_settings(saved, given)
+        else:
+            settings = Settings(**given)
+        as_bytes = saved.vocabulary.as_bytes if saved else request.as_bytes
+        if request.as_bytes and not as_bytes:
+            raise RunError("--bytes does not fit a model of characters", "Leave the option out")
 
-    text, apart, labelled = _texts(request, settings, as_bytes, note, progress)
-    names = labelled.names if labelled else ()
-    if saved is not None and saved.labels != names:
-        known = ", ".join(saved.labels[:8]) or "none"
-        raise RunError(
-            f"the model to go on from has other labels than this text: {known}",
-            "Give the same --labels as for it, or none if it has none",
-        )
-    train, valid = split(text, settings.valid_fraction, settings.valid_chars, apart, names)
+        text, apart, labelled = _texts(request, settings, as_bytes, note, progress)
+        names = labelled.names if labelled else ()
+        train, valid = split(text, settings.valid_fraction, settings.valid_chars, apart, names)
+        _look_over(text, valid, note)
+        corpus = _describe(text, apart)
+        if labelled is not None:
+            corpus["labels"] = labelled.sha256
+        if saved is not None and saved.labels != names:
+            known = ", ".join(saved.labels[:8]) or "none"
+            raise RunError(
+                f"the model to go on from has other labels than this text: {known}",
+                "Give the same --labels as for it, or none if it has none",
+            )
+        vocabulary = Vocabulary.of(text, saved.vocabulary.characters if saved else "")
+        asked = settings
+        if run is not None and saved is not None:
+            _same_corpus(saved, corpus, run.name)
+            if len(vocabulary) > len(saved.vocabulary):
+                raise RunError(f"the run {run.name} lacks characters of its own text", "Train anew")
+            vocabulary = saved.vocabulary
+        else:
+            settings = choose(asked, len(train))
+            # Sizes that contradict one another are found here, before a folder is made.
+            settings.architecture(len(names))
+            run, claim = runs.create(request.out, request.name, text.names[0])
+            undo.callback(claim.release)
+            undo.callback(run.abandon)
+        # PyTorch takes seconds to import: not before all that can be wrong has been looked at.
+        from chargen.training import Trainer, pace
+
+        open_choices = None in (asked.hidden, asked.dropout) and not request.resume
+        if open_choices and settings.minutes is not None:
+            note("trying how fast this machine trains, to choose what was left open")
+            settings = choose(asked, len(train), pace(train, vocabulary, settings, names))
+        trainer = Trainer(train, valid, vocabulary, settings, corpus, run, names, claim)
+        if request.resume and saved is not None:
+            trainer.restore(saved)
+            if trainer.finished():
+                raise RunError(
+                    f"the run {run.name} has spent its budget ({settings.budget()})",
+                    "Give a larger one, or start a new run from it by --from",
+                )
+            run.rewind(trainer.counters.step)
+        elif saved is not None:
+            trainer.network.assign(_extended(saved, vocabulary, trainer.network.arrays()))
+        undo.pop_all()
+    return trainer
+
+
+def _look_over(text: Text, valid: Span | None, note: Callable[[str], None]) -> None:
+    """Refuse a text that nothing can be learned from, and note what is strange about it."""
     if text.characters < 2:
         raise CorpusError(f"{text.names[0]} has one character", "Give at least two")
     if len(text.counts) == 1:
         note("the corpus is one character over and over: there is nothing to learn but that")
     if valid is None:
         note("no text is held out, so the best model is simply the latest")
-    corpus = _describe(text, apart)
-    if labelled is not None:
-        corpus["labels"] = labelled.sha256
-    asked = settings
-    if run is not None and saved is not None:
-        _same_corpus(saved, corpus, run.name)
-        vocabulary = saved.vocabulary
-        if len(Vocabulary.of(text, vocabulary.characters)) > len(vocabulary):
-            raise RunError(f"the run {run.name} lacks characters of its own text", "Train anew")
-    else:
-        vocabulary = Vocabulary.of(text, saved.vocabulary.characters if saved else "")
-        settings = choose(asked, len(train))
-        # Sizes that contradict one another are found here, before a folder is made.
-        settings.architecture(len(names))
-        run = runs.create(request.out, request.name, text.names[0])
-    # PyTorch takes seconds to import: not before everything that can be wrong has been looked at.
-    from chargen.training import Trainer, pace
-
-    try:
-        open_choices = None in (asked.hidden, asked.dropout) and not request.resume
-        if open_choices and settings.minutes is not None:
-            note("trying how fast this machine trains, to choose what was left open")
-            settings = choose(asked, len(train), pace(train, vocabulary, settings, names))
-        trainer = Trainer(train, valid, vocabulary, settings, corpus, run, names)
-    except BaseException:
-        if not request.resume:
-            run.abandon()
-        raise
-    if request.resume and saved is not None:
-        trainer.restore(saved)
-        if trainer.progress() >= 1:
-            raise RunError(
-                f"the run {run.name} has spent its budget ({settings.budget()})",
-                "Give a larger one, or start a new run from it by --from",
-            )
-        run.rewind(trainer.counters.step)
-    elif saved is not None:
-        trainer.network.assign(_extended(saved, vocabulary, trainer.network.arrays()))
-    return trainer
 
 
 def _texts(
@@ -268,40 +281,42 @@ def _print_of(about: object) -> str:
     return str(about.get("sha256"))[:12] if isinstance(about, dict) else "none"
 
 
-def _inherited_settings(saved: Checkpoint, settings: Settings, given: dict[str, Any]) -> Settings:
+def _inherited_settings(saved: Checkpoint, given: dict[str, Any]) -> Settings:
     sizes = asdict(saved.architecture)
     del sizes["labels"]
     if saved.architecture.arch != "transformer":
-        sizes |= {"heads": None, "context": None}
+        del sizes["heads"], sizes["context"]
     for option, value in sizes.items():
         if option in given and given[option] != value:
             raise RunError(
                 f"the model to start from has --{option} {value}, not {given[option]}",
                 "Leave the option out",
             )
-    return replace(settings, **sizes)
+    return Settings(**given | sizes)
 
 
 def _extended(
-    saved: Checkpoint, vocabulary: Vocabulary, fresh: dict[str, Any]
-) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+    saved: Checkpoint, vocabulary: Vocabulary, fresh: dict[str, Floats]
+) -> dict[str, Floats]:
     """Return a model's weights with rows for the characters that only the new text has.
 
     A new character begins as the fresh network would have it, but no likelier than the rarest of
     the old: the model's first predictions stay what they were.
     """
-    old = len(saved.vocabulary)
-    extended = dict(saved.weights)
-    if len(vocabulary) > old:
-        for name in ("embedding.weight", "output.weight", "output.bias"):
-            if name in extended:
-                fresh[name][:old] = extended[name][:old]
-                if saved.architecture.bidirectional:
-                    # The last output says that a gap has ended, or is the input "no character".
-                    fresh[name][-1] = extended[name][-1]
-                extended[name] = fresh[name]
-        new = slice(old, len(vocabulary))
-        extended["output.bias"][new] = saved.weights["output.bias"][:old].min()
-        if "output.weight" in extended:
-            extended["output.weight"][new] = 0
+    old, new = len(saved.vocabulary), slice(len(saved.vocabulary), len(vocabulary))
+    extended = {}
+    for name, had in saved.weights.items():
+        grown = fresh[name]
+        if grown.shape == had.shape:
+            grown = had
+        else:
+            grown[:old] = had[:old]
+            if len(had) > old:
+                # No character's: the input "no character", or the output that ends a gap.
+                grown[-1] = had[-1]
+            if name.endswith("bias"):
+                grown[new] = had[:old].min()
+            elif not name.startswith("embedding"):
+                grown[new] = 0
+        extended[name] = grown
     return extended

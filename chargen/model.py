@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from chargen.errors import KindError, UsageError
 from chargen.restoring import BothSides, LeftToRight, Quality, Reader, Restoration
 from chargen.sampling import Sample, Sampling
 from chargen.scoring import NumpyPredictor, Score
+from chargen.settings import MOST_HELD_OUT, Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +90,22 @@ class Model:
         if label not in self.labels:
             raise UsageError(f"{self.name} has no label {label!r}", f"Its labels are: {known}")
         return self.labels.index(label)
+
+    @property
+    def held_out(self) -> float:
+        """The share of each label's examples that it was not trained on.
+
+        Raises:
+            KindError: none were held out.
+        """
+        share = self.checkpoint.settings.get("valid_fraction")
+        if isinstance(share, int | float) and share == 0:
+            raise KindError(
+                f"{self.name} was trained on all examples, and none are left to judge it by",
+                "Train one with a --valid-fraction",
+            )
+        known = isinstance(share, float) and 0 < share <= MOST_HELD_OUT
+        return float(share) if known else Settings.valid_fraction  # type: ignore[arg-type]
 
     def continues(self) -> None:
         """Make sure that the model reads from left to right, and can continue and score texts.
@@ -278,7 +296,9 @@ def judge(models: Sequence[Model]) -> tuple[Judge, float]:
                 "Give a model for each kind (-m A -m B), or one trained with --labels",
             )
         sharpness = model.checkpoint.figures.get("sharpness")
-        return judge_of(model.checkpoint), sharpness if isinstance(sharpness, float) else 1.0
+        if not isinstance(sharpness, float) or not 0 <= sharpness < math.inf:
+            sharpness = 1.0
+        return judge_of(model.checkpoint), sharpness
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise UsageError("two of the models have one name", "Name each kind's model once")

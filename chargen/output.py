@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import sys
 import time
@@ -49,9 +50,17 @@ def say(text: str, quiet: bool = False) -> None:
 
 
 def emit(value: Any) -> None:
-    """Print one line of JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """Print one line of JSON, with null for a number that JSON does not have."""
+    sys.stdout.write(json.dumps(_finite(value), ensure_ascii=False) + "\n")
     sys.stdout.flush()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def interactive() -> bool:
@@ -119,7 +128,7 @@ def table(
     for number in range(len(rows[0]) if rows else len(head)):
         text = number in left
         made.add_column(
-            head[number] if head else "",
+            Text(visible(head[number])) if head else "",
             justify="left" if text else "right",
             overflow="fold",
             no_wrap=not text,

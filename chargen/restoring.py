@@ -25,7 +25,7 @@ from chargen.architecture import LONGEST_GAP, Architecture
 from chargen.corpus import Span
 from chargen.engine import Engine, State, Tower
 from chargen.errors import CorpusError, UsageError
-from chargen.settings import check
+from chargen.settings import MOST, check
 from chargen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ WEIGHTS = (0.1, 0.45, 0.45)
 """What a bidirectional model's three judgements of a filling count."""
 
 READ = 256
+"""Characters read at a time, at most: what a transformer attends to grows with them."""
+
+READ_OUT = 1 << 21
+"""Logits made at a time, at most, in numbers: 8 MiB."""
 
 
 @dataclass(frozen=True)
@@ -169,13 +173,22 @@ def along(
         rows[row, : len(one) + len(text)] = np.concatenate((one, text))
         counted[row, len(one) : len(one) + len(text)] = True
     state = [tuple(np.repeat(part, len(rows), axis=0) for part in parts) for parts in state]
-    read, _ = tower.climb(rows[:, :-1], state)
-    read = np.concatenate((np.repeat(before[:, -1:], len(rows), axis=0), read), axis=1)
-    logs = log_softmax(read_out(read[:, :size]))
     counted &= rows != none
     wanted = np.where(counted, rows, 0)
-    taken = np.take_along_axis(logs, wanted[..., None], axis=-1)[..., 0]
-    nats: Doubles = -np.where(counted, taken, 0).sum(axis=-1, dtype=np.float64)
+
+    def charge(read: Floats, places: slice) -> Doubles:
+        logs = log_softmax(read_out(read))
+        taken = np.take_along_axis(logs, wanted[:, places, None], axis=-1)[..., 0]
+        nats: Doubles = -np.where(counted[:, places], taken, 0).sum(axis=-1, dtype=np.float64)
+        return nats
+
+    nats = charge(np.repeat(before[:, -1:], len(rows), axis=0), slice(0, 1))
+    # A window at a time, lest memory grow with the text.
+    step = max(1, min(READ, READ_OUT // (len(rows) * none)))
+    for at in range(1, size, step):
+        places = slice(at, min(at + step, size))
+        read, state = tower.climb(rows[:, at - 1 : places.stop - 1], state)
+        nats += charge(read, places)
     return nats
 
 
@@ -421,7 +434,7 @@ def search(
                 np.concatenate((came[fills[:-1]], fills[-1])).astype(np.int32)[-GIVEN:]
                 for fills in beam.fills
             ]
-        else:
+        elif number + 1 < len(pieces):
             _read_on(reader, beam, piece)
             texts = [np.concatenate((text, piece))[-GIVEN:] for text in texts]
         if progress is not None:
@@ -553,6 +566,7 @@ def evaluate(
         CorpusError: the text is too short for a gap with both its sides.
     """
     check("--gaps", gaps, 1, 1 << 20)
+    check("--seed", seed, 0, MOST)
     if len(span) <= BEFORE + AFTER + LENGTHS[-1]:
         raise CorpusError(
             f"a text of {len(span)} characters is too short to make gaps in",

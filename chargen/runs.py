@@ -7,6 +7,7 @@ import os
 import re
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,10 @@ class Run:
             checkpoint.temporary(path).unlink(missing_ok=True)
         return claim
 
+    def begun(self) -> bool:
+        """Return whether the folder holds anything but the empty history of a start that failed."""
+        return any(path != self.metrics or path.stat().st_size for path in self.folder.iterdir())
+
     def record(self, entry: dict[str, Any]) -> None:
         """Append one line to the history.
 
@@ -112,12 +117,14 @@ class Claim:
 
     def __init__(self, run: Run) -> None:
         self._let_go: Callable[[], object] = int
+        self.held = False
         if fcntl is None:
             return
         descriptor = os.open(run.folder, os.O_RDONLY)
         self._let_go = weakref.finalize(self, os.close, descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.held = True
         except BlockingIOError:
             self.release()
             raise RunError(
@@ -187,8 +194,10 @@ def label(path: Path) -> str:
     return path.parent.name if path.stem in ("best", "last") and path.parent.name else path.name
 
 
-def create(out: Path, name: str | None, corpus: str) -> Run:
-    """Make the folder of a new run, and make sure that it can be written.
+def create(out: Path, name: str | None, corpus: str) -> tuple[Run, Claim]:
+    """Make the folder of a new run, held against others, and make sure that it can be written.
+
+    A folder in which a start ended before anything was saved is taken over.
 
     Args:
         name: as asked for, or None to name it after the corpus.
@@ -210,15 +219,17 @@ def create(out: Path, name: str | None, corpus: str) -> Run:
         out.mkdir(parents=True, exist_ok=True)
         for candidate in candidates:
             run = Run(out / candidate)
-            if candidate == STARTER.name or (run.folder.is_dir() and any(run.folder.iterdir())):
+            if candidate == STARTER.name or (run.folder.exists() and not run.folder.is_dir()):
                 continue
             run.folder.mkdir(exist_ok=True)
-            try:
-                # Of several processes that want the folder at once, one makes this file.
-                run.metrics.open("x").close()
-            except FileExistsError:
-                continue
-            return run
+            with suppress(RunError, FileExistsError), ExitStack() as undo:
+                claim = run.claim()
+                undo.callback(claim.release)
+                if not run.begun():
+                    # Without locks, of several processes one makes this file.
+                    run.metrics.open("a" if claim.held else "x").close()
+                    undo.pop_all()
+                    return run, claim
     except OSError as error:
         raise _unwritable(out, error) from error
     raise RunError(

@@ -12,7 +12,7 @@ import numpy as np
 from chargen import samplers
 from chargen.engine import Engine, State
 from chargen.errors import PrimeError, UsageError
-from chargen.settings import check
+from chargen.settings import MOST, check
 from chargen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ class Sampling:
     count: int = 1
 
     def __post_init__(self) -> None:
-        check("--length", self.length, 0, math.inf)
+        check("--length", self.length, 0, MOST)
         check("--temp", self.temp, 0, math.inf)
-        check("--top-k", self.top_k, 1, math.inf)
+        check("--top-k", self.top_k, 1, MOST)
         check("--top-p", self.top_p, 0, 1, open_low=True)
         check("--min-p", self.min_p, 0, 1)
         check("--count", self.count, 1, 1 << 20)
-        check("--seed", self.seed, 0, (1 << 63) - 1)
+        check("--seed", self.seed, 0, MOST)
         if self.stop == "":
             raise UsageError("--stop is empty", "Give the text before which to stop")
 
@@ -226,7 +226,7 @@ class _Writer:
         write: Callable[[bytes], None] | None,
     ) -> None:
         self.pieces = pieces
-        self.stop = sampling.stop.encode() if sampling.stop else b""
+        self.stop = sampling.stop.encode(errors="surrogateescape") if sampling.stop else b""
         self.seed = seed
         self.random = np.random.Generator(np.random.PCG64(seed))
         self.write = write

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
-    Ids = NDArray[np.int32]
     Bools = NDArray[np.bool_]
 
 LANES = 64

@@ -14,6 +14,10 @@ OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
 """The folder of runs, and the variable of the environment that moves it."""
 
 DEFAULT_MINUTES = 2.0
+MOST_HELD_OUT = 0.9
+MOST = (1 << 63) - 1
+"""No option is a larger whole number."""
+
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -102,10 +106,12 @@ def check(
     """
     if value is None:
         return
-    if not (low <= value <= high) or (open_low and value == low) or math.isinf(value):
+    if not (low <= value <= high) or (open_low and value == low) or value == math.inf:
         bracket = "(" if open_low else "["
         upper = f"{high:.10g}]" if math.isfinite(high) else "∞)"
-        raise UsageError(f"{option} is {value:g}", f"Give a number in {bracket}{low:g}, {upper}")
+        # A whole number may be too large for the form that others have.
+        given = f"{value:g}" if -(10**15) < value < 10**15 else str(value)[:40]
+        raise UsageError(f"{option} is {given}", f"Give a number in {bracket}{low:g}, {upper}")
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,8 @@ class Settings:
             given = " and ".join(f"--{name}" for name in budgets)
             raise UsageError(f"{given} are two budgets", "Give one of them")
         for name in budgets:
-            check(f"--{name}", getattr(self, name), 0, math.inf, open_low=True)
+            high = MOST if name == "steps" else math.inf
+            check(f"--{name}", getattr(self, name), 0, high, open_low=True)
         for name in ("layers", "hidden", "embed", "heads", "context", "batch", "bptt"):
             check(f"--{name}", getattr(self, name), 1, 1 << 20)
         for name in ("patience", "evaluations"):
@@ -177,13 +184,13 @@ class Settings:
         for name in ("heads", "context"):
             if getattr(self, name) is not None and self.arch != "transformer":
                 raise UsageError(f"--{name} is for a transformer, not {self.arch}", "Leave it out")
-        check("--valid-chars", self.valid_chars, 1, math.inf)
+        check("--valid-chars", self.valid_chars, 1, MOST)
         check("--dropout", self.dropout, 0, 0.95)
         check("--lr", self.lr, 0, 100, open_low=True)
         check("--clip", self.clip, 0, math.inf, open_low=True)
         check("--weight-decay", self.weight_decay, 0, 10)
-        check("--valid-fraction", self.valid_fraction, 0, 0.9)
-        check("--seed", self.seed, 0, (1 << 63) - 1)
+        check("--valid-fraction", self.valid_fraction, 0, MOST_HELD_OUT)
+        check("--seed", self.seed, 0, MOST)
         if self.device not in DEVICES:
             raise UsageError(f"unknown --device {self.device!r}", f"Choose {', '.join(DEVICES)}")
         if self.precision not in PRECISIONS:
@@ -262,9 +269,15 @@ def choose(settings: Settings, characters: int, pace: float | None = None) -> Se
     return replace(
         chosen,
         embed=settings.embed or hidden,
-        heads=settings.heads or max(1, hidden // HEAD),
+        heads=settings.heads or _heads(hidden),
         context=settings.context or bptt,
     )
+
+
+def _heads(hidden: int) -> int:
+    """Return how many heads of an even size a width divides into, of about `HEAD` units each."""
+    most = max(1, hidden // HEAD)
+    return next((heads for heads in range(most, 1, -1) if hidden % (2 * heads) == 0), 1)
 
 
 def _seen(settings: Settings, characters: int, window: int, pace: float) -> float:

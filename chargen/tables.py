@@ -112,7 +112,7 @@ def verdicts(ways: Sequence[Verdict], names: Sequence[str]) -> None:
     confusion = ways[0].confusion
     print(f"{confusion.sum():,} held-out examples of {len(names)} labels")
     table(rows, ("by", "accuracy", "nats", "calibration error", "sharpness"))
-    print(f"\nwhat each was taken for by {ways[0].name}")
+    print(f"\nwhat each was taken for by {visible(ways[0].name)}")
     lines = [
         (label, *(f"{count:,}" for count in row), f"{row[at] / max(1, row.sum()):.0%}")
         for at, (label, row) in enumerate(zip(names, confusion, strict=True))
@@ -195,10 +195,10 @@ def model(name: str, path: str, saved: Checkpoint) -> None:
 
 def _curve(history: Sequence[Mapping[str, Any]]) -> None:
     from chargen.curve import curve
-    from chargen.display import measure, title
+    from chargen.display import measure, nats_key, unit
 
     kind = (measure(history[-1]) if history else None) or ""
-    nats = f"{kind}nats_per_char"
+    nats = nats_key(kind)
     points = [
         (record["seconds"], record[nats])
         for record in history
@@ -206,7 +206,7 @@ def _curve(history: Sequence[Mapping[str, Any]]) -> None:
         and math.isfinite(record[nats] + record["seconds"])
     ]
     if len(points) > 1:
-        print(f"\nheld-out {title(kind, 'nats')} per character over the time trained")
+        print(f"\nheld-out {unit(kind)} over the time trained")
         print("\n".join(curve(points, 72, 10)))
 
 

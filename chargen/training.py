@@ -29,7 +29,7 @@ from chargen.evaluation import build, evaluate
 from chargen.labels import examples
 from chargen.networks import State
 from chargen.restoring import BothSides, Gap, restore
-from chargen.runs import Run
+from chargen.runs import Claim, Run
 from chargen.sampling import Sampling, sample
 from chargen.scoring import FIGURES, GAP_FIGURES, LABEL_FIGURES
 from chargen.settings import Settings, choose, defaults
@@ -37,10 +37,6 @@ from chargen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-    Bools = NDArray[np.bool_]
-    Ids = NDArray[np.int32]
 
 WARM_UP = 50
 SHORTEST_WARM_UP = 0.05
@@ -68,8 +64,9 @@ SAMPLE_TEMPERATURE = 0.8
 SAMPLE_GAPS = 4
 SAMPLE_MISSING = 6
 RECORDS = 400
-CALIBRATED_ON = 1000
-"""Held-out examples, at most, to which a model's certainty is fitted."""
+CALIBRATED_ON, WEIGHED, FEWEST = 1000, 15_000, 100
+"""Held-out examples, at most, to which a model's certainty is fitted; examples times labels, at
+most, for a model that reads them once for each; and yet so many."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +91,9 @@ class Trainer:
         corpus: what the checkpoint says of the text.
         run: where to save; None saves nothing.
         labels: the names of a labelled text's labels.
+        claim: on the run; let go when training ends.
 
     Raises:
-        RunError: another process trains the same run.
         TrainingError: the device asked for is not there.
     """
 
@@ -109,6 +106,7 @@ class Trainer:
         corpus: dict[str, Any],
         run: Run | None = None,
         labels: tuple[str, ...] = (),
+        claim: Claim | None = None,
     ) -> None:
         assert settings.batch is not None
         assert settings.bptt is not None
@@ -119,7 +117,7 @@ class Trainer:
         self.settings = settings
         self.corpus = corpus
         self.run = run
-        self.claim = run.claim() if run is not None else None
+        self.claim = claim
         self.labels = labels
         self.batch, self.bptt, self.lr = settings.batch, settings.bptt, settings.lr
         self.device = pick_device(settings.device)
@@ -256,6 +254,11 @@ class Trainer:
         assert settings.epochs is not None
         return self.passes() / settings.epochs
 
+    def finished(self) -> bool:
+        """Return whether nothing is left to do: a kill may come after the last step."""
+        calibrated = not (self.labels and self.valid) or "sharpness" in self.figures
+        return self.progress() >= 1 and calibrated
+
     def passes(self) -> float:
         """Return how often the training text has been read."""
         longest = max(stop - start for start, stop in self.lanes)
@@ -302,8 +305,9 @@ class Trainer:
                 self.state = self.network.start(self.batch)
         if ended == "budget" and self.counters.evaluated_at != self.counters.step:
             yield from self._evaluate()
+        if ended != "interrupted":
+            self._calibrate()
         self.save("last")
-        self._calibrate()
         yield self._done(ended)
 
     def _record(self, report: Report) -> None:
@@ -450,7 +454,9 @@ class Trainer:
         if not (self.labels and self.valid and self.run and self.run.best.exists()):
             return
         saved = checkpoint.read(self.run.best)
-        held_out = examples(self.valid.text, CALIBRATED_ON)
+        # Each is weighed for each label: with many labels, of fewer examples.
+        most = CALIBRATED_ON if saved.architecture.classifies else WEIGHED // len(self.labels)
+        held_out = examples(self.valid.text, min(CALIBRATED_ON, max(most, FEWEST)))
         truth = np.array([label for _, label in held_out])
         logs = weigh_all(judge_of(saved), [text[:MOST_CHARACTERS] for text, _ in held_out])
         self.figures["sharpness"] = sharpen(logs, truth)

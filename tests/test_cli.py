@@ -30,8 +30,11 @@ QUICK = ["--steps", "12", "--hidden", "16", "--evaluations", "2", "--precision",
 
 
 @pytest.mark.parametrize(
-    "name", [[], *([n] for n in ("train", "sample", "perplexity", "runs", "info")),
-             ["corpus"], *(["corpus", n] for n in ("list", "get", "stats"))],
+    "name",
+    [
+        [], ["train"], ["sample"], ["perplexity"], ["restore"], ["classify"], ["compare"],
+        ["runs"], ["info"], ["corpus"], ["corpus", "list"], ["corpus", "get"], ["corpus", "stats"],
+    ],
 )  # fmt: skip
 def test_every_command_explains_itself(chargen: Chargen, name: list[str]) -> None:
     """-h and --help print the same to stdout, with an example."""
@@ -430,6 +433,7 @@ def test_labels_are_told_and_written(chargen: Chargen, tmp_path: Path) -> None:
     budget = ["--steps", "150", "--hidden", "24", "--lr", "0.02", "--precision", "fp32"]
     trained = chargen("train", "--labels", "lines.tsv", *budget, "--name", "both")
     assert trained.returncode == 0, trained.stderr.decode()
+    assert b"now try: chargen sample -m both --temp 0.8 --label rail\n" in trained.stderr
     for label, word in (("ship", b"boat"), ("rail", b"train")):
         options = ["--label", label, "--temp", "0", "--length", "30", "-q"]
         assert word in chargen("sample", *options).stdout
@@ -466,6 +470,10 @@ def test_a_classifier_classifies_and_nothing_else(chargen: Chargen, tmp_path: Pa
     write(tmp_path / "lines.tsv", LINES)
     trained = chargen("train", "--labels", "lines.tsv", "--bidirectional", *QUICK, "--json")
     assert "label_accuracy" in json.loads(trained.stdout.splitlines()[-1])["valid"]
+    again = chargen("train", "--labels", "lines.tsv", "--bidirectional", *QUICK)
+    assert b"now try: chargen classify -m lines-2 FILE\n" in again.stderr
+    assert b"held-out accuracy" in again.stderr
+    assert b"perplexity" not in again.stderr
     write(tmp_path / "new.txt", "the boat rows 99\n")
     table = chargen("classify", "new.txt").stdout.decode()
     assert table.split()[0] == "text"

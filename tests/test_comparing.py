@@ -70,7 +70,7 @@ def test_a_gradient_is_a_difference_quotient(arch: str, stretches: np.ndarray) -
         hook = network.embedding.register_forward_hook(move)
         wanted = torch.from_numpy(ids[:, -1]).long()
         with torch.no_grad():
-            nats = comparing._nats(network, ids[:, :-1], wanted)
+            nats = comparing._nats(network, ids[:, :-1], wanted, torch.zeros(1, 1))
         hook.remove()
         return float(nats)
 

@@ -16,12 +16,12 @@ from chargen.training import Report
 
 SETTINGS = {
     "minutes": 2.0, "epochs": None, "steps": None, "precision": "bf16", "batch": 8, "bptt": 64,
-    "lr": 0.004, "dropout": 0.1, "seed": 1,
+    "lr": 0.004, "dropout": 0.1, "seed": 1, "bidirectional": False,
 }  # fmt: skip
 START: dict[str, Any] = {
     "run": "tale", "corpus": "tale.txt",
     "network": "gru 1 × 64", "parameters": 1000, "vocabulary": 50, "step": 0, "budget": "2 minutes",
-    "history": [],
+    "history": [], "labels": [],
     "train_characters": 900, "valid_characters": 100, "settings": SETTINGS, "device": "cpu",
 }  # fmt: skip
 
@@ -86,6 +86,29 @@ def test_the_screen_shows_everything_at_once() -> None:
         assert part in text
     assert "the␛[2J tide" in text
     assert "\x1b[2J" not in text
+
+
+@pytest.mark.parametrize("view", [Lines, Screen])
+@pytest.mark.parametrize("labels", [[], ["en", "de"]])
+def test_other_costs_are_not_called_perplexity(
+    view: type[Lines] | type[Screen], labels: list[str]
+) -> None:
+    """A network that sees both sides has a pseudo-perplexity, a classifier an accuracy."""
+    figures = {"pseudo_nats_per_char": 1.5, "pseudo_perplexity": 4.5, "pseudo_perplexity_error": 1}
+    if labels:
+        figures = {"examples": 1234, "label_accuracy": 0.75, "label_nats": 0.5}
+    settings = SETTINGS | {"bidirectional": True}
+    entry = {"step": 1, "seconds": 2.0, "train_nats_per_char": 3.0, "best": True} | figures
+    file = io.StringIO()
+    with view(Console(file=file, force_terminal=view is Screen, width=100)) as seen:
+        seen.show(Report("start", START | {"settings": settings, "labels": labels}))
+        for report in (step(1), Report("eval", entry), step(2), Report("eval", entry), step(3)):
+            seen.show(report)
+        seen.show(Report("done", DONE.data | {"valid": figures}))
+    text = file.getvalue()
+    assert text.replace("pseudo-perplexity", "").count("perplexity") == 0
+    assert ("accuracy 75.0%" if labels else "pseudo-perplexity 4.5") in text
+    assert ("1,234 examples" if labels else "nats") in text
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "other.txt", STORY.upper())
     write(folder / "empty.txt", "")
     write(folder / "one.txt", "x")
+    write(folder / "blank.txt", "\n \n")
     write(folder / "short.txt", "short")
     write(folder / "long.txt", STORY * 3)
     (folder / "picture.png").write_bytes(bytes(range(256)))
@@ -143,6 +144,9 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run.mkdir()
         whole = (runs / "done" / "last.safetensors").read_bytes()
         (run / "last.safetensors").write_bytes(crooked(whole, **changes))
+    whole = (runs / "kinds" / "best.safetensors").read_bytes()
+    greedy = crooked(whole, settings={"valid_fraction": 0.0})
+    (folder / "greedy.safetensors").write_bytes(greedy)
     tiny = tiny_checkpoint()
     two = replace(tiny, architecture=Architecture("gru", 1, 12, 5, bidirectional=True))
     shapes = two.architecture.shapes(len(two.vocabulary))
@@ -265,7 +269,18 @@ VARIANTS = {
     "chargen perplexity latin.txt": "byte 0xe9 at offset 3",
     "chargen corpus stats missing.txt": "missing.txt does not exist",
     "chargen sample --prime-file missing.txt": "missing.txt does not exist",
-    "chargen restore missing.txt": "missing.txt does not exist",
+    "chargen restore --evaluate missing.txt": "missing.txt does not exist",
+    "chargen restore latin.txt": "latin.txt is not utf-8 text",
+    "chargen restore ''": "'' is neither a file nor a text with a gap",
+    "chargen restore --evaluate long.txt -m gaps --seed -1": "--seed is -1",
+    "chargen compare tiny --text long.txt --seed -1": "--seed is -1",
+    "chargen compare tiny --text long.txt --plot no/memory.png": "there is no such folder",
+    "chargen compare kinds --text long.txt": "kinds has labels: de, en",
+    f"chargen sample --length {'9' * 400}": "--length is 9999",
+    f"chargen sample --seed {'9' * 400}": "--seed is 9999",
+    f"chargen train story.txt --steps {'9' * 400}": "--steps is 9999",
+    "chargen sample -m gaps -o story.txt": "gaps sees both sides",
+    "chargen sample -m kinds -o story.txt": "kinds has labels: de, en",
     "chargen classify missing.txt -m tiny -m starter": "missing.txt does not exist",
     "chargen classify --evaluate story.txt -m tiny -m starter": "line 1 of story.txt has no tab",
     "chargen train --labels missing.tsv": "missing.tsv does not exist",

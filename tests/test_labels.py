@@ -157,3 +157,12 @@ def test_windows_know_labels_and_beginnings(tmp_path: Path) -> None:
                     assert window.inputs[row, t] == vocabulary.none
                 elif t:
                     assert window.inputs[row, t] == window.targets[row, t - 1]
+
+
+def test_labels_of_bytes_are_text(tmp_path: Path) -> None:
+    """A model of bytes has the labels that a model of characters would have, and the same texts."""
+    path = str(write(tmp_path / "a.tsv", "Français\tété\nΕλληνικά\tκαλό\n"))
+    found = read_labelled(path, 0, as_bytes=True)
+    assert found.names == ("Français", "Ελληνικά")
+    told = {found.names[label]: text for text, label in examples(found.train, 9)}
+    assert told == {"Français": "été\n", "Ελληνικά": "καλό\n"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,8 @@ import chargen
 from chargen import checkpoint, runs
 from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint
-from chargen.model import load
+from chargen.errors import KindError
+from chargen.model import Model, load
 from chargen.vocabulary import Vocabulary
 from tests.conftest import STORY, Chargen, random_weights
 
@@ -99,6 +101,16 @@ def test_the_starter_model_writes_at_once() -> None:
     assert model.perplexity(text="The value of the expression is an object.").perplexity < 12
 
 
+def test_a_model_is_judged_by_what_it_was_not_trained_on(model_file: Path) -> None:
+    """The share that its header names, or the usual one; none left is an error."""
+    saved = load(model_file).checkpoint
+    for share, held_out in ((0.3, 0.3), (None, 0.1), ("x", 0.1), (7, 0.1)):
+        made = Model(model_file, replace(saved, settings={"valid_fraction": share}))
+        assert made.held_out == held_out
+    with pytest.raises(KindError, match="trained on all examples"):
+        assert Model(model_file, replace(saved, settings={"valid_fraction": 0.0})).held_out
+
+
 def test_a_model_scores_a_text_or_a_file(story: Path, model_file: Path) -> None:
     """A path is a file, and a mistyped one an error; a text is given by its name."""
     model = load(model_file)
@@ -133,3 +145,10 @@ def test_training_is_a_function(story: Path, tmp_path: Path) -> None:
     assert model.name == "mine"
     assert events == ["start", "step", "step", "step", "eval", "sample", "done"]
     assert len(model.sample(10, prime="The")) == 10
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/errors.md", "docs/experiments.md"])
+def test_pages_are_complete(page: str) -> None:
+    """No line is a placeholder."""
+    for line in (Path(__file__).parent.parent / page).read_text(encoding="utf-8").splitlines():
+        assert not re.fullmatch(r"[A-Z]{4,}", line)

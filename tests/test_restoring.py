@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,15 +88,39 @@ def test_it_sees_both_sides_and_not_the_gap(both: Architecture) -> None:
 
 def test_training_learns_from_every_character(both: Architecture) -> None:
     """Each target costs something, once; what lies past a lane's end costs nothing."""
-    network = Bidirectional(both, V, generator=torch.Generator().manual_seed(1))
     targets = torch.from_numpy(np.stack([ids("abcdabcd"), ids("dcbadcba")])).long()
     inputs = torch.cat((torch.full((2, 1), V), targets[:, :-1]), dim=1)
-    nats, state = network.cost(inputs, targets, network.start(2), None)
-    assert float(nats.detach()) == pytest.approx(16 * math.log(V + 1), rel=0.5)
-    assert len(state) == both.layers
-    past = torch.full_like(targets, PAST)
-    nothing, _ = network.cost(torch.full_like(inputs, V), past, network.start(2), None)
-    assert float(nothing.detach()) == 0
+
+    def nats(targets: torch.Tensor) -> float:
+        network = Bidirectional(both, V, generator=torch.Generator().manual_seed(1))
+        total, state = network.cost(inputs, targets, network.start(2), None)
+        assert len(state) == both.layers
+        return float(total.detach())
+
+    whole = nats(targets)
+    assert whole == pytest.approx(16 * math.log(V + 1), rel=0.5)
+    # Beyond a lane's end, one character more each time.
+    for row in range(2):
+        before, shorter = whole, targets.clone()
+        for place in reversed(range(8)):
+            shorter[row, place] = PAST
+            assert 0.2 < before - nats(shorter) < 4
+            before = nats(shorter)
+    assert nats(torch.full_like(targets, PAST)) == 0
+
+
+def test_a_length_is_drawn_from_whatever_comes(
+    both: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random numbers lie in [0, 1), nought included: every one gives a gap that can be held."""
+    network = Bidirectional(both, V)
+    for extreme in (0.0, 1 - 2**-24):
+        monkeypatch.setattr(
+            torch, "rand", lambda *size, value=extreme, **_: torch.full(size, value)
+        )
+        togo, known = network._draw(9, torch.device("cpu"))
+        assert known.all() == (extreme == 0)
+        assert ((togo >= 0) & (togo <= LONGEST_GAP)).all()
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
@@ -163,6 +188,32 @@ def test_fillings_of_unknown_length(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restoring, "WEIGHTS", (1, 0, 0))
     beam, _ = search(reader, V, [ids("ab"), Gap(None), ids("cd")], width=500)
     assert 0.5 < np.exp(-beam.nats).sum() <= 1 + 1e-6
+
+
+def test_hypotheses_of_different_lengths_are_read_on(architecture: Architecture) -> None:
+    """After a gap of unknown length, each hypothesis goes on from what it has read itself."""
+    reader = reader_of(replace(architecture, context=min(architecture.context, 4)), seed=1)
+    pieces: list[np.ndarray | Gap] = [ids("abcab"), Gap(None), ids("dcba"), Gap(2), ids("ab")]
+    beam, _ = search(reader, V, pieces, width=40)
+    assert len({len(first) for first, _ in beam.fills}) > 1
+    for row, (first, second) in enumerate(beam.fills):
+        known = (np.array(fill, dtype=np.int32) for fill in (first, second))
+        text = np.concatenate((ids("abcab"), next(known), ids("dcba"), next(known)))
+        alone, _ = reader.left.climb(
+            np.concatenate(([V], text)).astype(np.int32)[None], reader.left.start(1)
+        )
+        np.testing.assert_allclose(beam.read[row], alone[0, -1], atol=1e-4)
+
+
+def test_windows_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What texts cost does not depend on how much is read at a time."""
+    reader = reader_of(Architecture("lstm", 2, 6, 5, bidirectional=True))
+    rows = [(ids("abca"), ids(text), ids("dba")) for text in ("a", "bcd", "dcbabc")]
+    whole = reader.judge(rows, np.zeros(3))
+    for read, read_out in ((3, 1 << 20), (256, 1), (2, 2 * 3 * V)):
+        monkeypatch.setattr(restoring, "READ", read)
+        monkeypatch.setattr(restoring, "READ_OUT", read_out)
+        np.testing.assert_allclose(reader.judge(rows, np.zeros(3)), whole, rtol=1e-5)
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])

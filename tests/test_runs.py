@@ -58,21 +58,38 @@ def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
 
 def test_a_new_run_is_named_after_its_corpus(tmp_path: Path) -> None:
     """Names come from the file's, and count up rather than overwrite."""
-    run = runs.create(tmp_path / "deep" / "out", None, "my novel (2).txt.gz")
-    assert run.name == "my-novel-2"
-    assert (
-        runs.create(tmp_path / "deep" / "out", None, "my novel (2).txt.gz").name == "my-novel-2-2"
-    )
+    first, held = runs.create(tmp_path / "deep" / "out", None, "my novel (2).txt.gz")
+    second, also = runs.create(tmp_path / "deep" / "out", None, "my novel (2).txt.gz")
+    assert (first.name, second.name) == ("my-novel-2", "my-novel-2-2")
+    held.release()
+    also.release()
 
 
 def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
     """A name is taken as soon as it is given out, before anything has been saved in it."""
-    first, second = (runs.create(tmp_path, None, "x.txt") for _ in range(2))
+    (first, held), (second, also) = (runs.create(tmp_path, None, "x.txt") for _ in range(2))
     assert (first.name, second.name) == ("x", "x-2")
     with pytest.raises(RunError, match="exists already"):
         runs.create(tmp_path, "x", "x.txt")
     first.abandon()
-    assert runs.create(tmp_path, "x", "x.txt").name == "x"
+    held.release()
+    also.release()
+    assert runs.create(tmp_path, "x", "x.txt")[0].name == "x"
+
+
+@posix_only
+def test_a_start_that_was_killed_leaves_its_name_free(tmp_path: Path) -> None:
+    """A folder with an empty history, or half a first checkpoint, and no trainer is taken over."""
+    run, claim = runs.create(tmp_path, "x", "x.txt")
+    checkpoint.temporary(run.last).write_text("half")
+    claim.release()
+    again, claim = runs.create(tmp_path, "x", "x.txt")
+    assert again == run
+    assert [path.name for path in run.folder.iterdir()] == ["metrics.jsonl"]
+    run.record({"event": "step", "step": 1})
+    claim.release()
+    with pytest.raises(RunError, match="exists already"):
+        runs.create(tmp_path, "x", "x.txt")
 
 
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:

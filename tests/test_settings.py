@@ -78,3 +78,20 @@ def test_a_faster_machine_gets_a_wider_network_and_more_dropout() -> None:
     assert slow.dropout is not None
     assert fast.dropout is not None
     assert slow.dropout < fast.dropout
+
+
+def test_every_even_width_is_divided_among_heads() -> None:
+    """The heads that chargen chooses itself always fit, and are about 64 units wide."""
+    for hidden in range(2, 700, 2):
+        made = choose(Settings(arch="transformer", hidden=hidden), 100_000)
+        assert made.architecture().hidden == hidden
+    heads = {h: choose(Settings(arch="transformer", hidden=h), 9999).heads for h in (32, 128, 200)}
+    assert heads == {32: 1, 128: 2, 200: 2}
+
+
+@pytest.mark.parametrize("name", ["steps", "seed", "hidden", "valid_chars"])
+def test_whole_numbers_have_an_end(name: str) -> None:
+    """However many digits are given, the answer is an error, and it is short."""
+    with pytest.raises(UsageError, match="is 99999") as caught:
+        Settings(**{name: 10**4000 - 1})  # type: ignore[arg-type]
+    assert len(str(caught.value)) < 200

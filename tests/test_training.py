@@ -15,14 +15,16 @@ import pytest
 import torch
 
 from chargen import checkpoint
+from chargen.checkpoint import Checkpoint
 from chargen.devices import pick_device, pick_precision
 from chargen.engine import Engine
 from chargen.errors import RunError, TrainingError, UsageError
 from chargen.launch import Request, launch
 from chargen.model import load
+from chargen.runs import Run
 from chargen.settings import Settings, choose
 from chargen.training import Report, Trainer, pace
-from tests.conftest import STORY, write
+from tests.conftest import STORY, posix_only, write
 
 TINY: dict[str, Any] = {
     "hidden": 16, "embed": 8, "batch": 4, "bptt": 16, "steps": 40, "precision": "fp32",
@@ -47,7 +49,8 @@ WRITERS = ["elman", "gru", "lstm", "transformer"]
 def trainer(story: Path, **options: Any) -> Trainer:
     request: dict[str, Any] = {"out": story.parent / "runs", "sources": [str(story)]}
     if options.pop("labels", False):
-        lines = (f"{'ab'[n % 2]}\t{line}\n" for n, line in enumerate(STORY.splitlines()))
+        text = story.read_text(encoding="utf-8")
+        lines = (f"{'ab'[n % 2]}\t{line}\n" for n, line in enumerate(text.splitlines()))
         request["labels"] = str(write(story.parent / "story.tsv", "".join(lines)))
         request["sources"] = []
     for name in ("name", "resume", "base", "valid", "as_bytes"):
@@ -226,6 +229,8 @@ def test_resuming_checks_corpus_and_architecture(story: Path) -> None:
     """Another text, another size or another seed is refused by name."""
     made = trainer(story)
     made.save("last")
+    assert made.claim is not None
+    made.claim.release()
     other = write(story.parent / "other.txt", STORY + "x")
     with pytest.raises(RunError, match=r"was trained on story\.txt .* this text is another"):
         trainer(other, resume=True)
@@ -362,14 +367,72 @@ def test_fine_tuning_starts_from_the_model_and_learns_new_characters(story: Path
         trainer(other, base="base", hidden=20)
 
 
-def test_a_failed_start_leaves_no_run_behind(story: Path) -> None:
-    """What is refused before training leaves no folder."""
+@pytest.mark.parametrize("kind", FAMILY)
+def test_every_kind_learns_new_characters(story: Path, kind: str) -> None:
+    """Rows of the old characters stay, in all tensors that have some; then training goes on."""
+    run(story, name="base", **FAMILY[kind])
+    model = load("base", story.parent / "runs").checkpoint
+    # As many old characters as this, and as many labels, are no rows of one another.
+    greek = "\n".join("ΑΒΓ" * 9 for _ in range(12)) + "\n"
+    other = write(story.parent / "greek.txt", STORY + greek)
+    made = trainer(other, base="base", **FAMILY[kind] | {"steps": 3})
+    old = len(model.vocabulary)
+    assert made.vocabulary.characters[old:] == "ΑΒΓ"
+    for name, had in model.weights.items():
+        has = weights(made)[name]
+        assert np.array_equal(has[:old], had[:old])
+        if len(had) in (old, old + 1) and len(has) != len(had):
+            assert len(has) == len(had) + 3
+            assert np.array_equal(has[old + 3 :], had[old:])
+        else:
+            assert has.shape == had.shape
+    assert list(made)[-1].event == "done"
+
+
+def test_a_failed_start_leaves_no_run_behind(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused before training leaves no folder, nor does what is interrupted."""
     with pytest.raises(UsageError, match="--tied needs equal sizes"):
         trainer(story, tied=True)
     if not torch.cuda.is_available():
         with pytest.raises(TrainingError, match="no cuda device"):
             trainer(story, device="cuda")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chargen.training.Trainer.__init__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(story)
     assert not list((story.parent / "runs").glob("*"))
+
+
+@posix_only
+def test_a_run_is_held_before_it_is_read(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else can go on with a run between its being read and its being trained."""
+    made, _ = run(story)
+    assert made.run is not None
+    plain = checkpoint.read
+
+    def read(path: Path, **options: Any) -> Checkpoint:
+        with pytest.raises(RunError, match="by another process"):
+            Run(path.parent).claim()
+        return plain(path, **options)
+
+    monkeypatch.setattr(checkpoint, "read", read)
+    again = trainer(story, resume=True, steps=42)
+    assert again.counters.step == 40
+    assert again.claim is not None
+    again.claim.release()
+
+
+def test_a_name_that_is_no_utf8_is_kept_as_text(tmp_path: Path) -> None:
+    """The run of a file with an odd name can be read like any other."""
+    try:
+        odd = write(tmp_path / os.fsdecode(b"caf\xe9.txt"), STORY)
+    except OSError:
+        pytest.skip("this system has no such names")
+    made, _ = run(odd, name="odd", steps=2)
+    assert load(made.run.best).checkpoint.corpus_names == ["caf?.txt"]  # type: ignore[union-attr]
 
 
 def test_a_resumed_run_needs_the_whole_optimizer(story: Path) -> None:

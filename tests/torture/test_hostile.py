@@ -39,12 +39,14 @@ from rich.console import Console
 from chargen import checkpoint, tables
 from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint
+from chargen.classifying import probabilities, verdict
 from chargen.corpus import open_text
 from chargen.display import Lines
 from chargen.errors import ChargenError
 from chargen.labels import examples, read_labelled
 from chargen.launch import Request, launch
 from chargen.model import Model, judge
+from chargen.output import emit, visible
 from chargen.restoring import parse
 from chargen.runs import Run
 from chargen.vocabulary import Vocabulary
@@ -69,6 +71,7 @@ ODD: list[Any] = [
     None, True, -1, 0, 1, 2**31, 2**63, -(2**63), 10**30, 10**400, 0.5, 1e308, float("nan"),
     float("inf"), "", "x", "\ud800", "\0", "../../etc/passwd", "F32", "BOOL", [], {}, [[]], [0],
     [-1, 4], [2**40, 2**40], ["a", "a"], {"a": 1}, "[" * 3000, "a" * 3000,
+    "[/b]", "\x1b]0;title\x07",
 ]  # fmt: skip
 
 
@@ -238,14 +241,23 @@ def models() -> list[Checkpoint]:
 def used(path: Path, saved: Checkpoint) -> None:
     """Do with a model what it is for, and show it."""
     model = Model(path, saved)
-    with contextlib.redirect_stdout(io.StringIO()):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
         tables.model(model.name, str(path), saved)
         tables.runs([tables.summary(model.name, saved) | {"when": ""}])
-    if saved.architecture.classifies:
-        judge([model])[0].weigh(["It came back."])
-    elif saved.architecture.bidirectional:
+        emit([saved.figures, saved.history, saved.settings, saved.corpus])
+        if saved.labels:
+            told, sharpness = judge([model])
+            logs = told.weigh(["It came back.", "They left."])
+            shares = probabilities(logs, sharpness)
+            assert np.isfinite(shares).all()
+            tables.labels([("a", list(zip(told.names, shares[0].tolist(), strict=True)))])
+            truth = np.arange(2) % len(told.names)
+            tables.verdicts([verdict(model.name, logs, truth)], told.names)
+    assert visible(printed.getvalue()) == printed.getvalue()
+    if not saved.labels:
         model.restore("It [3] back.", beam=3)
-    else:
+    if not saved.architecture.bidirectional:
         label = saved.labels[0] if saved.labels else None
         model.sample(3, label=label)
         model.perplexity(text="It came back.", label=label)
