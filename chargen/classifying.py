@@ -239,7 +239,7 @@ def verdict(name: str, logs: Doubles, truth: NDArray[np.integer[Any]]) -> Verdic
     return Verdict(
         name,
         float(right.mean()),
-        float(-np.log(true).mean()),
+        float(-np.log(true).mean() + 0.0),
         float(np.abs(gaps).sum() / len(truth)),
         sharpen(logs, truth),
         confusion,

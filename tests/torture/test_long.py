@@ -35,8 +35,8 @@ EVALUATIONS = 200
 FLAT = 8 << 20
 """Bytes by which memory may waver."""
 
-RECORD = 1000
-"""Bytes of one record of the history, at most."""
+RECORD = 1500
+"""Bytes of one record of the history, at most; a checkpoint has it as JSON within JSON."""
 
 STATUS = Path("/proc/self/statm")
 needs_proc = pytest.mark.skipif(not STATUS.exists(), reason="needs /proc")
