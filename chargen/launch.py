@@ -108,12 +108,8 @@ def launch(
         corpus = _describe(text, apart)
         if labelled is not None:
             corpus["labels"] = labelled.sha256
-        if saved is not None and saved.labels != names:
-            known = ", ".join(saved.labels[:8]) or "none"
-            raise RunError(
-                f"the model to go on from has other labels than this text: {known}",
-                "Give the same --labels as for it, or none if it has none",
-            )
+        if saved is not None:
+            _same_labels(saved, names)
         vocabulary = Vocabulary.of(text, saved.vocabulary.characters if saved else "")
         asked = settings
         if run is not None and saved is not None:
@@ -252,6 +248,15 @@ def _resumed_settings(saved: Checkpoint, given: dict[str, Any], name: str) -> Se
     if any(key in BUDGETS for key in changes):
         changes = dict.fromkeys(BUDGETS) | changes
     return replace(settings, **changes)
+
+
+def _same_labels(saved: Checkpoint, names: tuple[str, ...]) -> None:
+    if saved.labels != names:
+        known = ", ".join(saved.labels[:8]) or "none"
+        raise RunError(
+            f"the model to go on from has other labels than this text: {known}",
+            "Give the same --labels as for it, or none if it has none",
+        )
 
 
 def _same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
