@@ -214,6 +214,23 @@ def test_time_spent_counts_after_resuming(story: Path) -> None:
     assert reports[-1].data["seconds"] >= 1.2
 
 
+def test_what_a_kill_left_undone_at_the_end_is_done(story: Path) -> None:
+    """A run with labels is finished once it is known how sure to be of them; then it is refused."""
+    made, _ = run(story, labels=True, name="kinds")
+    assert made.run is not None
+    sharpness = checkpoint.read(made.run.best).figures["sharpness"]
+    for path in (made.run.best, made.run.last):
+        saved = checkpoint.read(path, resume=True)
+        figures = {name: value for name, value in saved.figures.items() if name != "sharpness"}
+        checkpoint.write(path, replace(saved, figures=figures))
+    again, reports = run(story, labels=True, name="kinds", resume=True)
+    assert [report.event for report in reports] == ["start", "done"]
+    assert checkpoint.read(made.run.best).figures["sharpness"] == sharpness
+    with pytest.raises(RunError, match="spent its budget"):
+        run(story, labels=True, name="kinds", resume=True)
+    assert same(weights(made), weights(again))
+
+
 def test_a_finished_run_is_not_resumed_without_a_larger_budget(story: Path) -> None:
     """The error says what was spent; a larger budget goes on."""
     run(story)
