@@ -161,10 +161,8 @@ def drawable(path: Path) -> None:
             "--plot needs matplotlib", "Install it: pip install 'chargen[plots]'"
         ) from None
     reason = None if path.parent.is_dir() else "there is no such folder"
-    if (
-        path.suffix.removeprefix(".")
-        not in matplotlib.figure.Figure().canvas.get_supported_filetypes()
-    ):
+    known = matplotlib.figure.Figure().canvas.get_supported_filetypes()
+    if path.suffix.removeprefix(".") not in known:
         reason = "its suffix is no picture's"
     if reason:
         raise UsageError(f"{path} cannot be drawn: {reason}", "Use .png, .svg or .pdf")

@@ -300,18 +300,16 @@ class Screen:
     def _figures(self) -> RenderableType:
         data = self.step
         table = Table.grid(padding=(0, 3))
-        rows: list[tuple[str, tuple[str, ...]]] = []
         smooth = data["smooth_nats_per_char"]
-        rows.append(
-            ("training", _costs("", smooth) if self.kind == "" else (f"{smooth:.4f} nats",))
-        )
+        cost: tuple[str, ...] = (f"{smooth:.4f} nats",)
+        if self.kind == "":
+            cost = _cells("", {"nats_per_char": smooth})
+        rows = [("training", cost)]
         if self.evals and measure(self.evals[-1]) is not None:
-            key = nats_key(self.kind)
-            best = min(self.evals, key=lambda entry: entry[key])
-            for name, entry in (("held out", self.evals[-1]), ("best", best)):
-                told = self.kind == LABEL
-                label = (accuracy(entry), f"{entry[key]:.4f} nats a label") if told else ()
-                rows.append((name, label or _costs(self.kind, entry[key])))
+            best = min(self.evals, key=lambda entry: entry[nats_key(self.kind)])
+            rows += [
+                ("held out", _cells(self.kind, self.evals[-1])), ("best", _cells(self.kind, best))
+            ]  # fmt: skip
         for name, cells in rows:
             table.add_row(Text(name, style="bold"), *cells)
         table.add_row(
@@ -324,11 +322,10 @@ class Screen:
         return table
 
 
-def _costs(kind: str, nats: float) -> tuple[str, str, str]:
-    """Return a cost of characters in three forms."""
-    bits = "bpc" if kind == "" else "bits"
-    return (
-        f"{title(kind)} {perplexity(nats):.3f}",
-        f"{nats / math.log(2):.3f} {bits}",
-        f"{nats:.4f} nats",
-    )
+def _cells(kind: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a cost in the forms that its kind has."""
+    nats = entry[nats_key(kind)]
+    if kind == LABEL:
+        return accuracy(entry), f"{nats:.4f} nats a label"
+    bits = f"{nats / math.log(2):.3f} {'bpc' if kind == '' else 'bits'}"
+    return f"{title(kind)} {perplexity(nats):.3f}", bits, f"{nats:.4f} nats"
