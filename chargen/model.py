@@ -9,13 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chargen import checkpoint, restoring, runs, sampling, scoring
+from chargen import checkpoint, quality, restoring, runs, sampling, scoring
 from chargen.checkpoint import Checkpoint
 from chargen.classifying import Judge, Likelihood, judge_of
 from chargen.corpus import Source, Span, Text, open_text, spool
 from chargen.engine import Engine
 from chargen.errors import KindError, UsageError
-from chargen.restoring import BothSides, LeftToRight, Quality, Reader, Restoration
+from chargen.quality import Quality
+from chargen.restoring import BothSides, LeftToRight, Reader, Restoration
 from chargen.sampling import Sample, Sampling
 from chargen.scoring import NumpyPredictor, Score
 from chargen.settings import MOST_HELD_OUT, Settings
@@ -99,13 +100,14 @@ class Model:
             KindError: none were held out.
         """
         share = self.checkpoint.settings.get("valid_fraction")
-        if isinstance(share, int | float) and share == 0:
+        if share == 0:
             raise KindError(
                 f"{self.name} was trained on all examples, and none are left to judge it by",
                 "Train one with a --valid-fraction",
             )
-        known = isinstance(share, float) and 0 < share <= MOST_HELD_OUT
-        return float(share) if known else Settings.valid_fraction  # type: ignore[arg-type]
+        if isinstance(share, float) and 0 < share <= MOST_HELD_OUT:
+            return share
+        return Settings.valid_fraction
 
     def continues(self) -> None:
         """Make sure that the model reads from left to right, and can continue and score texts.
@@ -214,8 +216,8 @@ class Model:
         beam: int = restoring.BEAM,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Quality]:
-        """Return how well gaps made in a text are filled; see `chargen.restoring.evaluate`."""
-        return restoring.evaluate(
+        """Return how well gaps made in a text are filled; see `chargen.quality.evaluate`."""
+        return quality.evaluate(
             self.reader,
             self.checkpoint.vocabulary,
             span,

@@ -6,24 +6,20 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from chargen import restoring
 from chargen.architecture import LONGEST_GAP, Architecture
 from chargen.batches import PAST
 from chargen.bidirectional import Bidirectional
-from chargen.corpus import open_text
 from chargen.engine import Engine, Tower
-from chargen.errors import CorpusError, UsageError
-from chargen.restoring import BothSides, Gap, LeftToRight, edits, parse, restore, search
+from chargen.errors import UsageError
+from chargen.restoring import BothSides, Gap, LeftToRight, parse, restore, search
 from chargen.vocabulary import Vocabulary
-from tests.conftest import probabilities, random_weights, write
+from tests.conftest import probabilities, random_weights
 
 V = 4
 VOCABULARY = Vocabulary("abcd", escape=0.01)
@@ -253,32 +249,3 @@ def test_what_is_no_gap(text: str) -> None:
     """No mark, nothing missing, more than a model can hold, and an end that nobody can know."""
     with pytest.raises(UsageError):
         parse(text)
-
-
-@given(st.text(max_size=12), st.text(max_size=12))
-def test_edits_are_a_distance(mine: str, theirs: str) -> None:
-    """Symmetric, zero for equals alone, at least the difference in length, at most the longer."""
-    distance = edits(mine, theirs)
-    assert distance == edits(theirs, mine)
-    assert (distance == 0) == (mine == theirs)
-    assert abs(len(mine) - len(theirs)) <= distance <= max(len(mine), len(theirs))
-
-
-def test_judging(tmp_path: Path) -> None:
-    """The lengths take turns, the last row is their sum, and the same seed gives the same gaps."""
-    text = open_text([write(tmp_path / "text.txt", "abcd" * 120)])
-    reader = reader_of(Architecture("gru", 1, 6, 5, bidirectional=True))
-    judged = restoring.evaluate(reader, VOCABULARY, text.span(), gaps=12, beam=4)
-    assert [row.length for row in judged] == [*range(1, 11), 0]
-    assert judged[-1].gaps == sum(row.gaps for row in judged[:-1]) == 12
-    assert judged[-1].characters == 55 + 3
-    assert judged[-1].wrong == sum(row.wrong for row in judged[:-1])
-    assert all(row.first <= row.listed <= row.gaps for row in judged)
-    assert judged == restoring.evaluate(reader, VOCABULARY, text.span(), gaps=12, beam=4)
-
-
-def test_a_text_too_short_to_judge(tmp_path: Path) -> None:
-    """Gaps need both their sides."""
-    text = open_text([write(tmp_path / "text.txt", "abcd")])
-    with pytest.raises(CorpusError, match="too short"):
-        restoring.evaluate(reader_of(Architecture("gru", 1, 6, 5)), VOCABULARY, text.span())
