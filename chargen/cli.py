@@ -830,7 +830,8 @@ def corpus_stats(
 def main() -> None:
     """Run a command; turn every error into one line and an exit code."""
     for stream in (sys.stdout, sys.stderr):
-        # A console of another encoding must not make a character of the text an error.
+        # A console of another encoding must not make a character of the text an error. The types
+        # of both streams are wider than what they are in a process.
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     debug = "--debug" in sys.argv
     try:

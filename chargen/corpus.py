@@ -368,6 +368,7 @@ def _sniff(
 
 
 def _opened(path: Path) -> BinaryIO:
+    # Both read bytes and seek; their types have no name in common but this.
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 

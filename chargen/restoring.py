@@ -93,8 +93,10 @@ def parse(text: str) -> list[str | Gap]:
         if pieces and isinstance(pieces[-1], Gap):
             before = pieces.pop()
             assert isinstance(before, Gap)
-            known = length is not None and before.length is not None
-            length = length + before.length if known else None  # type: ignore[operator]
+            if length is None or before.length is None:
+                length = None
+            else:
+                length += before.length
         if length is not None and not 1 <= length <= LONGEST_GAP:
             raise UsageError(
                 f"a gap of {length} characters cannot be held",

@@ -111,6 +111,9 @@ class Run:
 class Claim:
     """A lock on a run's folder, which the system lets go when its process ends, however it ends.
 
+    Attributes:
+        held: whether there is a lock; not on Windows, nor on a file system without.
+
     Raises:
         RunError: another process holds it.
     """

@@ -348,7 +348,7 @@ class Trainer:
             nats, state = self.network.cost(inputs, targets, self.state, labels)
         loss = nats / window.characters
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         norm = clip_grad_norm_(self.network.parameters(), self.settings.clip)
         mean, size = float(loss.detach()), float(norm)
         if math.isfinite(mean) and math.isfinite(size):

@@ -66,7 +66,7 @@ def plain_points(path: str, minutes: float) -> Iterator[tuple[float, float]]:
                 group["lr"] = LEARNING_RATE * max(0.0, 1 - seconds / budget)
             loss, state = plain_loss(network, window.inputs, window.targets, state)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             seconds += time.perf_counter() - began
