@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from chargen.api import train
     from chargen.errors import ChargenError
     from chargen.model import Model, load
-    from chargen.sampling import Sample, Sampling
-    from chargen.scoring import Score
+    from chargen.tasks.sampling import Sample, Sampling
+    from chargen.tasks.scoring import Score
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "ChargenError": "chargen.errors",
     "Model": "chargen.model",
-    "Sample": "chargen.sampling",
-    "Sampling": "chargen.sampling",
-    "Score": "chargen.scoring",
+    "Sample": "chargen.tasks.sampling",
+    "Sampling": "chargen.tasks.sampling",
+    "Score": "chargen.tasks.scoring",
     "load": "chargen.model",
     "train": "chargen.api",
 }

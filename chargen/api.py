@@ -10,7 +10,7 @@ from chargen import runs
 from chargen.model import Model, load
 
 if TYPE_CHECKING:
-    from chargen.training import Report
+    from chargen.training.loop import Report
 
 
 def train(
@@ -33,11 +33,11 @@ def train(
         corpus: files, folders, or a name from the catalog; none for the default corpus.
         out: the folder of runs (see `chargen.load`); the model is saved in ``out/name``.
         valid: a text of its own to hold out, instead of the corpus's last tenth.
-        labels: instead of a corpus, labelled texts; see `chargen.labels`.
+        labels: instead of a corpus, labelled texts; see `chargen.text.labelled`.
         resume: go on with the run.
         base: a model to start from.
-        on_report: called with each report of `chargen.training`.
-        **settings: fields of `chargen.settings.Settings`, such as ``minutes=2`` or ``hidden=256``.
+        on_report: called with each report of `chargen.training.loop`.
+        **settings: fields of `chargen.options.Settings`, such as ``minutes=2`` or ``hidden=256``.
 
     Raises:
         ChargenError: see `chargen.errors`.
@@ -45,7 +45,7 @@ def train(
     Example:
         >>> model = chargen.train("corpus.txt", minutes=2)  # doctest: +SKIP
     """
-    from chargen.launch import Request, launch
+    from chargen.training.prepare import Request, launch
 
     sources = [corpus] if isinstance(corpus, str | Path) else corpus
     trainer = launch(

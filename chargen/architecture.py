@@ -33,7 +33,7 @@ class Architecture:
     """A stack of layers of one kind between an embedding and an output.
 
     A bidirectional network has two such stacks, one of which reads backwards from the right, and
-    its output takes in both; see `chargen.bidirectional`.
+    its output takes in both; see `chargen.networks.bidirectional`.
 
     Attributes:
         arch: kind of layer, one of `KINDS`.

@@ -30,7 +30,7 @@ from safetensors.numpy import save
 
 from chargen.architecture import Architecture
 from chargen.errors import ChargenError, CheckpointError
-from chargen.vocabulary import Vocabulary
+from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

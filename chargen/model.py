@@ -9,17 +9,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chargen import checkpoint, quality, restoring, runs, sampling, scoring
+from chargen import checkpoint, runs
 from chargen.checkpoint import Checkpoint
-from chargen.classifying import Judge, Likelihood, judge_of
-from chargen.corpus import Source, Span, Text, open_text, spool
-from chargen.engine import Engine
+from chargen.engine.stack import Engine
 from chargen.errors import KindError, UsageError
-from chargen.quality import Quality
-from chargen.restoring import BothSides, LeftToRight, Reader, Restoration
-from chargen.sampling import Sample, Sampling
-from chargen.scoring import NumpyPredictor, Score
-from chargen.settings import MOST_HELD_OUT, Settings
+from chargen.options import MOST_HELD_OUT, Settings
+from chargen.tasks import quality, restoring, sampling, scoring
+from chargen.tasks.classifying import Judge, Likelihood, judge_of
+from chargen.tasks.quality import Quality
+from chargen.tasks.restoring import BothSides, LeftToRight, Reader, Restoration
+from chargen.tasks.sampling import Sample, Sampling
+from chargen.tasks.scoring import NumpyPredictor, Score
+from chargen.text.corpus import Source, Span, Text, open_text, spool
 
 if TYPE_CHECKING:
     import numpy as np
@@ -216,7 +217,7 @@ class Model:
         beam: int = restoring.BEAM,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Quality]:
-        """Return how well gaps made in a text are filled; see `chargen.quality.evaluate`."""
+        """Return how well gaps made in a text are filled; see `chargen.tasks.quality.evaluate`."""
         return quality.evaluate(
             self.reader,
             self.checkpoint.vocabulary,
@@ -246,7 +247,7 @@ class Model:
         number = self.label_id(label)
         span, vocabulary = text.span(), self.checkpoint.vocabulary
         if not exact and len(span) >= LONG:
-            from chargen.evaluation import score_long
+            from chargen.training.evaluate import score_long
 
             return score_long(self.checkpoint, span, number or 0, progress)
         predictor = NumpyPredictor(self.engine if label is None else self.engine_for(label))

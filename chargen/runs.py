@@ -14,7 +14,7 @@ from typing import Any
 
 from chargen import checkpoint
 from chargen.errors import CheckpointError, RunError, UsageError
-from chargen.settings import DEFAULT_OUT, OUT_VARIABLE
+from chargen.options import DEFAULT_OUT, OUT_VARIABLE
 
 try:
     import fcntl

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from chargen import checkpoint
 from chargen.architecture import GATES, KINDS, Architecture
 from chargen.checkpoint import Checkpoint
-from chargen.vocabulary import Vocabulary
+from chargen.text.vocabulary import Vocabulary
 
 STORY = (
     "The tide went out and the boats lay down on the sand.\n"

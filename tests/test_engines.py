@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from chargen.architecture import Architecture
-from chargen.engine import Engine
-from chargen.layer import Layer
-from chargen.networks import Network
+from chargen.engine.stack import Engine
+from chargen.networks.causal import Network
+from chargen.networks.layer import Layer
 from tests.conftest import random_weights
 
 V = 9

@@ -26,8 +26,8 @@ import torch
 import chargen
 from chargen import checkpoint, errors
 from chargen.architecture import Architecture
-from chargen.launch import Request, launch
 from chargen.runs import Run
+from chargen.training.prepare import Request, launch
 from tests.conftest import STORY, posix_only, tiny_checkpoint, write
 
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
@@ -183,14 +183,16 @@ def _another_trainer() -> None:
 
 def _edited() -> None:
     times = itertools.count()
-    _replaced("chargen.corpus._stamp", lambda file: (os.fstat(file.fileno()).st_size, next(times)))
+    _replaced(
+        "chargen.text.corpus._stamp", lambda file: (os.fstat(file.fileno()).st_size, next(times))
+    )
 
 
 def _cut() -> None:
     def shorter(self: Any, offset: int, size: int) -> bytes:
         return b""
 
-    importlib.import_module("chargen.corpus").Part.read = shorter
+    importlib.import_module("chargen.text.corpus").Part.read = shorter
 
 
 def _unreadable() -> None:
@@ -198,14 +200,14 @@ def _unreadable() -> None:
         raise PermissionError(13, "Permission denied")
 
     _replaced("chargen.checkpoint.safe_open", refuse)
-    _replaced("chargen.corpus._stamp", refuse)
+    _replaced("chargen.text.corpus._stamp", refuse)
 
 
 def _wrong_bytes() -> None:
     def transfer(wanted: Any, partial: Path, progress: object) -> None:
         partial.write_bytes(b"something")
 
-    _replaced("chargen.catalog._transfer", transfer)
+    _replaced("chargen.text.catalog._transfer", transfer)
 
 
 def _no_cards() -> None:
@@ -213,7 +215,7 @@ def _no_cards() -> None:
 
 
 def _divergence() -> None:
-    _replaced("chargen.training.clip_grad_norm_", lambda *_: float("nan"))
+    _replaced("chargen.training.loop.clip_grad_norm_", lambda *_: float("nan"))
 
 
 def _without(module: str) -> Callable[[], None]:
@@ -328,8 +330,8 @@ def provoke(example: Example, folder: Path) -> tuple[int, str, str]:
 
 
 def run(command: str, variables: dict[str, str], folder: Path, example: Example) -> int:
-    """Run a command as `chargen.cli.main` would be, and return its exit code."""
-    from chargen.cli import main
+    """Run a command as `chargen.cli.app.main` would be, and return its exit code."""
+    from chargen.cli.app import main
 
     os.chdir(folder)
     for name in [name for name in os.environ if name.startswith("CHARGEN_")]:

@@ -19,7 +19,7 @@ from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint
 from chargen.errors import KindError
 from chargen.model import Model, load
-from chargen.vocabulary import Vocabulary
+from chargen.text.vocabulary import Vocabulary
 from tests.conftest import STORY, Chargen, random_weights
 
 
@@ -34,12 +34,14 @@ def test_public_names_are_listed_and_there() -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["import chargen", "import chargen.cli", "import chargen.model", "import chargen.api"],
+    ["import chargen", "import chargen.cli.app", "import chargen.model", "import chargen.api"],
 )
 def test_importing_brings_no_torch(statement: str, environment: dict[str, str]) -> None:
     """Only training imports PyTorch; chargen itself and its command line not even NumPy."""
     heavy = (
-        {"torch", "numpy"} if statement in ("import chargen", "import chargen.cli") else {"torch"}
+        {"torch", "numpy"}
+        if statement in ("import chargen", "import chargen.cli.app")
+        else {"torch"}
     )
     code = f"import sys; {statement}; print(sorted({heavy!r} & sys.modules.keys()))"
     result = subprocess.run(
@@ -80,14 +82,14 @@ def test_sampling_and_scoring_import_no_torch(
 
 
 def modules() -> list[str]:
-    names = [module.name for module in pkgutil.iter_modules(chargen.__path__)]
-    return [name for name in names if name != "__main__"]
+    found = pkgutil.walk_packages(chargen.__path__, "chargen.")
+    return [module.name for module in found if module.name != "chargen.__main__"]
 
 
 @pytest.mark.parametrize("name", modules())
 def test_examples_in_docstrings_are_true(name: str) -> None:
     """Every example in a docstring gives what it says."""
-    module = importlib.import_module(f"chargen.{name}")
+    module = importlib.import_module(name)
     assert doctest.testmod(module).failed == 0
 
 

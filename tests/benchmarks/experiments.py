@@ -1,4 +1,4 @@
-"""The experiments that the defaults of `chargen.settings` rest on.
+"""The experiments that the defaults of `chargen.options` rest on.
 
 Run by ``python -m tests.benchmarks.experiments RESULTS [TRIAL ...]``: each trial of
 ``experiments.toml`` (or those named) is trained and its last held-out figures are added to RESULTS
@@ -52,8 +52,8 @@ def code() -> str:
 
 def small() -> str:
     """Return the beginning of the default corpus."""
-    from chargen import catalog
-    from chargen.corpus import open_text
+    from chargen.text import catalog
+    from chargen.text.corpus import open_text
 
     text = open_text([catalog.resolve("pydoc")])
     points = b"".join(

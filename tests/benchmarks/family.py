@@ -16,9 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chargen import catalog, comparing, train
-from chargen.corpus import open_text, read_all
+from chargen import train
 from chargen.model import Model, load
+from chargen.tasks import comparing
+from chargen.text import catalog
+from chargen.text.corpus import open_text, read_all
 
 WRITERS = ("elman", "gru", "lstm", "transformer")
 GAPS = 300

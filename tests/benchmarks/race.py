@@ -26,10 +26,10 @@ from torch.nn import functional
 
 import chargen
 from chargen.architecture import Architecture
-from chargen.batches import cuts, windows
-from chargen.catalog import resolve
-from chargen.corpus import Span, open_text
-from chargen.vocabulary import Vocabulary
+from chargen.text.catalog import resolve
+from chargen.text.corpus import Span, open_text
+from chargen.text.vocabulary import Vocabulary
+from chargen.text.windows import cuts, windows
 from tests.benchmarks.test_speed import Plain
 
 BATCH, BPTT, WIDTH, LEARNING_RATE = 32, 64, 512, 0.003

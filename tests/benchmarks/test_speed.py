@@ -22,14 +22,14 @@ from torch import nn
 from torch.nn import functional
 
 from chargen.architecture import GATES, Architecture
-from chargen.corpus import Span, open_text, spool
-from chargen.devices import keep_freed_memory, pick_precision
-from chargen.engine import Engine
-from chargen.sampling import Sampling, sample
-from chargen.scoring import NumpyPredictor, score
-from chargen.settings import Settings, choose
-from chargen.training import Trainer
-from chargen.vocabulary import Vocabulary
+from chargen.engine.stack import Engine
+from chargen.options import Settings, choose
+from chargen.tasks.sampling import Sampling, sample
+from chargen.tasks.scoring import NumpyPredictor, score
+from chargen.text.corpus import Span, open_text, spool
+from chargen.text.vocabulary import Vocabulary
+from chargen.training.devices import keep_freed_memory, pick_precision
+from chargen.training.loop import Trainer
 from tests.conftest import STORY, random_weights
 
 pytestmark = pytest.mark.benchmark

@@ -22,7 +22,7 @@ import atheris
 
 with atheris.instrument_imports(include=["chargen"]):
     from chargen import checkpoint
-    from chargen.restoring import parse
+    from chargen.tasks.restoring import parse
     from tests.torture import test_hostile as hostile
 
 LARGEST = 1 << 16

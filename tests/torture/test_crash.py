@@ -29,8 +29,8 @@ import torch
 
 from chargen import checkpoint
 from chargen.errors import ChargenError
-from chargen.launch import Request, launch
 from chargen.runs import Run
+from chargen.training.prepare import Request, launch
 from tests.conftest import STORY, posix_only, write
 
 pytestmark = posix_only

@@ -36,20 +36,21 @@ import pytest
 import torch
 from rich.console import Console
 
-from chargen import checkpoint, tables
+from chargen import checkpoint
 from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint
-from chargen.classifying import probabilities, verdict
-from chargen.corpus import open_text
-from chargen.display import Lines
 from chargen.errors import ChargenError
-from chargen.labels import examples, read_labelled
-from chargen.launch import Request, launch
 from chargen.model import Model, judge
-from chargen.output import emit, visible
-from chargen.restoring import parse
 from chargen.runs import Run
-from chargen.vocabulary import Vocabulary
+from chargen.tasks.classifying import probabilities, verdict
+from chargen.tasks.restoring import parse
+from chargen.terminal import tables
+from chargen.terminal.console import emit, visible
+from chargen.terminal.progress import Lines
+from chargen.text.corpus import open_text
+from chargen.text.labelled import examples, read_labelled
+from chargen.text.vocabulary import Vocabulary
+from chargen.training.prepare import Request, launch
 from tests.conftest import STORY, posix_only, random_weights, write
 
 pytestmark = posix_only

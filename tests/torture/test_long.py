@@ -19,13 +19,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from chargen import checkpoint, sampling
-from chargen.engine import Engine
+from chargen import checkpoint
+from chargen.engine.stack import Engine
 from chargen.errors import CorpusError
-from chargen.launch import Request, launch
 from chargen.runs import Run
-from chargen.sampling import Sampling
-from chargen.training import RECORDS
+from chargen.tasks import sampling
+from chargen.tasks.sampling import Sampling
+from chargen.training.loop import RECORDS
+from chargen.training.prepare import Request, launch
 from tests.conftest import STORY, tiny_checkpoint, write
 from tests.torture.test_crash import same
 

@@ -1,0 +1,26 @@
+"""The simple recurrent network of Elman 1990, "Finding structure in time", Cognitive Science 14."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chargen.networks.kernels import elman_advance, elman_retreat
+from chargen.networks.layer import Layer
+from chargen.networks.recurrence import Cell
+
+
+class Elman(Layer):
+    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh)."""
+
+    kind = "elman"
+    cell = Cell(elman_advance, elman_retreat)
+
+    def fused(
+        self, x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the device's own kernel."""
+        out, hidden = torch.rnn_tanh(
+            x, state[0][None], weights, True, 1, 0.0, self.training, False, False
+        )
+        return out, (hidden[0],)

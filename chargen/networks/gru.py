@@ -1,0 +1,36 @@
+"""The gated recurrent unit of Cho et al. 2014, arXiv:1406.1078.
+
+In the form of cuDNN and `torch.nn.GRU`, where the reset gate acts after the recurrent product (the
+first version of the paper multiplied the state before it): one product serves all three gates.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chargen.networks.kernels import gru_advance, gru_retreat
+from chargen.networks.layer import Layer
+from chargen.networks.recurrence import Cell
+
+
+class GRU(Layer):
+    """A state that each unit keeps or replaces by itself; rows are stacked r, z, n.
+
+    r = σ(W_ir x + b_ir + W_hr h + b_hr)           reset: how much of the past the candidate sees
+    z = σ(W_iz x + b_iz + W_hz h + b_hz)           update: how much of the past stays
+    n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))  candidate
+    h' = (1 - z) ∘ n + z ∘ h
+    """
+
+    kind = "gru"
+    cell = Cell(gru_advance, gru_retreat, inner=1)
+
+    def fused(
+        self, x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the device's own kernel."""
+        out, hidden = torch.gru(
+            x, state[0][None], weights, True, 1, 0.0, self.training, False, False
+        )
+        return out, (hidden[0],)

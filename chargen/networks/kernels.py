@@ -1,0 +1,384 @@
+r"""Element-wise work on rows of units, compiled (Numba): what the cells' steps are made of.
+
+Between two products of a recurrence lie a dozen small sums and products a unit. Called one by one
+from Python, each would cost more to call than to do; compiled, a step is one call, and each row is
+read from the cache while it is there. Rows are 1-D arrays of H units. A row of bfloat16 comes as
+the ``int16`` of its bits, because NumPy has no such type.
+
+Every loop is over few rows, so that the compiler sees that they do not overlap and vectorises it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numba.extending import overload
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Row = NDArray[Any]
+    Array = NDArray[Any]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FAST = {"contract"}
+"""Products and sums may fuse. More freedom would break `exp`, and hide what is not finite."""
+
+ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
+LOG2_E = np.float32(1 / math.log(2))
+LN_2, LN_2_REST = np.float32(355 / 512), np.float32(math.log(2) - 355 / 512)
+"""ln(2) in two parts, the first of so few bits that its product with an exponent is exact."""
+LIMIT = np.float32(87)
+"""e^±LIMIT is within float32's range."""
+BIAS, MANTISSA = np.float32(127), np.int32(23)
+"""The exponent of 1.0 in a float32, and the bits below the exponent (IEEE 754)."""
+HALF = np.float32(0.5)
+C2, C3, C4, C5, C6 = (np.float32(1 / math.factorial(n)) for n in range(2, 7))
+HALF_WORD, ROUND, LOWEST_BIT = np.int32(16), np.int32(0x7FFF), np.int32(1)
+
+
+def compiled(function: F) -> F:
+    """Compile at the first call, for the types it is called with, and keep the result on disk.
+
+    All compiled code is in this one file, because what is kept is renewed when its file changes,
+    not when a file that it calls does.
+    """
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST}
+    try:
+        made = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # There is nowhere to keep it.
+        made = numba.njit(**options)(function)
+    return cast("F", made)
+
+
+@compiled
+def exp(x: np.float32) -> np.float32:
+    """e^x within 3e-7 of itself, for x cut to ±`LIMIT`.
+
+    As 2^k e^r with r within ln(2)/2 of zero, where six terms of Taylor's series are enough.
+    """
+    x = -LIMIT if x < -LIMIT else x
+    x = LIMIT if x > LIMIT else x
+    exponent = np.int32(x * LOG2_E + (BIAS + HALF))
+    k = np.float32(exponent) - BIAS
+    r = (x - k * LN_2) - k * LN_2_REST
+    series = ONE + r * (ONE + r * (C2 + r * (C3 + r * (C4 + r * (C5 + r * C6)))))
+    return series * np.int32(exponent << MANTISSA).view(np.float32)
+
+
+@compiled
+def sigmoid(x: np.float32) -> np.float32:
+    """1 / (1 + e^-x)."""
+    return ONE / (ONE + exp(-x))
+
+
+@compiled
+def tanh(x: np.float32) -> np.float32:
+    """2 σ(2x) - 1."""
+    return TWO * sigmoid(TWO * x) - ONE
+
+
+def load(value: Any) -> Any:
+    """Return an element of a row as float32."""
+    raise NotImplementedError
+
+
+def store(row: Row, at: int, value: Any) -> None:
+    """Write a float32 as an element of a row, rounded to the nearest (ties to even) if shorter."""
+    raise NotImplementedError
+
+
+@overload(load)
+def _load(value: Any) -> Any:
+    def widened(value: Any) -> Any:
+        return np.int32(np.int32(value) << HALF_WORD).view(np.float32)
+
+    def same(value: Any) -> Any:
+        return value
+
+    return widened if isinstance(value, numba.types.Integer) else same
+
+
+@overload(store)
+def _store(row: Row, at: int, value: Any) -> Any:
+    def rounded(row: Row, at: int, value: Any) -> None:
+        bits = np.float32(value).view(np.int32)
+        row[at] = np.int16((bits + ROUND + ((bits >> HALF_WORD) & LOWEST_BIT)) >> HALF_WORD)
+
+    def same(row: Row, at: int, value: Any) -> None:
+        row[at] = value
+
+    chosen: Any = rounded if isinstance(row.dtype, numba.types.Integer) else same
+    return chosen
+
+
+@compiled
+def convert(row: Row, out: Row) -> None:
+    """Copy a row into one of another precision."""
+    for i in range(len(out)):
+        store(out, i, load(row[i]))
+
+
+@compiled
+def add(product: Row, bias: Row, out: Row) -> None:
+    """Write a product and its bias."""
+    for i in range(len(out)):
+        out[i] = load(product[i]) + bias[i]
+
+
+@compiled
+def sigmoids(projected: Row, product: Row, bias: Row, out: Row) -> None:
+    """Write σ of the whole pre-activation: the inputs' part, the state's part and the bias."""
+    for i in range(len(out)):
+        out[i] = sigmoid(load(projected[i]) + load(product[i]) + bias[i])
+
+
+@compiled
+def tanhs(projected: Row, product: Row, bias: Row, out: Row) -> None:
+    """Write tanh of the whole pre-activation."""
+    for i in range(len(out)):
+        out[i] = tanh(load(projected[i]) + load(product[i]) + bias[i])
+
+
+@compiled
+def arrive(arriving: Row, product: Row, out: Row) -> None:
+    """Add to ``out`` the gradients from the layer above and, through the product, from later."""
+    for i in range(len(out)):
+        out[i] += load(arriving[i]) + load(product[i])
+
+
+# Elman's cell (`chargen.networks.elman`).
+
+
+@compiled
+def elman_advance(
+    t: int,
+    gates: Array,
+    product: Array,
+    bias: Array,
+    state: Array,
+    track: Array,
+    memory: Array,
+    work: Array,
+) -> None:
+    """Make a step forward. See `recurrence.Cell`."""
+    for b in range(len(product)):
+        tanhs(gates[t, b, 0], product[b, 0], bias[0], state[0, b])
+        convert(state[0, b], track[t + 1, b])
+
+
+@compiled
+def to_state(after: Row, grad: Row, out: Row) -> None:
+    """Write dL/da = d (1 - h'²), where d is dL/dh'; none of d passes on by itself."""
+    for i in range(len(grad)):
+        h = load(after[i])
+        store(out, i, grad[i] * (ONE - h * h))
+        grad[i] = ZERO
+
+
+@compiled
+def elman_retreat(
+    t: int,
+    gates: Array,
+    track: Array,
+    memory: Array,
+    arriving: Array,
+    product: Array,
+    grad: Array,
+    work: Array,
+) -> None:
+    """Make a step back."""
+    for b in range(len(product)):
+        arrive(arriving[t, b], product[b], grad[0, b])
+        to_state(track[t + 1, b], grad[0, b], gates[t, b, 0])
+
+
+# The gated recurrent unit (`chargen.networks.gru`).
+
+
+@compiled
+def propose(projected: Row, reset: Row, q: Row, bias: Row, out: Row) -> None:
+    """Write the candidate n = tanh(W_in x + b_in + r q)."""
+    for i in range(len(out)):
+        out[i] = tanh(load(projected[i]) + bias[i] + reset[i] * q[i])
+
+
+@compiled
+def mix(update: Row, candidate: Row, hidden: Row) -> None:
+    """Make of h h' = n + z (h - n)."""
+    for i in range(len(hidden)):
+        hidden[i] = candidate[i] + update[i] * (hidden[i] - candidate[i])
+
+
+@compiled
+def gru_advance(
+    t: int,
+    gates: Array,
+    product: Array,
+    bias: Array,
+    state: Array,
+    track: Array,
+    memory: Array,
+    work: Array,
+) -> None:
+    """Make a step forward; q = W_hn h + b_hn goes to memory. See `recurrence.Cell`."""
+    for b in range(len(product)):
+        gate, recurrent, hidden = gates[t, b], product[b], state[0, b]
+        reset, update, candidate, q = work[0], work[1], work[2], work[3]
+        sigmoids(gate[0], recurrent[0], bias[0], reset)
+        sigmoids(gate[1], recurrent[1], bias[1], update)
+        add(recurrent[2], bias[3], q)
+        propose(gate[2], reset, q, bias[2], candidate)
+        mix(update, candidate, hidden)
+        convert(q, memory[t + 1, b])
+        convert(hidden, track[t + 1, b])
+        for number in range(3):
+            convert(work[number], gate[number])
+
+
+@compiled
+def to_update(grad: Row, update: Row, candidate: Row, before: Row, out: Row) -> None:
+    """Write dL/da_z = d (h - n) z (1 - z), where d is dL/dh'."""
+    for i in range(len(grad)):
+        out[i] = grad[i] * (load(before[i]) - candidate[i]) * update[i] * (ONE - update[i])
+
+
+@compiled
+def to_candidate(grad: Row, update: Row, candidate: Row, out: Row) -> None:
+    """Write dL/da_n = d (1 - z) (1 - n²) =: s, and make of d what passes on to h by itself, d z."""
+    for i in range(len(grad)):
+        out[i] = grad[i] * (ONE - update[i]) * (ONE - candidate[i] * candidate[i])
+        grad[i] *= update[i]
+
+
+@compiled
+def to_reset(s: Row, q: Row, reset: Row, of_q: Row) -> None:
+    """Write dL/dq = s r, and dL/da_r = s q r (1 - r) in the place of r."""
+    for i in range(len(s)):
+        r = load(reset[i])
+        store(reset, i, s[i] * load(q[i]) * r * (ONE - r))
+        store(of_q, i, s[i] * r)
+
+
+@compiled
+def gru_retreat(
+    t: int,
+    gates: Array,
+    track: Array,
+    memory: Array,
+    arriving: Array,
+    product: Array,
+    grad: Array,
+    work: Array,
+) -> None:
+    """Make a step back by the chain rule: δ is of r, z and q, and memory has that of n."""
+    for b in range(len(product)):
+        gate, d = gates[t, b], grad[0, b]
+        update, candidate, a_z, s = work[0], work[1], work[2], work[3]
+        arrive(arriving[t, b], product[b], d)
+        convert(gate[1], update)
+        convert(gate[2], candidate)
+        to_update(d, update, candidate, track[t, b], a_z)
+        to_candidate(d, update, candidate, s)
+        convert(a_z, gate[1])
+        to_reset(s, memory[t + 1, b], gate[0], gate[2])
+        convert(s, memory[t + 1, b])
+
+
+# Long short-term memory (`chargen.networks.lstm`).
+
+
+@compiled
+def remember(write: Row, forget: Row, new: Row, cell: Row) -> None:
+    """Make of c c' = f c + i g."""
+    for i in range(len(cell)):
+        cell[i] = forget[i] * cell[i] + write[i] * new[i]
+
+
+@compiled
+def show(gate: Row, cell: Row, out: Row) -> None:
+    """Write h' = o tanh(c')."""
+    for i in range(len(out)):
+        out[i] = gate[i] * tanh(cell[i])
+
+
+@compiled
+def lstm_advance(
+    t: int,
+    gates: Array,
+    product: Array,
+    bias: Array,
+    state: Array,
+    track: Array,
+    memory: Array,
+    work: Array,
+) -> None:
+    """Make a step forward; memory holds the cells. See `recurrence.Cell`."""
+    for b in range(len(product)):
+        gate, recurrent, hidden, cell = gates[t, b], product[b], state[0, b], state[1, b]
+        sigmoids(gate[0], recurrent[0], bias[0], work[0])
+        sigmoids(gate[1], recurrent[1], bias[1], work[1])
+        tanhs(gate[2], recurrent[2], bias[2], work[2])
+        sigmoids(gate[3], recurrent[3], bias[3], work[3])
+        remember(work[0], work[1], work[2], cell)
+        show(work[3], cell, hidden)
+        convert(cell, memory[t + 1, b])
+        convert(hidden, track[t + 1, b])
+        for number in range(4):
+            convert(work[number], gate[number])
+
+
+@compiled
+def to_shown(grad: Row, cell: Row, carry: Row, show: Row) -> None:
+    """Write dL/da_o = d tanh(c') o (1 - o) over o, where d is dL/dh', which does not pass on.
+
+    Adds d o (1 - tanh²(c')) to e, dL/dc'.
+    """
+    for i in range(len(grad)):
+        o, seen = load(show[i]), tanh(load(cell[i]))
+        store(show, i, grad[i] * seen * o * (ONE - o))
+        carry[i] += grad[i] * o * (ONE - seen * seen)
+        grad[i] = ZERO
+
+
+@compiled
+def to_written(carry: Row, write: Row, new: Row) -> None:
+    """Write dL/da_i = e g i (1 - i) over i, and dL/da_g = e i (1 - g²) over g."""
+    for i in range(len(carry)):
+        w, g = load(write[i]), load(new[i])
+        store(write, i, carry[i] * g * w * (ONE - w))
+        store(new, i, carry[i] * w * (ONE - g * g))
+
+
+@compiled
+def to_kept(carry: Row, before: Row, forget: Row) -> None:
+    """Write dL/da_f = e c f (1 - f) over f, and make of e what passes on to c, e f."""
+    for i in range(len(carry)):
+        f = load(forget[i])
+        store(forget, i, carry[i] * load(before[i]) * f * (ONE - f))
+        carry[i] *= f
+
+
+@compiled
+def lstm_retreat(
+    t: int,
+    gates: Array,
+    track: Array,
+    memory: Array,
+    arriving: Array,
+    product: Array,
+    grad: Array,
+    work: Array,
+) -> None:
+    """Make a step back by the chain rule; e is the second part of ``grad``."""
+    for b in range(len(product)):
+        gate, d, e = gates[t, b], grad[0, b], grad[1, b]
+        arrive(arriving[t, b], product[b], d)
+        to_shown(d, memory[t + 1, b], e, gate[3])
+        to_written(e, gate[0], gate[2])
+        to_kept(e, memory[t, b], gate[1])

@@ -1,0 +1,41 @@
+"""Long short-term memory: Hochreiter & Schmidhuber 1997; the forget gate: Gers et al. 2000."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from chargen.networks.kernels import lstm_advance, lstm_retreat
+from chargen.networks.layer import Layer
+from chargen.networks.recurrence import Cell
+
+
+class LSTM(Layer):
+    """A cell that gates write to, keep and read; rows are stacked i, f, g, o.
+
+    i = σ(W_ii x + b_ii + W_hi h + b_hi)      input: how much is written
+    f = σ(W_if x + b_if + W_hf h + b_hf)      forget: how much of the cell stays
+    g = tanh(W_ig x + b_ig + W_hg h + b_hg)   what is written
+    o = σ(W_io x + b_io + W_ho h + b_ho)      output: how much is shown
+    c' = f ∘ c + i ∘ g
+    h' = o ∘ tanh(c')
+    """
+
+    kind = "lstm"
+    cell = Cell(lstm_advance, lstm_retreat)
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator | None) -> None:
+        """As every layer, with a forget gate that begins open (Jozefowicz et al. 2015)."""
+        super().initialise(generator)
+        nn.init.ones_(self.bias_ih[self.hidden : 2 * self.hidden])
+
+    def fused(
+        self, x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the device's own kernel."""
+        before = [part[None] for part in state]
+        out, hidden, cell = torch.lstm(
+            x, before, weights, True, 1, 0.0, self.training, False, False
+        )
+        return out, (hidden[0], cell[0])

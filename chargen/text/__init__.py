@@ -1,0 +1,1 @@
+"""Texts: where they come from, the ids of their characters, and windows to train and score on."""

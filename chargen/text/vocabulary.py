@@ -1,0 +1,119 @@
+"""Which characters a model knows, and what ids they have.
+
+Ids 0 to V-1 are the characters. Id V, ``none``, is an input only: "no character", fed at the start
+of a text and in place of a character that the model does not know. No output ever means it.
+
+A text to be scored may hold characters that the vocabulary lacks. They are charged, as a compressor
+would: with probability ``escape`` the next character is a new one, and then any code point left is
+as likely as another. ``escape`` is the Good-Turing estimate of the chance that the next character
+is one never seen, the share of characters seen exactly once (Good 1953, Biometrika 40, eq. 9); the
+known characters share the remaining 1 - ``escape``. So all of Unicode together has probability one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chargen.text.corpus import CODE_POINTS, Text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ids = NDArray[np.int32]
+    CodePoints = NDArray[np.uint32]
+
+SCALARS = CODE_POINTS - 0x800
+"""Unicode scalar values: all code points but the 2,048 surrogates."""
+
+MOST_ESCAPE = 0.5
+ALL_BYTES = "".join(map(chr, range(256)))
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The characters of a model, in the order of their ids.
+
+    Attributes:
+        characters: the characters; a character's id is its place.
+        escape: probability that a character is none of them; 0 for bytes, where there is no other.
+        as_bytes: whether a character stands for a byte (U+0000 to U+00FF) and not for itself.
+
+    Raises:
+        ValueError: no characters, one twice, bytes missing, or an ``escape`` outside [0, 1).
+    """
+
+    characters: str
+    escape: float = 0.0
+    as_bytes: bool = False
+    _table: Ids = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.characters or len(set(self.characters)) != len(self.characters):
+            raise ValueError("the characters of a vocabulary must be there and differ")
+        if self.as_bytes and self.characters != ALL_BYTES:
+            raise ValueError("a vocabulary of bytes has all 256 of them, in order")
+        if not 0 <= self.escape < 1:
+            raise ValueError("the escape must be a probability below one")
+        points = np.frombuffer(self.characters.encode("utf-32-le"), dtype=np.uint32)
+        table = np.full(CODE_POINTS, len(points), dtype=np.int32)
+        table[points] = np.arange(len(points), dtype=np.int32)
+        object.__setattr__(self, "_table", table)
+
+    @classmethod
+    def of(cls, text: Text, known: str = "") -> Vocabulary:
+        """Return the vocabulary of a text: the ``known`` characters, then the new in code order."""
+        if text.as_bytes:
+            return cls(ALL_BYTES, as_bytes=True)
+        new = sorted(set(map(chr, text.counts)) - set(known))
+        once = sum(count == 1 for count in text.counts.values())
+        return cls(known + "".join(new), escape=min(max(once, 1) / text.characters, MOST_ESCAPE))
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    @property
+    def none(self) -> int:
+        """The id of "no character"."""
+        return len(self.characters)
+
+    @property
+    def known_nats(self) -> float:
+        """Nats that each known character costs on top of the network's own charge."""
+        return -math.log1p(-self.escape)
+
+    @property
+    def unknown_nats(self) -> float:
+        """Nats that an unknown character costs."""
+        left = SCALARS - len(self)
+        return math.log(left) - math.log(self.escape) if self.escape else math.inf
+
+    def lookup(self, points: CodePoints) -> Ids:
+        """Map code points to ids, ``none`` for the unknown; vectorised."""
+        return self._table[points]
+
+    def encode(self, text: str) -> Ids:
+        """Map a string to ids; with ``as_bytes``, its UTF-8 bytes.
+
+        Example:
+            >>> Vocabulary("abc").encode("cab!").tolist()
+            [2, 0, 1, 3]
+        """
+        if self.as_bytes:
+            return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8).astype(np.int32)
+        return self.lookup(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32))
+
+    def decode(self, ids: Ids) -> str:
+        """Map ids back to a string; bytes that are no UTF-8 become U+FFFD."""
+        if self.as_bytes:
+            return bytes(ids.astype(np.uint8)).decode("utf-8", "replace")
+        return "".join(self.characters[index] for index in ids)
+
+    def unknown(self, text: str) -> list[str]:
+        """Return the distinct characters of a string that the vocabulary lacks, in order."""
+        if self.as_bytes:
+            return []
+        return [character for character in dict.fromkeys(text) if character not in self.characters]

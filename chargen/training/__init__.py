@@ -1,0 +1,1 @@
+"""Training, and everything else that needs gradients or a graphics card."""

@@ -1,0 +1,54 @@
+"""The compiled arithmetic is that of NumPy and PyTorch, to the last figures of float32."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chargen.networks import kernels
+from chargen.networks.recurrence import array
+
+NOTHING = np.zeros(1, np.float32)
+
+
+def apply(function: object, value: float) -> float:
+    """Return what a function of rows makes of one pre-activation."""
+    out = np.empty(1, np.float32)
+    function(np.array([value], np.float32), NOTHING, NOTHING, out)  # type: ignore[operator]
+    return float(out[0])
+
+
+@given(st.floats(-80, 80, width=32))
+def test_exp_is_accurate(x: float) -> None:
+    """e^x is right to 3e-7 of itself."""
+    assert kernels.exp(np.float32(x)) == pytest.approx(np.exp(np.float64(np.float32(x))), rel=3e-7)
+
+
+@given(st.floats(allow_nan=False, width=32))
+def test_gates_are_accurate_for_every_number(x: float) -> None:
+    """σ and tanh are right to 3e-7, of numbers too large for e^x as well."""
+    assert apply(kernels.tanhs, x) == pytest.approx(np.tanh(x), abs=3e-7)
+    exact = float(torch.sigmoid(torch.tensor(x, dtype=torch.float64)))
+    assert apply(kernels.sigmoids, x) == pytest.approx(exact, abs=3e-7)
+
+
+def test_what_is_not_a_number_stays_so() -> None:
+    """A NaN is not cut to a gate's range: a loss that is not finite must be noticed."""
+    assert np.isnan(apply(kernels.tanhs, np.nan))
+    assert np.isnan(apply(kernels.sigmoids, np.nan))
+
+
+@given(st.lists(st.floats(width=32), min_size=1, max_size=40))
+def test_rounding_is_that_of_bfloat16(values: list[float]) -> None:
+    """Rows are rounded as PyTorch rounds them, and widened to the same numbers."""
+    row = np.array(values, np.float32)
+    rounded = torch.empty(len(row), dtype=torch.bfloat16)
+    widened = np.empty_like(row)
+    kernels.convert(row, array(rounded))
+    kernels.convert(array(rounded), widened)
+    theirs = torch.from_numpy(row).bfloat16()
+    torch.testing.assert_close(rounded, theirs, rtol=0, atol=0, equal_nan=True)
+    np.testing.assert_array_equal(widened, theirs.float().numpy())

@@ -1,0 +1,191 @@
+"""Telling kinds of text apart: both engines, calibration, and what a verdict counts."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from chargen.architecture import Architecture
+from chargen.checkpoint import Checkpoint
+from chargen.engine.stack import Engine
+from chargen.networks.bidirectional import Classifier
+from chargen.networks.causal import Network
+from chargen.tasks.classifying import (
+    Counting,
+    Likelihood,
+    Sides,
+    judge_of,
+    log_loss,
+    probabilities,
+    sharpen,
+    verdict,
+    weigh_all,
+)
+from chargen.text.labelled import read_labelled
+from chargen.text.vocabulary import Vocabulary
+from chargen.text.windows import PAST
+from chargen.training.evaluate import evaluate
+from tests.conftest import random_weights, small, write
+
+VOCABULARY = Vocabulary("abcd\n", escape=0.01)
+V = len(VOCABULARY)
+TEXTS = ["abca\n", "dd\n", "abcdabcdabcd\n", "cézanne\n"]
+
+
+def labelled(architecture: Architecture) -> Checkpoint:
+    weights = random_weights(architecture, V)
+    return Checkpoint(architecture, VOCABULARY, weights, labels=("x", "y", "z"))
+
+
+@pytest.fixture(params=["elman", "gru", "lstm"])
+def classifier(request: pytest.FixtureRequest) -> Checkpoint:
+    """A small network of each kind that tells labels."""
+    return labelled(Architecture(request.param, 2, 6, 5, bidirectional=True, labels=3))
+
+
+def test_the_engines_agree_on_labels(classifier: Checkpoint) -> None:
+    """Both engines give a text's labels the same weights, whatever it stands beside."""
+    network = Classifier(classifier.architecture, V).eval()
+    network.assign(classifier.weights)
+    judge = judge_of(classifier)
+    assert isinstance(judge, Sides)
+    together = judge.weigh(TEXTS)
+    for text, mine in zip(TEXTS, together, strict=True):
+        ids = VOCABULARY.encode(text)
+        inputs = np.concatenate(([V], ids[:-1]))[None]
+        with torch.no_grad():
+            left, right, _ = network.read(
+                torch.from_numpy(inputs), torch.from_numpy(ids[None]).long(), network.start(1)
+            )
+            logs = network(left, right[:-1]).log_softmax(-1).mean(0)[0].numpy()
+        np.testing.assert_allclose(mine, logs, atol=1e-4)
+        np.testing.assert_allclose(judge.weigh([text])[0], logs, atol=1e-4)
+
+
+def test_a_classifier_sees_the_whole_text(classifier: Checkpoint) -> None:
+    """Changing any one character changes the weights."""
+    judge = judge_of(classifier)
+    whole = judge.weigh(["abcabc\n"])
+    for changed in ("bbcabc\n", "abbabc\n", "abcaba\n"):
+        assert not np.allclose(judge.weigh([changed]), whole)
+
+
+@pytest.mark.parametrize("arch", ["elman", "gru", "lstm", "transformer"])
+def test_the_engines_agree_on_what_is_told_the_label(arch: str) -> None:
+    """With a label's vector added, logits of both engines are equal, and differ between labels."""
+    plain = small(arch)
+    architecture = Architecture(**{**vars(plain), "labels": 3})
+    saved = labelled(architecture)
+    network = Network(architecture, V).eval()
+    network.assign(saved.weights)
+    ids = np.array([[V, 0, 1, 2, 3, 0]], dtype=np.int32)
+    seen = []
+    for label in range(3):
+        engine = Engine(architecture, saved.weights, label)
+        mine, _ = engine.forward(ids, engine.start(1))
+        with torch.no_grad():
+            logits, _ = network(torch.from_numpy(ids), network.start(1), torch.tensor([[label]]))
+        np.testing.assert_allclose(mine, logits.numpy(), atol=1e-4)
+        seen.append(mine)
+    assert not np.allclose(seen[0], seen[1])
+
+
+def test_likelihood_is_the_cost_of_the_text() -> None:
+    """A model's weight of a text is minus its nats, strange characters and all."""
+    saved = labelled(Architecture("gru", 1, 6, 5, labels=3))
+    judge = judge_of(saved)
+    assert isinstance(judge, Likelihood)
+    logs = judge.weigh(TEXTS)
+    engine = Engine(saved.architecture, saved.weights, 1)
+    for text, row in zip(TEXTS, logs, strict=True):
+        ids = VOCABULARY.encode(text)
+        logits, _ = engine.forward(
+            np.concatenate(([V], ids[:-1])).astype(np.int32)[None], engine.start(1)
+        )
+        chances = np.exp(logits[0] - logits[0].max(-1, keepdims=True)).astype(np.float64)
+        chances /= chances.sum(-1, keepdims=True)
+        nats = 0.0
+        for t, index in enumerate(ids):
+            strange = index == V
+            nats += VOCABULARY.unknown_nats if strange else VOCABULARY.known_nats
+            nats -= 0 if strange else math.log(chances[t, index])
+        assert row[1] == pytest.approx(-nats, abs=1e-3)
+
+
+def test_counting_tells_two_languages() -> None:
+    """N-grams of two kinds of text tell them apart."""
+    counting = Counting(("x", "y"), [("abab abab", 0), ("cdcd cdcd", 1), ("abba", 0)])
+    assert counting.weigh(["abab", "dcdc"]).argmax(axis=1).tolist() == [0, 1]
+
+
+LOGS = arrays.arrays(np.float64, (8, 3), elements=st.floats(-50, 0))
+
+
+@given(LOGS, arrays.arrays(np.int64, 8, elements=st.integers(0, 2)))
+def test_no_sharpness_is_better(logs: np.ndarray, truth: np.ndarray) -> None:
+    """None of many other values costs less than the one that was fitted."""
+    best = log_loss(logs, truth, sharpen(logs, truth))
+    for other in (0.0, 0.01, 0.1, 0.5, 1.0, 2.0, 10.0, 60.0):
+        assert best <= log_loss(logs, truth, other) + 1e-6
+
+
+@given(LOGS)
+def test_probabilities_are_probabilities(logs: np.ndarray) -> None:
+    """They sum to one, and what weighs most is likeliest."""
+    shares = probabilities(logs, 0.3)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    heaviest = logs.argmax(axis=1)
+    assert (shares[np.arange(8), heaviest] == shares.max(axis=1)).all()
+
+
+def test_a_verdict_counts() -> None:
+    """Accuracy, confusion and calibration of weights that were made by hand."""
+    truth = np.array([0, 0, 1, 1] * 25)
+    logs = np.where(np.arange(2)[None] == truth[:, None], 0.0, -1.0)
+    logs[::4] = logs[::4, ::-1]
+    found = verdict("by hand", logs, truth)
+    assert found.accuracy == 0.75
+    assert found.confusion.tolist() == [[25, 25], [0, 50]]
+    assert found.confusion.sum() == 100
+    # Where three of four are right, a calibrated judge is as sure as that.
+    assert found.sharpness == pytest.approx(math.log(3), abs=1e-3)
+    assert found.calibration_error < 0.2
+    assert found.log_loss == pytest.approx(0.75 * math.log(4 / 3) + 0.25 * math.log(4), abs=0.05)
+
+
+def test_many_texts_at_once(classifier: Checkpoint) -> None:
+    """Weights do not depend on how many texts are weighed together, and progress is told."""
+    seen: list[tuple[int, int]] = []
+    judge = judge_of(classifier)
+    logs = weigh_all(judge, TEXTS, lambda *done: seen.append(done), step=3)
+    np.testing.assert_allclose(logs, judge.weigh(TEXTS), atol=1e-5)
+    assert seen == [(3, 4), (4, 4)]
+
+
+def test_held_out_labels_are_scored_by_example(classifier: Checkpoint, tmp_path: Path) -> None:
+    """The trainer's figure is the one that the NumPy engine gives, example by example."""
+    lines = "".join(f"{'xyz'[n % 3]}\t{'abcd'[n % 4] * (n % 5 + 1)}\n" for n in range(30))
+    text = read_labelled(str(write(tmp_path / "lines.tsv", lines)), 0).train
+    network = Classifier(classifier.architecture, V)
+    network.assign(classifier.weights)
+    score = evaluate(network, text.span(), VOCABULARY, "fp32").json()
+    assert score["examples"] == 30
+    assert 0 <= score["label_accuracy"] <= 1
+    assert score["label_nats"] > 0
+
+
+def test_a_classifier_is_charged_for_labels_alone(classifier: Checkpoint) -> None:
+    """Each place costs the nats of its label; places past a lane's end cost nothing."""
+    network = Classifier(classifier.architecture, V)
+    targets = torch.tensor([[0, 1, 2, PAST], [3, PAST, PAST, PAST]])
+    inputs = torch.tensor([[V, 0, 1, 2], [V, 3, V, V]])
+    labels = torch.tensor([[1, 1, 1, 1], [2, 2, 2, 2]])
+    nats, _ = network.cost(inputs, targets, network.start(2), labels)
+    assert float(nats.detach()) == pytest.approx(4 * math.log(3), rel=0.6)

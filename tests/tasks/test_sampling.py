@@ -1,0 +1,136 @@
+"""Writing text."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from chargen.engine.stack import Engine
+from chargen.errors import PrimeError, UsageError
+from chargen.tasks.sampling import Sample, Sampling, prepare_prime, sample
+from chargen.text.vocabulary import ALL_BYTES, Vocabulary
+from tests.conftest import probabilities, tiny_checkpoint
+
+MODEL = tiny_checkpoint()
+ENGINE = Engine(MODEL.architecture, MODEL.weights)
+VOCABULARY = MODEL.vocabulary
+
+
+def written(prime: str = "", **options: object) -> list[Sample]:
+    ids = prepare_prime(prime, VOCABULARY)
+    return list(sample(ENGINE, VOCABULARY, Sampling(**options), ids))  # type: ignore[arg-type]
+
+
+def test_the_same_seed_writes_the_same_text() -> None:
+    """Seed and model decide the text; another seed writes another."""
+    (one,), (again,), (other,) = (written(length=80, seed=seed) for seed in (5, 5, 6))
+    assert one == again
+    assert one.text != other.text
+    assert len(one.text) == 80
+
+
+def test_a_batch_is_its_samples_one_by_one() -> None:
+    """Sample i of a batch is the one that seed + i writes alone."""
+    batch = written(length=60, seed=3, count=4)
+    assert [one.seed for one in batch] == [3, 4, 5, 6]
+    assert [one.text for one in batch] == [written(length=60, seed=s)[0].text for s in (3, 4, 5, 6)]
+
+
+def test_temperature_zero_takes_the_likeliest() -> None:
+    """At temperature 0 the seed does not matter, and every step is the highest logit."""
+    text = written(length=30, temp=0, seed=1)[0].text
+    assert text == written(length=30, temp=0, seed=2)[0].text
+    ids = np.concatenate([[VOCABULARY.none], VOCABULARY.encode(text)]).astype(np.int32)
+    logits, _ = ENGINE.forward(ids[None, :-1], ENGINE.start(1))
+    assert logits[0].argmax(-1).tolist() == ids[1:].tolist()
+
+
+def test_a_prime_is_read_and_not_written() -> None:
+    """What follows a prime is what would follow it in the text."""
+    whole = written(length=40, temp=0)[0].text
+    assert written(prime=whole[:15], length=25, temp=0)[0].text == whole[15:]
+    assert len(written(prime=whole * 20, length=5)[0].text) == 5
+
+
+def test_the_cost_is_the_models_own() -> None:
+    """nats_per_char is the mean charge at temperature 1, whatever the temperature drawn at."""
+    (one,) = written(length=50, temp=0.5, seed=2)
+    ids = np.concatenate([[VOCABULARY.none], VOCABULARY.encode(one.text)]).astype(np.int32)
+    logits, _ = ENGINE.forward(ids[None, :-1], ENGINE.start(1))
+    chosen = np.take_along_axis(probabilities(logits[0]), ids[1:, None], 1)
+    assert one.nats_per_char == pytest.approx(-np.log(chosen).mean(), abs=1e-5)
+
+
+def test_stopping_ends_before_the_stop_text() -> None:
+    """A sample ends where the stop text would begin; without it, at its length."""
+    whole = written(length=200, seed=4)[0]
+    stop = whole.text[50:53]
+    (one,) = written(length=200, seed=4, stop=stop)
+    assert one.text == whole.text[: whole.text.index(stop)]
+    assert (one.finish, whole.finish) == ("stop", "length")
+
+
+def test_a_sample_that_stops_leaves_the_others_alone() -> None:
+    """In a batch each sample meets the stop text by itself."""
+    batch = written(length=120, seed=1, count=5, stop="e")
+    assert [one.text for one in batch] == [
+        written(length=120, seed=s, stop="e")[0].text for s in range(1, 6)
+    ]
+
+
+@pytest.mark.parametrize("stop", [None, "ee", "t"])
+def test_what_is_streamed_is_what_is_returned(stop: str | None) -> None:
+    """The stream is the sample's bytes, and never holds a part of the stop text."""
+    pieces: list[bytes] = []
+    wanted = Sampling(length=150, seed=7, stop=stop)
+    (one,) = sample(ENGINE, VOCABULARY, wanted, write=pieces.append)
+    assert b"".join(pieces) == one.data == one.text.encode()
+    assert len(pieces) > 1
+
+
+def test_filters_reach_the_draw() -> None:
+    """top-k 1, a tiny top-p and min-p 1 are each as greedy as temperature 0."""
+    greedy = written(length=40, temp=0)[0].text
+    assert written(length=40, top_k=1)[0].text == greedy
+    assert written(length=40, top_p=1e-9)[0].text == greedy
+    assert written(length=40, min_p=1.0)[0].text == greedy
+
+
+def test_length_zero_writes_nothing() -> None:
+    """No characters are no text and no cost."""
+    assert written(length=0)[0] == Sample("", b"", 0, 0.0, "length")
+
+
+def test_unknown_characters_in_a_prime() -> None:
+    """They are an error that lists them, are skipped, or stand for no character."""
+    with pytest.raises(PrimeError, match=r"'Ω' \(U\+03A9\), '\\x1b' \(U\+001B\)"):
+        prepare_prime("aΩ\x1bbΩ", VOCABULARY)
+    assert VOCABULARY.decode(prepare_prime("tΩhe", VOCABULARY, "skip")) == "the"
+    assert (prepare_prime("tΩe", VOCABULARY, "replace") == VOCABULARY.none).tolist() == [0, 1, 0]
+    with pytest.raises(UsageError, match="--unknown"):
+        prepare_prime("a", VOCABULARY, "maybe")
+
+
+def test_bytes_are_written_as_bytes() -> None:
+    """A model of bytes gives exactly the bytes drawn, and a readable text."""
+    vocabulary = Vocabulary(ALL_BYTES, as_bytes=True)
+    model = tiny_checkpoint(vocabulary.characters)
+    (one,) = sample(Engine(model.architecture, model.weights), vocabulary, Sampling(length=64))
+    assert len(one.data) == 64
+    assert one.text == one.data.decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temp": -0.1}, {"temp": math.nan}, {"temp": math.inf}, {"top_p": 0.0}, {"top_p": 1.1},
+        {"top_k": 0}, {"min_p": -1.0}, {"length": -1}, {"count": 0}, {"stop": ""}, {"seed": -1},
+    ],
+)  # fmt: skip
+def test_values_that_cannot_work_are_refused(options: dict[str, object]) -> None:
+    """Each bad value is an error that names its option."""
+    name = next(iter(options)).replace("_", "-")
+    with pytest.raises(UsageError, match=f"--{name}"):
+        Sampling(**options)  # type: ignore[arg-type]

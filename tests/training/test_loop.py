@@ -1,0 +1,489 @@
+"""The training loop: it learns, saves, resumes, rolls back, and evaluation leaves no trace."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from chargen import checkpoint
+from chargen.checkpoint import Checkpoint
+from chargen.engine.stack import Engine
+from chargen.errors import RunError, TrainingError, UsageError
+from chargen.model import load
+from chargen.options import Settings, choose
+from chargen.runs import Run
+from chargen.training.devices import pick_device, pick_precision
+from chargen.training.loop import Report, Trainer, pace
+from chargen.training.prepare import Request, launch
+from tests.conftest import STORY, posix_only, write
+
+TINY: dict[str, Any] = {
+    "hidden": 16, "embed": 8, "batch": 4, "bptt": 16, "steps": 40, "precision": "fp32",
+    "evaluations": 4, "lr": 0.01,
+}  # fmt: skip
+
+
+FAMILY: dict[str, dict[str, Any]] = {
+    "elman": {"arch": "elman"},
+    "gru": {"arch": "gru"},
+    "lstm": {"arch": "lstm"},
+    "transformer": {"arch": "transformer", "embed": 16, "heads": 2, "context": 24},
+    "bidirectional": {"arch": "gru", "bidirectional": True},
+    "labels": {"arch": "lstm", "labels": True},
+    "classifier": {"arch": "gru", "bidirectional": True, "labels": True},
+}
+"""Settings that make a network of each kind; ``labels`` stands for a labelled text."""
+
+WRITERS = ["elman", "gru", "lstm", "transformer"]
+
+
+def trainer(story: Path, **options: Any) -> Trainer:
+    request: dict[str, Any] = {"out": story.parent / "runs", "sources": [str(story)]}
+    if options.pop("labels", False):
+        text = story.read_text(encoding="utf-8")
+        lines = (f"{'ab'[n % 2]}\t{line}\n" for n, line in enumerate(text.splitlines()))
+        request["labels"] = str(write(story.parent / "story.tsv", "".join(lines)))
+        request["sources"] = []
+    for name in ("name", "resume", "base", "valid", "as_bytes"):
+        if name in options:
+            request[name] = options.pop(name)
+    settings = options if request.get("resume") else TINY | options
+    return launch(Request(given=settings, **request))
+
+
+def run(story: Path, **options: Any) -> tuple[Trainer, list[Report]]:
+    made = trainer(story, **options)
+    return made, list(made)
+
+
+def weights(made: Trainer) -> dict[str, np.ndarray]:
+    return made.network.arrays()
+
+
+def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return all(np.array_equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("kind", [*WRITERS, "bidirectional"])
+def test_training_learns(story: Path, kind: str) -> None:
+    """Every kind of network ends far below where it began, on text it has not trained on."""
+    _, reports = run(story, **FAMILY[kind], dropout=0.1, layers=2, steps=120)
+    evals = [report.data for report in reports if report.event == "eval"]
+    key = "pseudo_nats_per_char" if kind == "bidirectional" else "nats_per_char"
+    assert evals[-1][key] < 0.8 * evals[0][key]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_the_engines_agree_on_a_trained_model(story: Path, kind: str) -> None:
+    """After training as before it, both engines give the same logits to 1e-4."""
+    made, _ = run(story, **FAMILY[kind], layers=2, steps=80)
+    ids = made.vocabulary.encode(STORY)[None, :600]
+    engine = Engine(made.network.architecture, weights(made))
+    made.network.eval()
+    with torch.no_grad():
+        logits, _ = made.network(torch.from_numpy(ids), made.network.start(1))
+    np.testing.assert_allclose(logits.numpy(), engine.forward(ids, engine.start(1))[0], atol=1e-4)
+
+
+def test_reports_tell_the_whole_story(story: Path) -> None:
+    """Start, a report a step, evaluations with samples, done; with the keys of the contract."""
+    made, reports = run(story)
+    assert [report.event for report in reports].count("step") == 40
+    assert reports[0].event == "start"
+    done = reports[-1].data
+    assert reports[-1].event == "done"
+    assert done["stopped"] == "budget"
+    assert done["best"] == str(made.run.best)  # type: ignore[union-attr]
+    assert {"characters", "unknown", "nats_per_char", "perplexity", "bpc", "bits_per_byte"} <= set(
+        done["valid"]
+    )
+    events = [report.event for report in reports if report.event in ("eval", "sample")]
+    assert events == ["eval", "sample"] * 4
+    lines = made.run.metrics.read_text().splitlines()  # type: ignore[union-attr]
+    assert sum(json.loads(line)["event"] == "eval" for line in lines) == 4
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_trainers_figure_is_the_scorers(story: Path, precision: str) -> None:
+    """The best model on disk, scored by NumPy on the held-out end, has the figure reported."""
+    _, reports = run(story, precision=precision)
+    valid = reports[-1].data["valid"]
+    held_out = write(story.parent / "tail.txt", STORY[int(len(STORY) * 0.9) :])
+    result = load("story", story.parent / "runs").perplexity(held_out)
+    assert result.nats_per_char == pytest.approx(valid["nats_per_char"], abs=1e-3)
+    assert result.characters == valid["characters"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_evaluation_changes_nothing(story: Path, precision: str) -> None:
+    """The same weights come out with one evaluation and with many."""
+    few, _ = run(story, evaluations=1, name="few", dropout=0.3, precision=precision)
+    many, _ = run(story, evaluations=40, name="many", dropout=0.3, precision=precision)
+    assert same(weights(few), weights(many))
+
+
+def test_held_out_text_touches_no_gradient(story: Path) -> None:
+    """Another held-out end with the same characters leaves the weights as they are."""
+    cut = int(len(STORY) * 0.9)
+    changed = STORY[:cut] + STORY[cut:][::-1]
+    one, _ = run(story)
+    other, _ = run(write(story.parent / "other.txt", changed))
+    assert same(weights(one), weights(other))
+
+
+def test_training_twice_gives_the_same_weights(story: Path) -> None:
+    """Same seed, same text, same machine: same weights; another seed, other weights."""
+    one, two, three = (run(story, seed=seed, name=f"r{n}")[0] for n, seed in enumerate((1, 1, 2)))
+    assert same(weights(one), weights(two))
+    assert not same(weights(one), weights(three))
+
+
+def test_a_model_tells_nothing_of_its_maker(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line of the text, no path, no user and no machine is in what a run writes."""
+    for name in ("USER", "LOGNAME", "USERNAME"):
+        monkeypatch.setenv(name, "heronwatcher")
+    made, _ = run(story)
+    assert made.run is not None
+    data = b"".join(path.read_bytes() for path in made.run.folder.iterdir())
+    assert b"story.txt" in data
+    secrets = [str(story.parent), str(Path.home()), os.getcwd(), "heronwatcher", platform.node()]
+    stretches = [STORY[at : at + 12] for at in range(0, len(STORY) - 12, 5)]
+    # As JSON has them, too.
+    forms = [json.dumps(stretch)[1:-1] for stretch in stretches]
+    for secret in (*secrets, *stretches, *forms):
+        assert len(secret) < 4 or secret.encode() not in data
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+@pytest.mark.parametrize("interrupted_at", [3, 17])
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    story: Path, kind: str, interrupted_at: int
+) -> None:
+    """Bit for bit: weights, optimizer, history and best model, in fp32 and across epochs."""
+    whole, _ = run(story, **FAMILY[kind], dropout=0.2, layers=2, name="whole")
+    first = trainer(story, **FAMILY[kind], dropout=0.2, layers=2, name="parts")
+    for report in first:
+        if report.event == "step" and report.data["step"] == interrupted_at:
+            first.stop()
+    assert report.data["stopped"] == "interrupted"
+    second, _ = run(story, name="parts", resume=True, labels="labels" in FAMILY[kind])
+    one = checkpoint.read(whole.run.last, resume=True)  # type: ignore[union-attr]
+    two = checkpoint.read(second.run.last, resume=True)  # type: ignore[union-attr]
+    assert same(dict(one.weights), dict(two.weights))
+    assert same(dict(one.tensors), dict(two.tensors))
+    timeless = [
+        [{k: v for k, v in entry.items() if k != "seconds"} for entry in saved.history]
+        for saved in (one, two)
+    ]
+    assert timeless[0] == timeless[1]
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_resuming_in_bf16_is_exact_too(story: Path, kind: str) -> None:
+    """The recurrent state is kept in full, whatever the precision of the products."""
+    whole, _ = run(story, **FAMILY[kind], precision="bf16", layers=2, name="whole")
+    first = trainer(story, **FAMILY[kind], precision="bf16", layers=2, name="parts")
+    for report in first:
+        if report.event == "step" and report.data["step"] == 9:
+            first.stop()
+    second = trainer(story, name="parts", resume=True, labels="labels" in FAMILY[kind])
+    list(second)
+    assert same(weights(whole), weights(second))
+
+
+def test_time_spent_counts_after_resuming(story: Path) -> None:
+    """A run of some minutes goes on with the minutes that are left."""
+    first = trainer(story, steps=None, minutes=0.02)
+    for report in first:
+        if report.event == "step":
+            first.stop()
+    spent = report.data["seconds"]
+    assert 0 < spent < 1.2
+    _, reports = run(story, resume=True)
+    assert reports[0].data["seconds"] == spent
+    assert reports[-1].data["stopped"] == "budget"
+    assert reports[-1].data["seconds"] >= 1.2
+
+
+def test_what_a_kill_left_undone_at_the_end_is_done(story: Path) -> None:
+    """A run with labels is finished once it is known how sure to be of them; then it is refused."""
+    made, _ = run(story, labels=True, name="kinds")
+    assert made.run is not None
+    sharpness = checkpoint.read(made.run.best).figures["sharpness"]
+    for path in (made.run.best, made.run.last):
+        saved = checkpoint.read(path, resume=True)
+        figures = {name: value for name, value in saved.figures.items() if name != "sharpness"}
+        checkpoint.write(path, replace(saved, figures=figures))
+    again, reports = run(story, labels=True, name="kinds", resume=True)
+    assert [report.event for report in reports] == ["start", "done"]
+    assert checkpoint.read(made.run.best).figures["sharpness"] == sharpness
+    with pytest.raises(RunError, match="spent its budget"):
+        run(story, labels=True, name="kinds", resume=True)
+    assert same(weights(made), weights(again))
+
+
+def test_a_finished_run_is_not_resumed_without_a_larger_budget(story: Path) -> None:
+    """The error says what was spent; a larger budget goes on."""
+    run(story)
+    with pytest.raises(RunError, match=r"has spent its budget \(40 steps\)"):
+        trainer(story, resume=True)
+    made, reports = run(story, resume=True, steps=44)
+    assert reports[-1].data["step"] == 44
+    assert [r.data["step"] for r in reports if r.event == "eval"][-1] == 44
+    assert checkpoint.read(made.run.last, resume=True).training["step"] == 44  # type: ignore[union-attr]
+
+
+def test_resuming_checks_corpus_and_architecture(story: Path) -> None:
+    """Another text, another size or another seed is refused by name."""
+    made = trainer(story)
+    made.save("last")
+    assert made.claim is not None
+    made.claim.release()
+    other = write(story.parent / "other.txt", STORY + "x")
+    with pytest.raises(RunError, match=r"was trained on story\.txt .* this text is another"):
+        trainer(other, resume=True)
+    with pytest.raises(RunError, match="held out another text"):
+        trainer(story, resume=True, valid=str(other))
+    with pytest.raises(RunError, match="has --hidden 16, not 32"):
+        trainer(story, resume=True, hidden=32)
+    with pytest.raises(RunError, match="has --arch lstm, not gru"):
+        trainer(story, resume=True, arch="gru")
+    with pytest.raises(RunError, match="--bytes does not fit"):
+        trainer(story, resume=True, as_bytes=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+def test_a_loss_that_is_not_finite_is_rolled_back(
+    story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights go back to the last good state, the learning rate is halved, training goes on."""
+    made = trainer(story)
+    plain, calls = made.network.forward, []
+
+    def failing(*arguments: Any) -> Any:
+        logits, state = plain(*arguments)
+        calls.append(made.network.training)
+        return (logits * math.nan if sum(calls) == 15 else logits), state
+
+    monkeypatch.setattr(made.network, "forward", failing)
+    reports = list(made)
+    (back,) = [report.data for report in reports if report.event == "rollback"]
+    assert back == {"step": 15, "to": 10, "rate": 0.5}
+    lines = made.run.metrics.read_text().splitlines()  # type: ignore[union-attr]
+    steps = [json.loads(line)["step"] for line in lines]
+    assert steps == sorted(steps)
+    rates = {r.data["step"]: r.data["lr"] for r in reports if r.event == "step"}
+    assert rates[40] == pytest.approx(0.01 * 0.5 * (1 - 39 / 40))
+    assert reports[-1].data["step"] == 40
+    assert all(np.isfinite(array).all() for array in weights(made).values())
+
+
+def test_a_loss_that_never_recovers_ends_training(
+    story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After so many rollbacks in a row the error names the learning rate; the state is sound."""
+    made = trainer(story)
+    plain = made.network.forward
+    monkeypatch.setattr(made.network, "forward", lambda *a: ((r := plain(*a))[0] * math.nan, r[1]))
+    with pytest.raises(TrainingError, match=r"non-finite after 8 rollbacks.*--lr than 0\.01"):
+        list(made)
+    assert all(np.isfinite(array).all() for array in weights(made).values())
+
+
+def test_patience_ends_training_early(story: Path) -> None:
+    """Without a new best for that many evaluations, training stops and says why."""
+    made = trainer(story, patience=2, steps=4000, evaluations=100, lr=0.05)
+    for report in made:
+        if report.event == "eval" and report.data["step"] >= 400:
+            made.lr = 0.0
+            made.counters.best = 0.0
+    assert report.data["stopped"] == "patience"
+    assert report.data["step"] <= 520
+
+
+def test_a_budget_of_time_is_chosen_for_by_trying(
+    story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pace of this machine is measured, and what was not asked for follows from it."""
+    made = trainer(story, steps=None, minutes=0.01, name="measured")
+    assert 0 < pace(made.train, made.vocabulary, made.settings) < math.inf
+    for pretended in (1.0, 1e9):
+        monkeypatch.setattr("chargen.training.loop.pace", lambda *_, pretended=pretended: pretended)
+        made = trainer(story, steps=None, minutes=0.01, name=f"pace{pretended:.0f}")
+        expected = choose(
+            Settings(**TINY | {"steps": None, "minutes": 0.01}), len(made.train), pretended
+        )
+        assert made.settings == expected
+
+
+def test_epochs_are_whole_passes(story: Path) -> None:
+    """Two epochs train on every character twice."""
+    made, reports = run(story, steps=None, epochs=2)
+    assert reports[-1].data["characters_seen"] == 2 * len(made.train)
+
+
+def test_without_held_out_text_the_latest_is_the_best(story: Path) -> None:
+    """Everything is trained on, no perplexity is claimed, and there is still a best model."""
+    made, reports = run(story, valid_fraction=0.0)
+    assert reports[-1].data["valid"] is None
+    best = checkpoint.read(made.run.best)  # type: ignore[union-attr]
+    assert same(dict(best.weights), weights(made))
+    assert "perplexity" not in best.figures
+
+
+def test_a_text_of_its_own_can_be_held_out(story: Path) -> None:
+    """With --valid all of the corpus is trained on, and strange characters are charged."""
+    held_out = write(story.parent / "valid.txt", "Ω tide")
+    made, reports = run(story, valid=str(held_out))
+    assert len(made.train) == len(STORY)
+    assert reports[-1].data["valid"]["characters"] == 6
+    assert reports[-1].data["valid"]["unknown"] == 1
+
+
+def test_one_distinct_character_trains(story: Path) -> None:
+    """There is nothing to learn, and that is no error."""
+    _, reports = run(write(story.parent / "a.txt", "a" * 500))
+    assert reports[-1].data["valid"]["perplexity"] == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("text", ["ab", "abc", "hello world"])
+def test_the_shortest_texts_train(story: Path, text: str) -> None:
+    """Two characters are enough when the window is chosen by itself."""
+    path = write(story.parent / "short.txt", text)
+    _, reports = run(path, batch=None, bptt=None, steps=3)
+    assert reports[-1].data["step"] == 3
+
+
+def test_fine_tuning_starts_from_the_model_and_learns_new_characters(story: Path) -> None:
+    """The old characters keep ids and rows; before the first step old text scores as before."""
+    run(story, name="base")
+    model = load("base", story.parent / "runs")
+    before = model.perplexity(story).nats_per_char
+    other = write(story.parent / "greek.txt", STORY + "ΑΒΓ" * 40)
+    made = trainer(other, base="base")
+    known = model.checkpoint.vocabulary.characters
+    assert made.vocabulary.characters == known + "ΑΒΓ"
+    assert same(
+        {"x": weights(made)["embedding.weight"][: len(known)]},
+        {"x": model.checkpoint.weights["embedding.weight"][:-1]},
+    )
+    assert not weights(made)["embedding.weight"][-1].any()
+    made.save("best")
+    after = load(made.run.best).perplexity(story).nats_per_char  # type: ignore[union-attr]
+    assert after == pytest.approx(before, abs=0.15)
+    with pytest.raises(RunError, match="has --hidden 16, not 20"):
+        trainer(other, base="base", hidden=20)
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_every_kind_learns_new_characters(story: Path, kind: str) -> None:
+    """Rows of the old characters stay, in all tensors that have some; then training goes on."""
+    run(story, name="base", **FAMILY[kind])
+    model = load("base", story.parent / "runs").checkpoint
+    # As many old characters as this, and as many labels, are no rows of one another.
+    greek = "\n".join("ΑΒΓ" * 9 for _ in range(12)) + "\n"
+    other = write(story.parent / "greek.txt", STORY + greek)
+    made = trainer(other, base="base", **FAMILY[kind] | {"steps": 3})
+    old = len(model.vocabulary)
+    assert made.vocabulary.characters[old:] == "ΑΒΓ"
+    for name, had in model.weights.items():
+        has = weights(made)[name]
+        assert np.array_equal(has[:old], had[:old])
+        if len(had) in (old, old + 1) and len(has) != len(had):
+            assert len(has) == len(had) + 3
+            assert np.array_equal(has[old + 3 :], had[old:])
+        else:
+            assert has.shape == had.shape
+    assert list(made)[-1].event == "done"
+
+
+def test_a_failed_start_leaves_no_run_behind(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused before training leaves no folder, nor does what is interrupted."""
+    with pytest.raises(UsageError, match="--tied needs equal sizes"):
+        trainer(story, tied=True)
+    if not torch.cuda.is_available():
+        with pytest.raises(TrainingError, match="no cuda device"):
+            trainer(story, device="cuda")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chargen.training.loop.Trainer.__init__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(story)
+    assert not list((story.parent / "runs").glob("*"))
+
+
+@posix_only
+def test_a_run_is_held_before_it_is_read(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else can go on with a run between its being read and its being trained."""
+    made, _ = run(story)
+    assert made.run is not None
+    plain = checkpoint.read
+
+    def read(path: Path, **options: Any) -> Checkpoint:
+        with pytest.raises(RunError, match="by another process"):
+            Run(path.parent).claim()
+        return plain(path, **options)
+
+    monkeypatch.setattr(checkpoint, "read", read)
+    again = trainer(story, resume=True, steps=42)
+    assert again.counters.step == 40
+    assert again.claim is not None
+    again.claim.release()
+
+
+def test_a_name_that_is_no_utf8_is_kept_as_text(tmp_path: Path) -> None:
+    """The run of a file with an odd name can be read like any other."""
+    try:
+        odd = write(tmp_path / os.fsdecode(b"caf\xe9.txt"), STORY)
+    except OSError:
+        pytest.skip("this system has no such names")
+    made, _ = run(odd, name="odd", steps=2)
+    assert load(made.run.best).checkpoint.corpus_names == ["caf?.txt"]  # type: ignore[union-attr]
+
+
+def test_a_resumed_run_needs_the_whole_optimizer(story: Path) -> None:
+    """A checkpoint without the optimizer's moments is refused, not resumed with fresh ones."""
+    made, _ = run(story)
+    saved = checkpoint.read(made.run.last, resume=True)  # type: ignore[union-attr]
+    tensors = {k: v for k, v in saved.tensors.items() if not k.startswith("optimizer.output.bias")}
+    checkpoint.write(made.run.last, replace(saved, tensors=tensors))  # type: ignore[union-attr]
+    with pytest.raises(RunError, match=r"lacks or mistakes 'optimizer\.output\.bias"):
+        trainer(story, resume=True, steps=50)
+
+
+def test_bytes_train_and_score(story: Path) -> None:
+    """A model of bytes is trained on bytes, and scored in bytes."""
+    _, reports = run(story, as_bytes=True, steps=5)
+    valid = reports[-1].data["valid"]
+    assert valid["bpc"] == pytest.approx(valid["bits_per_byte"])
+    assert load("story", story.parent / "runs").checkpoint.vocabulary.as_bytes
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    """The error names the device."""
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(TrainingError, match="no cuda device"):
+        pick_device("cuda")
+
+
+def test_bf16_is_chosen_only_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processor's own flags decide; what was asked for is kept."""
+    cpu = torch.device("cpu")
+    for probe in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, probe, lambda: False)
+    assert pick_precision("auto", cpu) == "fp32"
+    assert pick_precision("bf16", cpu) == "bf16"
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert pick_precision("auto", cpu) == "bf16"
