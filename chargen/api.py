@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from chargen import runs
 from chargen.model import Model, load
+from chargen.options import Options
 
 if TYPE_CHECKING:
-    from chargen.training.loop import Report
+    from chargen.training.reports import Report
 
 
 def train(
@@ -25,7 +26,7 @@ def train(
     encoding: str = "utf-8",
     as_bytes: bool = False,
     on_report: Callable[[Report], None] | None = None,
-    **settings: Any,
+    **options: Any,
 ) -> Model:
     """Train a model and return the best one on held-out text.
 
@@ -36,8 +37,8 @@ def train(
         labels: instead of a corpus, labelled texts; see `chargen.text.labelled`.
         resume: go on with the run.
         base: a model to start from.
-        on_report: called with each report of `chargen.training.loop`.
-        **settings: fields of `chargen.options.Settings`, such as ``minutes=2`` or ``hidden=256``.
+        on_report: called with each `chargen.training.reports.Report`.
+        **options: fields of `chargen.options.Options`, such as ``minutes=2`` or ``hidden=256``.
 
     Raises:
         ChargenError: see `chargen.errors`.
@@ -45,20 +46,25 @@ def train(
     Example:
         >>> model = chargen.train("corpus.txt", minutes=2)  # doctest: +SKIP
     """
-    from chargen.training.prepare import Request, launch
+    from chargen.training.prepare import prepare
+    from chargen.training.request import Request
+    from chargen.training.texts import Sources
 
-    sources = [corpus] if isinstance(corpus, str | Path) else corpus
-    trainer = launch(
+    named = [corpus] if isinstance(corpus, str | Path) else corpus
+    sources = Sources(
+        corpus=[str(name) for name in named],
+        valid=None if valid is None else str(valid),
+        labels=None if labels is None else str(labels),
+        encoding=encoding,
+    )
+    trainer = prepare(
         Request(
-            sources=[str(source) for source in sources],
-            given=settings,
+            sources=sources,
+            options=Options(**options),
             out=runs.default_out() if out is None else Path(out),
             name=name,
-            valid=None if valid is None else str(valid),
-            labels=None if labels is None else str(labels),
             resume=resume,
             base=None if base is None else str(base),
-            encoding=encoding,
             as_bytes=as_bytes,
         )
     )

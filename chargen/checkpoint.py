@@ -14,15 +14,12 @@ flushed to the disk and renamed, so that a kill at any moment leaves the old fil
 
 from __future__ import annotations
 
-import contextlib
 import json
-import math
 import os
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -30,10 +27,11 @@ from safetensors.numpy import save
 
 from chargen.architecture import Architecture
 from chargen.errors import ChargenError, CheckpointError
+from chargen.files import reason, write_whole
+from chargen.records import Characters, Sizes, typed
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -41,15 +39,14 @@ if TYPE_CHECKING:
 FORMAT = "chargen"
 VERSION = 1
 TRAINING = "training."
-TEMPORARY = ".tmp"
-LARGEST = 2.0**20
+STORED = {"backward.": "mirror.", "remaining.": "togo."}
+"""What format 1 calls the tensors whose names begin so."""
+
+LARGEST_WEIGHT = 2.0**20
 """No weight is so large; with those that are not, no network's sums leave float32's range."""
 
-MOST = 1 << 64
+LARGEST_NUMBER = 1 << 64
 """No whole number of a header is so large; Python's own have no end, and a float's range has."""
-
-WINDOWS_TRIES = 20
-WINDOWS_PAUSE = 0.1
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     """
     vocabulary = checkpoint.vocabulary
     header = {
-        "architecture": asdict(checkpoint.architecture),
+        "architecture": checkpoint.architecture.json(),
         "vocabulary": {
             "characters": vocabulary.characters,
             "escape": vocabulary.escape,
@@ -110,67 +107,37 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         "history": checkpoint.history,
         "labels": checkpoint.labels,
     }
-    tensors = {name: np.asarray(array, order="C") for name, array in checkpoint.weights.items()}
+    arrays = dict(checkpoint.weights)
     if checkpoint.training:
         header["training"] = checkpoint.training
-        for name, array in checkpoint.tensors.items():
-            tensors[TRAINING + name] = np.asarray(array, order="C")
+        arrays |= {TRAINING + name: array for name, array in checkpoint.tensors.items()}
+    tensors = {stored(name): np.asarray(array, order="C") for name, array in arrays.items()}
     metadata = {"format": FORMAT, "version": str(VERSION), "chargen": json.dumps(header)}
     write_whole(path, save(tensors, metadata))
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file's contents in one step that a crash cannot halve.
+def stored(name: str) -> str:
+    """Return what a tensor is called in a file of format 1.
 
-    Raises:
-        CheckpointError: the file cannot be written; the old one is untouched.
+    Example:
+        >>> stored("backward.0.bias_hh"), stored("training.optimizer.remaining.weight.exp_avg")
+        ('mirror.0.bias_hh', 'training.optimizer.togo.weight.exp_avg')
     """
-    half = temporary(path)
-    try:
-        with half.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _replace(half, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        half.unlink(missing_ok=True)
-        reason = (error.strerror or str(error)).lower()
-        raise CheckpointError(
-            f"{path} cannot be written: {reason}", "Free some space or choose another --out"
-        ) from error
+    return _renamed(name, STORED.items())
 
 
-def temporary(path: Path) -> Path:
-    """Return where a file is written before it takes its place.
-
-    A fixed name beside the target: what a kill leaves here, the next write takes over.
-    """
-    return path.with_name(path.name + TEMPORARY)
+def _loaded(name: str) -> str:
+    return _renamed(name, ((there, here) for here, there in STORED.items()))
 
 
-def _replace(half: Path, path: Path) -> None:
-    """Rename; Windows refuses for as long as another process reads the old file."""
-    for _ in range(WINDOWS_TRIES if os.name == "nt" else 0):
-        try:
-            half.replace(path)
-        except PermissionError:
-            time.sleep(WINDOWS_PAUSE)
-        else:
-            return
-    half.replace(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable, where the system has a way to; the file itself is whole already."""
-    if os.name != "posix":
-        return
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _renamed(name: str, names: Iterable[tuple[str, str]]) -> str:
+    optimizer = TRAINING + "optimizer."
+    start = optimizer if name.startswith(optimizer) else ""
+    rest = name.removeprefix(start)
+    for old, new in names:
+        if rest.startswith(old):
+            return start + new + rest.removeprefix(old)
+    return name
 
 
 def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoint:
@@ -192,22 +159,23 @@ def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoin
             present = set(file.keys())
             arrays = {}
             for name, shape in architecture.shapes(len(vocabulary)).items():
-                if name not in present:
-                    raise damaged(path, f"the tensor {name} is missing")
-                if tuple(file.get_slice(name).get_shape()) != shape:
-                    raise damaged(path, f"the tensor {name} has not the shape {shape}")
+                there = stored(name)
+                if there not in present:
+                    raise damaged(path, f"the tensor {there} is missing")
+                if tuple(file.get_slice(there).get_shape()) != shape:
+                    raise damaged(path, f"the tensor {there} has not the shape {shape}")
                 if weights:
-                    arrays[name] = _finite(path, name, file.get_tensor(name))
+                    arrays[name] = _finite(path, there, file.get_tensor(there))
             tensors = {}
             if resume:
                 tensors = {
-                    name.removeprefix(TRAINING): file.get_tensor(name)
+                    _loaded(name).removeprefix(TRAINING): file.get_tensor(name)
                     for name in sorted(present)
                     if name.startswith(TRAINING)
                 }
     except OSError as error:
         raise CheckpointError(
-            f"{path} cannot be read: {(error.strerror or str(error)).lower()}", "Check permissions"
+            f"{path} cannot be read: {reason(error)}", "Check permissions"
         ) from error
     except SafetensorError as error:
         raise damaged(path, "it is no whole safetensors file") from error
@@ -254,39 +222,16 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
 
 def _whole(digits: str) -> int:
     number = int(digits)
-    if not -MOST < number < MOST:
+    if not -LARGEST_NUMBER < number < LARGEST_NUMBER:
         raise ValueError("a number that is too large")
     return number
-
-
-Record = TypeVar("Record", bound="DataclassInstance")
-
-
-def typed(kind: type[Record], values: Mapping[str, Any]) -> Record:
-    """Return a dataclass of values that a header gives, if they are what its fields are meant for.
-
-    Args:
-        kind: one whose fields are plain: int, float, str, bool, or None.
-
-    Raises:
-        TypeError: a value of another type, a number that is not finite, or a name of no field.
-    """
-    meant = {field.name: str(field.type).split(" | ") for field in fields(kind) if field.init}
-    for name, value in values.items():
-        types = meant.get(name, [])
-        got = "None" if value is None else type(value).__name__
-        if got not in types and not (got == "int" and "float" in types):
-            raise TypeError(f"{name[:40]!r}")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise TypeError(f"{name[:40]!r}, which is not finite")
-    return kind(**values)
 
 
 def _model(path: Path, header: dict[str, Any]) -> tuple[Architecture, Vocabulary]:
     sizes, words = _object(path, header, "architecture"), _object(path, header, "vocabulary")
     try:
-        architecture = typed(Architecture, sizes)
-        vocabulary = typed(Vocabulary, words)
+        architecture = typed(Sizes, sizes).architecture()
+        vocabulary = typed(Characters, words).vocabulary()
     except (ChargenError, TypeError, ValueError) as error:
         raise damaged(path, "its header describes no network") from error
     if not (vocabulary.as_bytes or vocabulary.escape > 0):
@@ -320,6 +265,6 @@ def _finite(path: Path, name: str, array: Array) -> NDArray[np.float32]:
     if array.dtype != np.float32:
         raise damaged(path, f"the tensor {name} is not float32")
     # Written so that NaN, which is not less than anything, is refused, too.
-    if not (array.min(initial=0) >= -LARGEST and array.max(initial=0) <= LARGEST):
+    if not (array.min(initial=0) >= -LARGEST_WEIGHT and array.max(initial=0) <= LARGEST_WEIGHT):
         raise damaged(path, f"the tensor {name} has values that no training gives")
     return array

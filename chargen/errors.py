@@ -2,25 +2,42 @@
 
 A library function raises one of these; the command line prints it as one line and exits with its
 ``exit_code``. Anything else that escapes is a defect of chargen.
+
+An error speaks of arguments by their Python names, between « and »: "«hidden» is 0". A program
+reads "hidden is 0"; the command line, which knows its own flags, prints "--hidden is 0".
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+ARGUMENT = re.compile(r"«([a-z_]+)»")
+
+
+def spelled(text: str, spell: Callable[[str], str] = str) -> str:
+    """Return a text with each argument's name as ``spell`` writes it.
+
+    Example:
+        >>> spelled("Give a lower «valid_fraction»", lambda name: f"--{name}")
+        'Give a lower --valid_fraction'
+    """
+    return ARGUMENT.sub(lambda found: spell(found[1]), text)
 
 
 class ChargenError(Exception):
     """A problem with a remedy.
 
     Args:
-        problem: what is wrong, naming the file, option or character.
+        problem: what is wrong, naming the file, argument or character.
         hint: the next step to take.
     """
 
     exit_code = 1
 
     def __init__(self, problem: str, hint: str) -> None:
-        self.problem = problem
-        self.hint = hint
-        super().__init__(f"{problem}. {hint}.")
+        self.message = f"{problem}. {hint}."
+        super().__init__(spelled(self.message))
 
 
 class UsageError(ChargenError):

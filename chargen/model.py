@@ -9,18 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chargen import checkpoint, runs
+from chargen import checkpoint, kinds, runs
 from chargen.checkpoint import Checkpoint
-from chargen.engine.stack import Engine
+from chargen.engine.causal import Causal
 from chargen.errors import KindError, UsageError
-from chargen.options import MOST_HELD_OUT, Settings
+from chargen.options import DECLARED, HIGHEST_HELD_OUT
 from chargen.tasks import quality, restoring, sampling, scoring
-from chargen.tasks.classifying import Judge, Likelihood, judge_of
+from chargen.tasks.beam import Reader
+from chargen.tasks.classifying import Judge, Likelihood
 from chargen.tasks.quality import Quality
-from chargen.tasks.restoring import BothSides, LeftToRight, Reader, Restoration
+from chargen.tasks.restoring import Restoration
 from chargen.tasks.sampling import Sample, Sampling
-from chargen.tasks.scoring import NumpyPredictor, Score
-from chargen.text.corpus import Source, Span, Text, open_text, spool
+from chargen.tasks.scoring import ModelPredictor, Score
+from chargen.text.corpus import Span, Text, open_text
+from chargen.text.sources import Source, spool
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,20 +63,20 @@ class Model:
         return self.checkpoint.labels
 
     @cached_property
-    def engine(self) -> Engine:
-        """The network of a model without labels, made ready on first use; see `continues`."""
+    def engine(self) -> Causal:
+        """The network of a model without labels, made ready on first use."""
         return self.engine_for(None)
 
-    def engine_for(self, label: str | None) -> Engine:
+    def engine_for(self, label: str | None) -> Causal:
         """Return the network that continues texts of one label; None where there are no labels.
 
         Raises:
-            KindError: see `continues`.
+            KindError: see `require_causal`.
             UsageError: see `label_id`.
         """
-        self.continues()
+        self.require_causal()
         number = self.label_id(label)
-        return Engine(self.checkpoint.architecture, self.checkpoint.weights, number)
+        return Causal(self.checkpoint.architecture, self.checkpoint.weights, number)
 
     def label_id(self, label: str | None) -> int | None:
         """Return a label's id, or None of None.
@@ -86,9 +88,9 @@ class Model:
         if label is None and not self.labels:
             return None
         if not self.labels:
-            raise UsageError(f"{self.name} has no labels", "Leave --label out")
+            raise UsageError(f"{self.name} has no labels", "Leave «label» out")
         if label is None:
-            raise UsageError(f"{self.name} has labels: {known}", "Name one of them by --label")
+            raise UsageError(f"{self.name} has labels: {known}", "Name one of them by «label»")
         if label not in self.labels:
             raise UsageError(f"{self.name} has no label {label!r}", f"Its labels are: {known}")
         return self.labels.index(label)
@@ -104,23 +106,24 @@ class Model:
         if share == 0:
             raise KindError(
                 f"{self.name} was trained on all examples, and none are left to judge it by",
-                "Train one with a --valid-fraction",
+                "Train one with a «valid_fraction»",
             )
-        if isinstance(share, float) and 0 < share <= MOST_HELD_OUT:
+        if isinstance(share, float) and 0 < share <= HIGHEST_HELD_OUT:
             return share
-        return Settings.valid_fraction
+        usual: float = DECLARED["valid_fraction"].usual
+        return usual
 
-    def continues(self) -> None:
+    def require_causal(self) -> None:
         """Make sure that the model reads from left to right, and can continue and score texts.
 
         Raises:
             KindError: it is bidirectional.
         """
-        if self.checkpoint.architecture.bidirectional:
-            command = "classify" if self.labels else "restore"
+        kind = self.checkpoint.architecture.kind
+        if not kind.continues:
             raise KindError(
                 f"{self.name} sees both sides of a text and can neither continue nor score one",
-                f"Use `chargen {command}` with it, or a model trained without --bidirectional",
+                f"Use `chargen {kind.command}` with it, or a model trained without «bidirectional»",
             )
 
     @cached_property
@@ -130,15 +133,14 @@ class Model:
         Raises:
             KindError: the model has labels.
         """
-        saved = self.checkpoint
-        if saved.labels:
+        kind = self.checkpoint.architecture.kind
+        if self.labels or kind.reader is None:
             raise KindError(
                 f"{self.name} was trained with labels and cannot restore",
-                "Use a model that was trained without --labels",
+                "Use a model that was trained without «labels»",
             )
-        if saved.architecture.bidirectional:
-            return BothSides(saved.architecture, saved.weights)
-        return LeftToRight(self.engine)
+        made: Reader = kinds.load(kind.reader)(self.checkpoint)
+        return made
 
     def samples(
         self,
@@ -240,17 +242,17 @@ class Model:
         """Score an opened text; ``exact`` makes one pass instead of lanes with burn-in.
 
         Raises:
-            KindError: see `continues`.
+            KindError: see `require_causal`.
             UsageError: see `label_id`.
         """
-        self.continues()
+        self.require_causal()
         number = self.label_id(label)
         span, vocabulary = text.span(), self.checkpoint.vocabulary
         if not exact and len(span) >= LONG:
             from chargen.training.evaluate import score_long
 
             return score_long(self.checkpoint, span, number or 0, progress)
-        predictor = NumpyPredictor(self.engine if label is None else self.engine_for(label))
+        predictor = ModelPredictor(self.engine if label is None else self.engine_for(label))
         lanes = 1 if exact else None
         return scoring.score(predictor, span, vocabulary, lanes=lanes, progress=progress)
 
@@ -281,11 +283,11 @@ class Model:
         return f"<chargen model {self.name}: {self.checkpoint.architecture}>"
 
 
-def judge(models: Sequence[Model]) -> tuple[Judge, float]:
-    """Return how to tell kinds of text by one model with labels, or by one model for each kind.
+def judge_of(models: Sequence[Model]) -> tuple[Judge, float]:
+    """Return how to tell labels by one model that has some, or by one model for each.
 
     Returns:
-        The judge, and how sharp its weights are meant to be.
+        The judge, and the inverse temperature that its weights are meant for.
 
     Raises:
         KindError: one model without labels, or several with.
@@ -293,15 +295,16 @@ def judge(models: Sequence[Model]) -> tuple[Judge, float]:
     """
     if len(models) == 1:
         (model,) = models
-        if not model.labels:
+        kind = model.checkpoint.architecture.kind
+        if not model.labels or kind.judge is None:
             raise KindError(
                 f"{model.name} has no labels to tell apart",
-                "Give a model for each kind (-m A -m B), or one trained with --labels",
+                "Give a model for each kind (-m A -m B), or one trained with «labels»",
             )
-        sharpness = model.checkpoint.figures.get("sharpness")
-        if not isinstance(sharpness, float) or not 0 <= sharpness < math.inf:
-            sharpness = 1.0
-        return judge_of(model.checkpoint), sharpness
+        fitted = model.checkpoint.figures.get("sharpness")
+        if not isinstance(fitted, float) or not 0 <= fitted < math.inf:
+            fitted = 1.0
+        return kinds.load(kind.judge)(model.checkpoint), fitted
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise UsageError("two of the models have one name", "Name each kind's model once")

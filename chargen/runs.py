@@ -5,32 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chargen import checkpoint
+from chargen import files
 from chargen.errors import CheckpointError, RunError, UsageError
 from chargen.options import DEFAULT_OUT, OUT_VARIABLE
 
-try:
-    import fcntl
-except ImportError:  # Windows, where runs are not guarded against a second trainer.
-    fcntl = None  # type: ignore[assignment]
-
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 LONGEST_NAME = 40
-
-PACKAGE = Path(__file__).parent
-BUNDLED = next(
-    folder for folder in (PACKAGE / "bundled", PACKAGE.parent) if (folder / "corpora").is_dir()
-)
-"""Where the catalog and the starter model are: in an installed package, or beside it in a clone."""
-
-STARTER = BUNDLED / "checkpoints" / "starter"
+STARTER = files.BUNDLED / "checkpoints" / "starter"
 
 
 @dataclass(frozen=True)
@@ -68,20 +55,29 @@ class Run:
         """When the run last wrote a model, in seconds since the epoch; 0 if never."""
         return max((p.stat().st_mtime for p in (self.best, self.last) if p.exists()), default=0.0)
 
-    def claim(self) -> Claim:
-        """Hold the run against other trainers, and clear away what a killed one left half written.
+    @property
+    def lock_file(self) -> Path:
+        """What the lock is held on; a killed trainer leaves it behind, which means nothing."""
+        return self.folder / ".lock"
+
+    def lock(self) -> Lock:
+        """Lock the run against other trainers, and clear away what a killed one left half written.
 
         Raises:
             RunError: another process is training it.
+            CheckpointError: its folder cannot be written.
         """
-        claim = Claim(self)
+        lock = Lock(self)
         for path in (self.best, self.last, self.metrics):
-            checkpoint.temporary(path).unlink(missing_ok=True)
-        return claim
+            files.temporary(path).unlink(missing_ok=True)
+        return lock
 
     def begun(self) -> bool:
-        """Return whether the folder holds anything but the empty history of a start that failed."""
-        return any(path != self.metrics or path.stat().st_size for path in self.folder.iterdir())
+        """Return whether the folder holds anything but what a start that failed leaves."""
+        return any(
+            path.stat().st_size if path == self.metrics else path != self.lock_file
+            for path in self.folder.iterdir()
+        )
 
     def record(self, entry: dict[str, Any]) -> None:
         """Append one line to the history.
@@ -95,52 +91,67 @@ class Run:
         except OSError as error:
             raise _unwritable(self.metrics, error) from error
 
-    def abandon(self) -> None:
-        """Give up a folder just created, in which nothing has been saved."""
+    def abandon(self, lock: Lock) -> None:
+        """Give up a folder just created, in which nothing has been saved, and its lock."""
         self.metrics.unlink(missing_ok=True)
-        self.folder.rmdir()
+        lock.release()
+        # Another trainer may have come in meanwhile, and keeps the folder.
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def rewind(self, step: int) -> None:
         """Drop from the history what came after ``step``, which a resumed run will do again."""
         if not self.metrics.exists():
             return
         kept = [line for line in self.metrics.read_bytes().splitlines() if _step(line) <= step]
-        checkpoint.write_whole(self.metrics, b"".join(line + b"\n" for line in kept))
+        files.write_whole(self.metrics, b"".join(line + b"\n" for line in kept))
 
 
-class Claim:
-    """A lock on a run's folder, which the system lets go when its process ends, however it ends.
+class Lock:
+    """A lock on a run, which the system releases when its process ends, however it ends.
 
     Attributes:
-        held: whether there is a lock; not on Windows, nor on a file system without.
+        held: whether there is a lock; some file systems over a network have none.
 
     Raises:
         RunError: another process holds it.
+        CheckpointError: the run's folder cannot be written.
     """
 
     def __init__(self, run: Run) -> None:
-        self._let_go: Callable[[], object] = int
+        # Only training locks, and importing this takes as long as drawing a hundred characters.
+        from filelock import FileLock, Timeout
+
+        self._file = run.lock_file
+        self._lock = FileLock(self._file, thread_local=False)
         self.held = False
-        if fcntl is None:
-            return
-        descriptor = os.open(run.folder, os.O_RDONLY)
-        self._let_go = weakref.finalize(self, os.close, descriptor)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock.acquire(timeout=0)
             self.held = True
-        except BlockingIOError:
-            self.release()
+        except Timeout:
             raise RunError(
                 f"the run {run.name} is being trained by another process",
-                "Wait until it ends, or start a run of another --name",
+                "Wait until it ends, or start a run of another «name»",
             ) from None
-        except OSError:
-            # A file system without locks, as some of those over a network: there is no guard.
-            self.release()
+        except PermissionError as error:
+            raise CheckpointError(
+                f"{run.folder} cannot be written: {files.reason(error)}",
+                "Free some space or choose another «out»",
+            ) from error
+        except (OSError, NotImplementedError):
+            # A file system without locks.
+            pass
 
     def release(self) -> None:
-        """Let go; a second time does nothing."""
-        self._let_go()
+        """Release the lock, and leave no file of it; a second time does nothing."""
+        if not self.held:
+            return
+        self.held = False
+        # Removed before it is released: who opened this file in between finds that it is gone, and
+        # does not take it for the lock. Windows removes it itself.
+        with suppress(OSError):
+            self._file.unlink()
+        self._lock.release()
 
 
 def _step(line: bytes) -> float:
@@ -197,8 +208,8 @@ def label(path: Path) -> str:
     return path.parent.name if path.stem in ("best", "last") and path.parent.name else path.name
 
 
-def create(out: Path, name: str | None, corpus: str) -> tuple[Run, Claim]:
-    """Make the folder of a new run, held against others, and make sure that it can be written.
+def create(out: Path, name: str | None, corpus: str) -> tuple[Run, Lock]:
+    """Make and lock the folder of a new run, and make sure that it can be written.
 
     A folder in which a start ended before anything was saved is taken over.
 
@@ -211,7 +222,7 @@ def create(out: Path, name: str | None, corpus: str) -> tuple[Run, Claim]:
     """
     if name is not None and not NAME.fullmatch(name):
         raise UsageError(
-            f"--name {name!r} cannot be a run's name", "Use letters, digits, dots, - and _"
+            f"«name» {name!r} cannot be a run's name", "Use letters, digits, dots, - and _"
         )
     if name is None:
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", corpus.split(".")[0]).strip("-")[:LONGEST_NAME]
@@ -226,24 +237,23 @@ def create(out: Path, name: str | None, corpus: str) -> tuple[Run, Claim]:
                 continue
             run.folder.mkdir(exist_ok=True)
             with suppress(RunError, FileExistsError), ExitStack() as undo:
-                claim = run.claim()
-                undo.callback(claim.release)
+                lock = run.lock()
+                undo.callback(lock.release)
                 if not run.begun():
-                    # Without locks, of several processes one makes this file.
-                    run.metrics.open("a" if claim.held else "x").close()
+                    # Without locks, only one of several processes can create this file.
+                    run.metrics.open("a" if lock.held else "x").close()
                     undo.pop_all()
-                    return run, claim
+                    return run, lock
     except OSError as error:
         raise _unwritable(out, error) from error
     raise RunError(
         f"the run {name!r} exists already in {out}",
-        "Go on with it by --resume, or choose another --name",
+        "Go on with it by «resume», or choose another «name»",
     )
 
 
 def _unwritable(path: Path, error: OSError) -> RunError:
-    reason = (error.strerror or str(error)).lower()
-    return RunError(f"{path} cannot be written: {reason}", "Choose another --out")
+    return RunError(f"{path} cannot be written: {files.reason(error)}", "Choose another «out»")
 
 
 def _numbered(stem: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,9 +20,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from chargen import checkpoint
-from chargen.architecture import GATES, KINDS, Architecture
+from chargen.architecture import FAMILIES, Architecture
 from chargen.checkpoint import Checkpoint
+from chargen.options import Options
 from chargen.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from chargen.training.loop import Trainer
 
 STORY = (
     "The tide went out and the boats lay down on the sand.\n"
@@ -81,22 +86,25 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     return total
 
 
+RECURRENT = sorted(name for name, family in FAMILIES.items() if family.gates)
+
+
 def small(arch: str) -> Architecture:
-    """Two small layers of a kind."""
+    """Two small layers of a family."""
     if arch == "transformer":
         return Architecture(arch, layers=2, hidden=12, embed=12, heads=3, context=8)
     return Architecture(arch, layers=2, hidden=11, embed=7)
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=sorted(FAMILIES))
 def architecture(request: pytest.FixtureRequest) -> Architecture:
-    """Two small layers of each kind."""
+    """Two small layers of each family."""
     return small(request.param)
 
 
-@pytest.fixture(params=sorted(GATES))
+@pytest.fixture(params=RECURRENT)
 def recurrent(request: pytest.FixtureRequest) -> Architecture:
-    """Two small layers of each recurrent kind."""
+    """Two small layers of each recurrent family."""
     return small(request.param)
 
 
@@ -106,6 +114,24 @@ def tiny_checkpoint(text: str = STORY, arch: str = "gru", seed: int = 0) -> Chec
     architecture = Architecture(arch, layers=1, hidden=12, embed=5)
     weights = random_weights(architecture, len(vocabulary), seed)
     return Checkpoint(architecture, vocabulary, weights)
+
+
+def prepared(
+    story: Path | None,
+    out: Path,
+    options: dict[str, Any] | None = None,
+    *,
+    valid: str | None = None,
+    labels: str | None = None,
+    **asked: Any,
+) -> Trainer:
+    """Return a trainer for a text, by options; the rest is for `Request`."""
+    from chargen.training.prepare import prepare
+    from chargen.training.request import Request
+    from chargen.training.texts import Sources
+
+    sources = Sources([] if story is None else [str(story)], valid, labels)
+    return prepare(Request(sources, Options(**options or {}), out, **asked))
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from chargen.architecture import Architecture
-from chargen.engine.stack import Engine
-from chargen.networks.causal import Network
+from chargen.engine.causal import Causal as Engine
+from chargen.networks.causal import Causal as Network
 from chargen.networks.layer import Layer
 from tests.conftest import random_weights
 

@@ -18,6 +18,7 @@ from chargen import checkpoint, runs
 from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint
 from chargen.errors import KindError
+from chargen.kinds import CLASSIFIER, GAPS
 from chargen.model import Model, load
 from chargen.text.vocabulary import Vocabulary
 from tests.conftest import STORY, Chargen, random_weights
@@ -61,10 +62,10 @@ def test_sampling_and_scoring_import_no_torch(
     extra = {"PYTHONPATH": f"{blocked}{';' if sys.platform == 'win32' else ':'}{here}"}
     assert chargen("sample", "--length", "5", extra=extra).returncode == 0
     assert chargen("perplexity", story, extra=extra).returncode == 0
-    both = Architecture("lstm", 1, 12, 5, bidirectional=True)
+    both = Architecture("lstm", 1, 12, 5, kind=GAPS)
     for name, architecture, labels in (
         ("gaps", both, ()),
-        ("kinds", replace(both, labels=2), ("this", "that")),
+        ("kinds", replace(both, kind=CLASSIFIER, labels=2), ("this", "that")),
     ):
         path = story.parent / f"{name}.safetensors"
         vocabulary = Vocabulary("".join(sorted(set(STORY))), escape=0.01)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chargen import checkpoint, runs
+from chargen import checkpoint, files, runs
 from chargen.errors import CheckpointError, RunError, UsageError
 from chargen.runs import Run
 from tests.conftest import posix_only, tiny_checkpoint
@@ -71,8 +71,7 @@ def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
     assert (first.name, second.name) == ("x", "x-2")
     with pytest.raises(RunError, match="exists already"):
         runs.create(tmp_path, "x", "x.txt")
-    first.abandon()
-    held.release()
+    first.abandon(held)
     also.release()
     assert runs.create(tmp_path, "x", "x.txt")[0].name == "x"
 
@@ -80,14 +79,14 @@ def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
 @posix_only
 def test_a_start_that_was_killed_leaves_its_name_free(tmp_path: Path) -> None:
     """A folder with an empty history, or half a first checkpoint, and no trainer is taken over."""
-    run, claim = runs.create(tmp_path, "x", "x.txt")
-    checkpoint.temporary(run.last).write_text("half")
-    claim.release()
-    again, claim = runs.create(tmp_path, "x", "x.txt")
+    run, lock = runs.create(tmp_path, "x", "x.txt")
+    files.temporary(run.last).write_text("half")
+    lock.release()
+    again, lock = runs.create(tmp_path, "x", "x.txt")
     assert again == run
-    assert [path.name for path in run.folder.iterdir()] == ["metrics.jsonl"]
+    assert {path.name for path in run.folder.iterdir()} == {"metrics.jsonl", ".lock"}
     run.record({"event": "step", "step": 1})
-    claim.release()
+    lock.release()
     with pytest.raises(RunError, match="exists already"):
         runs.create(tmp_path, "x", "x.txt")
 
@@ -95,7 +94,7 @@ def test_a_start_that_was_killed_leaves_its_name_free(tmp_path: Path) -> None:
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     """A name that is taken is an error that says how to go on."""
     made(tmp_path, "mine", 1)
-    with pytest.raises(RunError, match="--resume"):
+    with pytest.raises(RunError, match="by resume"):
         runs.create(tmp_path, "mine", "x")
 
 
@@ -141,14 +140,14 @@ def test_history_is_rewound_to_a_step(tmp_path: Path) -> None:
 def test_one_trainer_at_a_time(tmp_path: Path) -> None:
     """A run that is held is refused, until its holder lets go or is gone."""
     run = made(tmp_path, "mine", 1000)
-    first = run.claim()
+    first = run.lock()
     with pytest.raises(RunError, match="the run mine is being trained by another process"):
-        run.claim()
+        run.lock()
     first.release()
     first.release()
-    second = run.claim()
+    second = run.lock()
     del second
-    run.claim().release()
+    run.lock().release()
 
 
 def test_what_a_kill_left_half_written_is_cleared_away(tmp_path: Path) -> None:
@@ -156,5 +155,5 @@ def test_what_a_kill_left_half_written_is_cleared_away(tmp_path: Path) -> None:
     run = made(tmp_path, "mine", 1000)
     for name in ("best.safetensors.tmp", "last.safetensors.tmp", "notes.tmp"):
         (run.folder / name).write_text("half")
-    run.claim().release()
+    run.lock().release()
     assert {path.name for path in run.folder.iterdir()} == {"best.safetensors", "notes.tmp"}

@@ -1,5 +1,13 @@
-"""The command line: one command a file."""
+"""The command line: one command a file. No logic of its own.
 
-from chargen.cli.app import main
+Data goes to standard output, everything meant for eyes to standard error. Heavy imports are inside
+the commands, so that ``--help`` prints at once and only ``train`` pays for PyTorch.
+"""
 
-__all__ = ["main"]
+from chargen.cli import classify, compare, corpus, perplexity, restore, runs, sample, train
+from chargen.cli.app import app, main
+
+__all__ = [
+    "app", "classify", "compare", "corpus", "main", "perplexity", "restore", "runs", "sample",
+    "train",
+]  # fmt: skip

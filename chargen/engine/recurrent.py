@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chargen.architecture import STATES, Architecture
+from chargen.architecture import Architecture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +70,7 @@ class RecurrentLayer:
 
     def __init__(self, architecture: Architecture, weights: Mapping[str, Floats]) -> None:
         self.step = STEPS[architecture.arch]
-        self.states = STATES[architecture.arch]
+        self.states = architecture.family.states
         self.hidden = architecture.hidden
         # Transposed views: with one row, x @ W.T reads W in the order that it lies in.
         self.inputs = weights["weight_ih"].T

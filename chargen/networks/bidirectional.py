@@ -1,25 +1,27 @@
-r"""A network that sees both sides, to fill gaps.
+r"""Networks that see both sides of a place: one fills gaps, one tells labels.
 
 After Schuster & Paliwal 1997, "Bidirectional recurrent neural networks", IEEE Transactions on
-Signal Processing 45. Two stacks of layers read the text, one from the left, one from the right.
-With h_t what the first has read of x_0 … x_{t-1}, and g_j what the second, the mirror, has read of
-x_j … x_{T-1}, the next character of a gap that begins at t and beyond which the text goes on at j
-is predicted from
+Signal Processing 45. Two stacks of layers read the text: one from the left, and one, the backward
+stack, from the right. Let h_t be what the left stack has read of x_0 … x_{t-1}, and g_j what the
+backward stack has read of x_j … x_{T-1}. A gap begins at t, and the text goes on at j. The gap's
+next character is predicted from
 
-    tanh(W_left h_t + W_right g_j + togo[r]),   r = j - t characters to go, or r = 0: nobody knows
+    tanh(W_left h_t + W_right g_j + remaining[r])
 
-A gap is filled from its left end: each character that is put in is read by the first stack, and
-brings the next. Where nobody knows how many are missing, one more output says that none is. So the
-probability of a whole filling is a product, also of one among fillings of different lengths.
+where r = j - t is the number of characters still missing, or 0 where nobody knows it.
 
-Each stack is a language model of its own as well, with an output for the character that follows,
-and for the one that precedes. They keep the stacks at learning what a text is like, and judge the
-fillings that were found: how likely what stands on the right is after one, and what stands on the
-left before it (see `chargen.tasks.restoring`).
+A gap is filled from its left end: each character that is put in is read by the left stack, and
+then the next is predicted. Where nobody knows how many are missing, one more output says that none
+is. So the probability of a whole filling is a product, and fillings of different lengths compare.
 
-In training each place of a window is a gap's next character, at a distance drawn anew at each step:
-no text is masked, and each character is learned from, which BERT's way with 15 % of them is not
-(Devlin et al. 2019, arXiv:1810.04805).
+Each stack is also a language model of its own: the left one has an output for the character that
+follows, the backward one for the character that precedes. These outputs keep the stacks learning
+what a text is like, and they judge the fillings that were found: how likely is what stands on the
+right after one, and what stands on the left before it (see `chargen.tasks.restoring`).
+
+In training each place of a window is a gap's next character, and its distance to the gap's end is
+drawn anew at each step. No text is masked, and each character is learned from; BERT learns from
+15 % of them (Devlin et al. 2019, arXiv:1810.04805).
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from chargen.architecture import LONGEST_GAP, Architecture
-from chargen.networks.causal import State, Trainable, layers, summed_nats
+from chargen.architecture import Architecture
+from chargen.kinds import LONGEST_GAP
+from chargen.networks.base import State, Trainable, layers, summed_nats
 from chargen.text.windows import PAST
 
 GOES_ON = 0.9
@@ -50,7 +53,7 @@ class TwoSided(Trainable):
     ) -> None:
         super().__init__(architecture, characters, dropout, generator)
         hidden = architecture.hidden
-        self.mirror = layers(architecture)
+        self.backward = layers(architecture)
         self.left = nn.Linear(hidden, hidden, bias=False)
         self.right = nn.Linear(hidden, hidden, bias=False)
 
@@ -67,15 +70,15 @@ class TwoSided(Trainable):
             inputs: (B, T) ids, the character before each target.
             targets: (B, T) ids; beyond the last, the right stack has read nothing.
         """
-        left, after = self.climb(self.layers, self.embedding(inputs.t()), state)
+        left, after = self.run(self.layers, self.embedding(inputs.t()), state)
         none = torch.full_like(targets[:, :1], self.characters)
         backwards = torch.cat((targets, none), dim=1).flip(1).t()
         backwards = torch.where(backwards == PAST, self.characters, backwards)
-        right, _ = self.climb(self.mirror, self.embedding(backwards), self.start(len(targets)))
+        right, _ = self.run(self.backward, self.embedding(backwards), self.start(len(targets)))
         return left, right.flip(0), after
 
 
-class Bidirectional(TwoSided):
+class GapFiller(TwoSided):
     """Predicts the next character of a gap from both its sides."""
 
     def __init__(
@@ -86,26 +89,26 @@ class Bidirectional(TwoSided):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(architecture, characters, dropout, generator)
-        self.togo = nn.Embedding(LONGEST_GAP + 1, architecture.hidden)
+        self.remaining = nn.Embedding(LONGEST_GAP + 1, architecture.hidden)
         # One output more than characters: the gap has ended.
         self.output = nn.Linear(architecture.hidden, characters + 1)
         self.following = nn.Linear(architecture.hidden, characters)
         self.preceding = nn.Linear(architecture.hidden, characters)
         self._initialise()
         with torch.no_grad():
-            nn.init.zeros_(self.togo.weight)
+            nn.init.zeros_(self.remaining.weight)
             for side in (self.following, self.preceding):
                 nn.init.xavier_uniform_(side.weight, generator=generator)
                 nn.init.zeros_(side.bias)
 
-    def forward(self, left: Tensor, right: Tensor, togo: Tensor) -> Tensor:
+    def forward(self, left: Tensor, right: Tensor, remaining: Tensor) -> Tensor:
         """Return logits (T, B, V + 1), the last for "the gap has ended".
 
         Args:
             left, right: (T, B, H), what was read on either side.
-            togo: (T, 1) or (T, B), how many characters to go, 0 for unknown.
+            remaining: (T, 1) or (T, B), how many characters are missing, 0 for unknown.
         """
-        both = torch.tanh(self.left(left) + self.right(right) + self.togo(togo))
+        both = torch.tanh(self.left(left) + self.right(right) + self.remaining(remaining))
         logits: Tensor = self.output(both)
         return logits
 
@@ -115,13 +118,13 @@ class Bidirectional(TwoSided):
         """Return the mean of what each target costs as a gap's next character, and by each side."""
         left, right, after = self.read(inputs, targets, state)
         time = len(left)
-        togo, known = self._draw(time, targets.device)
+        remaining, known = self._draw(time, targets.device)
         places = torch.arange(time, device=targets.device)
-        ends = (places + togo).clamp(max=time)
-        togo = ends - places
-        logits = self(left, right[ends], torch.where(known, togo, 0)[:, None])
-        # Where nothing is missing any more, "the gap has ended" is what should have been said.
-        ended = (togo == 0)[:, None] & (targets.t() != PAST)
+        ends = (places + remaining).clamp(max=time)
+        remaining = ends - places
+        logits = self(left, right[ends], torch.where(known, remaining, 0)[:, None])
+        # Where nothing is missing any more, "the gap has ended" is the right answer.
+        ended = (remaining == 0)[:, None] & (targets.t() != PAST)
         wanted = torch.where(ended, self.characters, targets.t())
         nats = summed_nats(logits, wanted)
         nats = nats + summed_nats(self.following(left), targets.t())
@@ -129,19 +132,19 @@ class Bidirectional(TwoSided):
         return nats / 3, after
 
     def _draw(self, time: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return for each place of a window how many characters to go, and if that is known."""
+        """Return for each place how many characters are missing, and whether that is known."""
         uniform = torch.rand(2, time, generator=self.generator, device=device)
         known = uniform[0] < KNOWN
-        # What is drawn lies in [0, 1), and nought has no logarithm.
+        # What is drawn lies in [0, 1), and zero has no logarithm.
         more = ((1 - uniform[1]).log() / torch.tensor(GOES_ON).log()).long()
         return (more + known).clamp(max=LONGEST_GAP), known
 
 
 class Classifier(TwoSided):
-    """Tells, at each place of a text, which label it has, from all that stands around.
+    """Tells, at each place of a text, which label the text has.
 
-    A text's label is the one for which the mean over its places of the logarithm of what it was
-    given is highest (see `chargen.tasks.classifying`).
+    The label of a whole text is the one with the highest mean log-probability over its places (see
+    `chargen.tasks.classifying`).
     """
 
     def __init__(

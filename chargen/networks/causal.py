@@ -1,148 +1,23 @@
-"""The trainable network (PyTorch): embedding, layers of one kind, output.
+"""The network that predicts each next character from all before it.
 
-``forward(ids, state) -> logits, state`` is the whole interface. The NumPy twin is
-`chargen.engine.stack.Engine`; a test holds the two equal.
+``forward(ids, state) -> logits, state`` is the whole interface. Its twin in NumPy is
+`chargen.engine.causal.Causal`; a test holds the two equal.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from chargen.architecture import Architecture
-from chargen.networks.elman import Elman
-from chargen.networks.gru import GRU
-from chargen.networks.layer import Layer
-from chargen.networks.lstm import LSTM
-from chargen.networks.transformer import Block
-from chargen.text.windows import PAST
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-RECURRENT: dict[str, type[Layer]] = {"elman": Elman, "gru": GRU, "lstm": LSTM}
+from chargen.networks.base import State, Trainable, summed_nats
 
 FORGET = 0.1
 """Share of the lanes that begin anew at each window of labelled texts."""
 
-State = list[tuple[Tensor, ...]]
-"""For each layer, the tensors it carries, a row for each text of the batch."""
 
-
-def layers(architecture: Architecture) -> nn.ModuleList:
-    """Return the layers that an architecture names."""
-    hidden, count = architecture.hidden, architecture.layers
-    if architecture.arch == "transformer":
-        return nn.ModuleList(Block(architecture) for _ in range(count))
-    kind = RECURRENT[architecture.arch]
-    return nn.ModuleList(kind(hidden if n else architecture.embed, hidden) for n in range(count))
-
-
-class Trainable(nn.Module):
-    """What the trainer asks of a network of any kind, beside `cost` and `start`.
-
-    Args:
-        architecture: kind and sizes.
-        characters: V, the size of the vocabulary.
-        dropout: probability with which, in training, each output of a recurrent layer is zeroed on
-            its way to the layer above or to the output, never on its way through time (Zaremba et
-            al. 2014, arXiv:1409.2329), and each recurrent weight for a whole window (Merity et al.
-            2018, arXiv:1708.02182); in a transformer, whatever a block adds. It is rounded to
-            256ths.
-        generator: the source of the initial weights and of dropout's masks; on the CPU for the
-            weights, whatever the device.
-    """
-
-    embedding: nn.Embedding
-    output: nn.Linear
-
-    def __init__(
-        self,
-        architecture: Architecture,
-        characters: int,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        self.architecture = architecture
-        self.characters = characters
-        self.dropout = dropout
-        self.generator = generator
-        self.embedding = nn.Embedding(characters + 1, architecture.embed, padding_idx=characters)
-        self.layers = layers(architecture)
-
-    @torch.no_grad()
-    def _initialise(self) -> None:
-        # A tied embedding is the output's weights too: unit rows would start with wild logits.
-        scale = self.architecture.embed**-0.5 if self.architecture.tied else 1.0
-        self.embedding.weight.normal_(0, scale, generator=self.generator)
-        self.embedding.weight[self.characters] = 0
-        for module in self.modules():
-            if isinstance(module, Layer | Block):
-                module.initialise(self.generator)
-        nn.init.xavier_uniform_(self.output.weight, generator=self.generator)
-        nn.init.zeros_(self.output.bias)
-
-    def start(self, batch: int) -> State:
-        """Return the state of ``batch`` texts that have not begun."""
-        return [layer.start(batch) for layer in cast("Iterable[Layer | Block]", self.layers)]
-
-    def climb(self, stack: nn.ModuleList, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Run x (T, B, E) through layers; return the outputs (T, B, H) of the last, and the state.
-
-        Time comes first: what a step touches then lies together.
-        """
-        after: State = []
-        for layer, before in zip(stack, state, strict=True):
-            x, carried = layer(x, before, self.drop)
-            after.append(carried)
-        return x, after
-
-    def cost(
-        self, inputs: Tensor, targets: Tensor, state: State, labels: Tensor | None
-    ) -> tuple[Tensor, State]:
-        """Return the nats that all targets cost, summed, and the state.
-
-        Args:
-            inputs: (B, T) ids.
-            targets: (B, T) ids; `chargen.text.windows.PAST` costs nothing.
-            labels: (B, T), of a labelled text.
-        """
-        raise NotImplementedError
-
-    def drop(self, x: Tensor) -> Tensor:
-        """Return x with dropout, in training."""
-        if not (self.training and self.dropout):
-            return x
-        # Our own mask: functional.dropout draws from the global generator only. Eight random bits
-        # decide a unit, cut from long words, because a generator is asked a word at a time.
-        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
-        words.random_(-(1 << 63), None, generator=self.generator)
-        bits = words.view(torch.int8)[: x.numel()].view(x.shape)
-        dropped = min(255, max(1, round(self.dropout * 256)))
-        return x * (bits >= dropped - 128).to(x.dtype).mul_(256 / (256 - dropped))
-
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Return a copy of the weights as NumPy arrays, named as in a checkpoint."""
-        return {
-            name: value.detach().float().cpu().numpy().copy()
-            for name, value in self.named_parameters()
-        }
-
-    @torch.no_grad()
-    def assign(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:
-        """Set the weights from NumPy arrays named as in a checkpoint."""
-        for name, value in self.named_parameters():
-            value.copy_(torch.from_numpy(arrays[name]))
-
-
-class Network(Trainable):
+class Causal(Trainable):
     """Predicts each next character from all before it, and from the label if it has labels."""
 
     def __init__(
@@ -153,7 +28,7 @@ class Network(Trainable):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(architecture, characters, dropout, generator)
-        if architecture.arch == "transformer":
+        if architecture.family.attends:
             self.norm = nn.LayerNorm(architecture.hidden, bias=False)
         if architecture.labels:
             # A label's vector is added to each character's: it cannot be forgotten.
@@ -177,8 +52,8 @@ class Network(Trainable):
         x = self.embedding(ids.t())
         if labels is not None and self.architecture.labels:
             x = x + self.label(labels.t())
-        x, after = self.climb(self.layers, x, state)
-        if self.architecture.arch == "transformer":
+        x, after = self.run(self.layers, x, state)
+        if self.architecture.family.attends:
             x = self.norm(x)
         weight = self.embedding.weight[:-1] if self.architecture.tied else self.output.weight
         return functional.linear(x, weight, self.output.bias).transpose(0, 1), after
@@ -187,7 +62,7 @@ class Network(Trainable):
         self, inputs: Tensor, targets: Tensor, state: State, labels: Tensor | None
     ) -> tuple[Tensor, State]:
         """Return the nats of each target after its input."""
-        if self.architecture.labels and self.architecture.arch != "transformer":
+        if self.architecture.labels and not self.architecture.family.attends:
             inputs, state = self._begin_anew(inputs, state)
         logits, after = self(inputs, state, labels)
         return summed_nats(logits, targets), after
@@ -204,10 +79,3 @@ class Network(Trainable):
         inputs[:, :1] = torch.where(forgets, self.characters, inputs[:, :1])
         kept = (~forgets).float()
         return inputs, [tuple(part * kept for part in parts) for parts in state]
-
-
-def summed_nats(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the nats that targets (...) cost under logits (..., V), summed; PAST costs nothing."""
-    return functional.cross_entropy(
-        logits.float().flatten(0, -2), targets.flatten(), ignore_index=PAST, reduction="sum"
-    )

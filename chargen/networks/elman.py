@@ -13,7 +13,7 @@ from chargen.networks.recurrence import Cell
 class Elman(Layer):
     """h' = tanh(W_ih x + b_ih + W_hh h + b_hh)."""
 
-    kind = "elman"
+    arch = "elman"
     cell = Cell(elman_advance, elman_retreat)
 
     def fused(

@@ -23,7 +23,7 @@ class GRU(Layer):
     h' = (1 - z) ∘ n + z ∘ h
     """
 
-    kind = "gru"
+    arch = "gru"
     cell = Cell(gru_advance, gru_retreat, inner=1)
 
     def fused(

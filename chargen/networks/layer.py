@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from chargen.architecture import GATES, STATES
+from chargen.architecture import FAMILIES, Architecture
 from chargen.networks.recurrence import Cell, Recurrence
 
 
@@ -23,12 +23,17 @@ class Layer(nn.Module):
     in the order and with the meaning of `torch.nn`, so that a tensor means the same here and there.
     """
 
-    kind: ClassVar[str]
+    arch: ClassVar[str]
     cell: ClassVar[Cell]
+
+    @classmethod
+    def above(cls, architecture: Architecture, inputs: int) -> Layer:
+        """Return a layer of a stack, above one of ``inputs`` units or above the embedding."""
+        return cls(inputs, architecture.hidden)
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
-        rows = GATES[self.kind] * hidden
+        rows = FAMILIES[self.arch].gates * hidden
         self.hidden = hidden
         self.weight_ih = nn.Parameter(torch.empty(rows, inputs))
         self.weight_hh = nn.Parameter(torch.empty(rows, hidden))
@@ -51,7 +56,7 @@ class Layer(nn.Module):
 
     def start(self, batch: int) -> tuple[Tensor, ...]:
         """Return zeros, (B, H) each: h, and for the LSTM c as well."""
-        return (self.bias_hh.new_zeros(batch, self.hidden),) * STATES[self.kind]
+        return (self.bias_hh.new_zeros(batch, self.hidden),) * FAMILIES[self.arch].states
 
     def forward(
         self, x: Tensor, state: tuple[Tensor, ...], drop: Callable[[Tensor], Tensor]

@@ -21,7 +21,7 @@ class LSTM(Layer):
     h' = o ∘ tanh(c')
     """
 
-    kind = "lstm"
+    arch = "lstm"
     cell = Cell(lstm_advance, lstm_retreat)
 
     @torch.no_grad()

@@ -57,6 +57,11 @@ def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
 class Block(nn.Module):
     """Attention and an inner layer, each added to the stream; see `layer.Layer`."""
 
+    @classmethod
+    def above(cls, architecture: Architecture, inputs: int) -> Block:  # noqa: ARG003
+        """Return a block of a stack; its inputs are as wide as itself."""
+        return cls(architecture)
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         wide, inner = architecture.hidden, EXPANSION * architecture.hidden

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from chargen.errors import CorpusError
-from chargen.options import MOST, check
-from chargen.tasks.restoring import BEAM, Gap, Reader, search
+from chargen.options import LARGEST_NUMBER, check
+from chargen.tasks.beam import Gap, Reader, search
+from chargen.tasks.restoring import BEAM
 from chargen.text.corpus import Span
 from chargen.text.vocabulary import Vocabulary
 
@@ -91,8 +92,8 @@ def evaluate(
     Raises:
         CorpusError: the text is too short for a gap with both its sides.
     """
-    check("--gaps", gaps, 1, 1 << 20)
-    check("--seed", seed, 0, MOST)
+    check("gaps", gaps, 1, 1 << 20)
+    check("seed", seed, 0, LARGEST_NUMBER)
     if len(span) <= BEFORE + AFTER + LENGTHS[-1]:
         raise CorpusError(
             f"a text of {len(span)} characters is too short to make gaps in",
@@ -106,7 +107,7 @@ def evaluate(
         points = np.concatenate(list(span.blocks(at - BEFORE, at + length + AFTER)))
         before, missing, after = np.split(vocabulary.lookup(points), (BEFORE, BEFORE + length))
         gap = Gap(None if unknown else length)
-        ranked, _ = search(reader, vocabulary.none, [before, gap, after], max(TOP, beam))
+        ranked, _ = search(reader, [before, gap, after], max(TOP, beam))
         truth = tuple(missing.tolist())
         found = [fills[0] for fills in ranked.fills[:TOP]]
         for key in (length, 0):

@@ -1,18 +1,18 @@
-"""Writing text: the engine's logits, the samplers' choice, fed back a character at a time."""
+"""Writing text: a model's logits, a choice, and what was chosen is read before the next choice."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chargen.engine.stack import Engine, State
+from chargen.engine.language_model import LanguageModel, State, pick
 from chargen.errors import PrimeError, UsageError
-from chargen.options import MOST, check
-from chargen.tasks import filters as samplers
+from chargen.options import LARGEST_NUMBER, check
+from chargen.tasks import filters
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Sampling:
     Attributes:
         length: characters to write (bytes, for a model of bytes).
         temp: 0 takes the likeliest, 1 the model's own probabilities, more is wilder.
-        top_k, top_p, min_p: see `chargen.tasks.filters`; None is off.
+        top_k, top_p, min_p: see `chargen.tasks.filters`; None for none.
         stop: end before this text would be written.
         seed: of the first sample; the next has ``seed + 1``, and so on.
         count: samples.
@@ -57,15 +57,15 @@ class Sampling:
     count: int = 1
 
     def __post_init__(self) -> None:
-        check("--length", self.length, 0, MOST)
-        check("--temp", self.temp, 0, math.inf)
-        check("--top-k", self.top_k, 1, MOST)
-        check("--top-p", self.top_p, 0, 1, open_low=True)
-        check("--min-p", self.min_p, 0, 1)
-        check("--count", self.count, 1, 1 << 20)
-        check("--seed", self.seed, 0, MOST)
+        check("length", self.length, 0, LARGEST_NUMBER)
+        check("temp", self.temp, 0, math.inf)
+        check("top_k", self.top_k, 1, LARGEST_NUMBER)
+        check("top_p", self.top_p, 0, 1, open_low=True)
+        check("min_p", self.min_p, 0, 1)
+        check("count", self.count, 1, 1 << 20)
+        check("seed", self.seed, 0, LARGEST_NUMBER)
         if self.stop == "":
-            raise UsageError("--stop is empty", "Give the text before which to stop")
+            raise UsageError("«stop» is empty", "Give the text before which to stop")
 
 
 @dataclass(frozen=True)
@@ -108,24 +108,113 @@ def prepare_prime(prime: str, vocabulary: Vocabulary, unknown: str = "error") ->
         UsageError: another word for ``unknown``.
     """
     if unknown not in UNKNOWN:
-        raise UsageError(f"--unknown is {unknown!r}", f"Choose {', '.join(UNKNOWN)}")
+        raise UsageError(f"«unknown» is {unknown!r}", f"Choose {', '.join(UNKNOWN)}")
     ids = vocabulary.encode(prime)
     if unknown == "skip":
-        known: Ids = ids[ids != vocabulary.none]
+        known: Ids = ids[ids != vocabulary.bos]
         return known
-    strange = vocabulary.unknown(prime)
-    if strange and unknown == "error":
-        listed = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in strange[:8])
-        more = f" and {len(strange) - 8} more" if len(strange) > 8 else ""
+    unseen = vocabulary.unknown(prime)
+    if unseen and unknown == "error":
+        listed = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in unseen[:8])
+        more = f" and {len(unseen) - 8} more" if len(unseen) > 8 else ""
         raise PrimeError(
             f"the prime has characters that the model has never seen: {listed}{more}",
-            "Leave them out, or add --unknown skip or --unknown replace",
+            "Leave them out, or add «unknown» skip or «unknown» replace",
         )
     return ids
 
 
+Constraint = Callable[[Sequence[int], "Floats"], "Floats"]
+"""``(ids so far, logits) -> logits``, (V,): what one text may go on with; it may keep a state.
+
+Minus infinity forbids a character. What a character costs is counted without constraints.
+"""
+
+
+class Stream:
+    """Draws characters for several texts side by side, a column of them at each step.
+
+    An iterator without an end: each step yields ids (B,) and their nats (B,), at temperature 1 and
+    unfiltered. Whoever iterates decides when texts end (see `keep`).
+
+    Args:
+        model: what predicts.
+        sampling: how to choose.
+        seeds: of each text; a text depends on its own seed alone, not on its neighbours.
+        logits, state: (1, V) and of one row, with which all texts begin.
+        constraints: one for each text, or none at all.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        sampling: Sampling,
+        seeds: Sequence[int],
+        logits: Floats,
+        state: State,
+        constraints: Sequence[Constraint] = (),
+    ) -> None:
+        rows = np.zeros(len(seeds), dtype=np.intp)
+        self.model, self.sampling = model, sampling
+        self.logits, self.state = logits[rows], pick(state, rows)
+        self.randoms = [np.random.Generator(np.random.PCG64(seed)) for seed in seeds]
+        self.uniform = np.empty((len(seeds), 0))
+        self.constraints = list(constraints)
+        self.written: list[list[int]] = [[] for _ in constraints]
+        self.chosen: Ids | None = None
+        self.drawn = 0
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> tuple[Ids, Floats]:
+        """Draw the next character of each text."""
+        if self.chosen is not None:
+            logits, self.state = self.model.forward(self.chosen[:, None], self.state)
+            self.logits = logits[:, 0]
+        at = self.drawn % BLOCK
+        if at == 0:
+            self.uniform = np.stack([random.random(BLOCK) for random in self.randoms])
+        self.chosen, nats = choose(
+            self.logits, self.sampling, self.uniform[:, at], self._allowed(self.logits)
+        )
+        self.drawn += 1
+        for text, index in zip(self.written, self.chosen.tolist(), strict=False):
+            text.append(index)
+        return self.chosen, nats
+
+    def _allowed(self, logits: Floats) -> Floats:
+        """Return the logits (B, V) after each text's constraint."""
+        if not self.constraints:
+            return logits
+        rows = zip(self.constraints, self.written, logits, strict=True)
+        return np.stack([constraint(text, row) for constraint, text, row in rows])
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these texts only; the others have ended."""
+        if self.chosen is not None:
+            self.chosen = self.chosen[rows]
+        self.logits, self.state = self.logits[rows], pick(self.state, rows)
+        self.uniform = self.uniform[rows]
+        self.randoms = [self.randoms[row] for row in rows]
+        if self.constraints:
+            self.constraints = [self.constraints[row] for row in rows]
+            self.written = [self.written[row] for row in rows]
+
+
+def read_prime(model: LanguageModel, prime: Ids | None) -> tuple[Floats, State]:
+    """Return the logits (1, V) after a prime's ids, and the state of one row."""
+    ids = np.array([model.bos], dtype=np.int32)
+    if prime is not None:
+        ids = np.concatenate([ids, prime])
+    state = model.start(1)
+    for at in range(0, len(ids), PRIME_WINDOW):
+        logits, state = model.forward(ids[None, at : at + PRIME_WINDOW], state)
+    return logits[:, -1], state
+
+
 def sample(
-    engine: Engine,
+    model: LanguageModel,
     vocabulary: Vocabulary,
     sampling: Sampling,
     prime: Ids | None = None,
@@ -140,83 +229,81 @@ def sample(
     """
     pieces = [_piece(character, vocabulary.as_bytes) for character in vocabulary.characters]
     # One row reads the prime for all.
-    start = np.array([vocabulary.none], dtype=np.int32)
-    ids = start if prime is None else np.concatenate([start, prime])
-    state = engine.start(1)
-    for at in range(0, len(ids), PRIME_WINDOW):
-        logits, state = engine.forward(ids[None, at : at + PRIME_WINDOW], state)
+    logits, state = read_prime(model, prime)
     for first in range(0, sampling.count, TOGETHER):
+        numbers = range(first, min(first + TOGETHER, sampling.count))
         writers = [
             _Writer(pieces, sampling, sampling.seed + number, None if number else write)
-            for number in range(first, min(first + TOGETHER, sampling.count))
+            for number in numbers
         ]
-        _fill(writers, engine, sampling, logits[:, -1], state)
+        seeds = [writer.seed for writer in writers]
+        _fill(writers, Stream(model, sampling, seeds, logits, state), sampling)
         for writer in writers:
             yield writer.finish()
 
 
-def _fill(
-    writers: list[_Writer], engine: Engine, sampling: Sampling, logits: Floats, state: State
-) -> None:
-    """Let each writer write its text, all in one batch.
-
-    Args:
-        logits, state: (1, V) and of one row, which all begin with.
-    """
-    count = len(writers)
-    last = np.repeat(logits, count, axis=0)
-    state = [tuple(np.repeat(part, count, axis=0) for part in parts) for parts in state]
-    writing = list(range(count))
-    # A row each: what is drawn, what it costs, and the random numbers, for a block of characters.
-    drawn = np.empty((count, BLOCK), dtype=np.int32)
-    costs = np.empty((count, BLOCK), dtype=np.float32)
+def _fill(writers: Sequence[_Writer], stream: Stream, sampling: Sampling) -> None:
+    """Let each writer write its text, all in one stream."""
+    writing = list(writers)
+    # To look at every character takes time: it is done only if somebody waits for each.
     watched = sampling.stop is not None or writers[0].write is not None
-    for position in range(sampling.length):
-        at, final = position % BLOCK, position + 1 == sampling.length
-        if at == 0:
-            taken = 0
-            uniform = np.stack([writers[number].random.random(BLOCK) for number in writing])
-        chosen, charges = choose(last, sampling, uniform[:, at])
-        drawn[:, at], costs[:, at] = chosen, charges
-        if watched or final or at + 1 == BLOCK:
-            new = slice(taken, at + 1)
-            taken = at + 1
-            for row, number in enumerate(writing):
-                writers[number].take(drawn[row, new].tolist(), costs[row, new].tolist())
-        if sampling.stop is not None and any(writers[number].stopped for number in writing):
-            going = [row for row, number in enumerate(writing) if not writers[number].stopped]
-            # Finished samples leave the batch.
+    columns: list[tuple[Ids, Floats]] = []
+    for position in range(1, sampling.length + 1):
+        ids, nats = next(stream)
+        if watched:
+            for writer, index, cost in zip(writing, ids.tolist(), nats.tolist(), strict=True):
+                writer.take([index], [cost])
+        else:
+            columns.append((ids, nats))
+            if len(columns) == BLOCK or position == sampling.length:
+                texts, costs = (np.stack(part, axis=1) for part in zip(*columns, strict=True))
+                columns = []
+                for writer, text, cost in zip(writing, texts.tolist(), costs.tolist(), strict=True):
+                    writer.take(text, cost)
+        if any(writer.stopped for writer in writing):
+            going = [row for row, writer in enumerate(writing) if not writer.stopped]
             writing = [writing[row] for row in going]
-            chosen, uniform = chosen[going], uniform[going]
-            drawn, costs = drawn[going], costs[going]
-            state = [tuple(part[going] for part in parts) for parts in state]
-        if not writing or final:
-            break
-        logits, state = engine.forward(chosen[:, None], state)
-        last = logits[:, 0]
+            if not writing:
+                break
+            stream.keep(going)
 
 
-def choose(logits: Floats, sampling: Sampling, uniform: NDArray[np.float64]) -> tuple[Ids, Floats]:
+def choose(
+    logits: Floats,
+    sampling: Sampling,
+    uniform: NDArray[np.float64],
+    allowed: Floats | None = None,
+) -> tuple[Ids, Floats]:
     """Return the next id of each row of logits (B, V), and what it costs in nats.
 
-    The cost is the model's own, at temperature 1 and unfiltered. ``uniform`` (B,) are random.
+    The cost is the model's own, at temperature 1, without filters and constraints.
+
+    Args:
+        uniform: (B,), random numbers in [0, 1).
+        allowed: the logits after constraints, from which the id is drawn; None for the same logits.
     """
     shifted = logits - logits.max(axis=-1, keepdims=True)
-    own = samplers.weigh(shifted)
-    weights = own if sampling.temp == 1 else samplers.weigh(shifted, sampling.temp)
+    # Probabilities up to a factor, which is all that the cost needs: no second exponential.
+    own = filters.weigh(shifted)
+    weights, bent = own, shifted
+    if allowed is not None and allowed is not logits:
+        bent = allowed - allowed.max(axis=-1, keepdims=True)
+        weights = filters.weigh(bent)
+    if sampling.temp != 1:
+        weights = filters.weigh(bent, sampling.temp)
     if sampling.top_k is not None:
-        weights = samplers.top_k(weights, sampling.top_k)
+        weights = filters.top_k(weights, sampling.top_k)
     if sampling.top_p is not None:
-        weights = samplers.top_p(weights, sampling.top_p)
+        weights = filters.top_p(weights, sampling.top_p)
     if sampling.min_p is not None:
-        weights = samplers.min_p(weights, sampling.min_p)
-    chosen = samplers.draw(weights, uniform)
+        weights = filters.min_p(weights, sampling.min_p)
+    chosen = filters.draw(weights, uniform)
     nats: Floats = np.log(own.sum(axis=-1)) - shifted[np.arange(len(chosen)), chosen]
     return chosen, nats
 
 
 class _Writer:
-    """One sample: its source of random numbers, its characters, and whether the stop came."""
+    """One sample: its characters, and whether the stop text came."""
 
     def __init__(
         self,
@@ -228,7 +315,6 @@ class _Writer:
         self.pieces = pieces
         self.stop = sampling.stop.encode(errors="surrogateescape") if sampling.stop else b""
         self.seed = seed
-        self.random = np.random.Generator(np.random.PCG64(seed))
         self.write = write
         self.data = bytearray()
         self.written = 0

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
-from chargen.engine.stack import Engine, State
+from chargen.engine.language_model import LanguageModel, State
+from chargen.engine.likelihood import charge, with_escape
+from chargen.kinds import LABEL_ACCURACY, PERPLEXITY, PSEUDO_PERPLEXITY, Metric
 from chargen.text.corpus import Span
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST, Window, cuts, windows
@@ -29,37 +31,22 @@ LANES = 64
 BURN_IN = 192
 WINDOW = 128
 SHORTEST_LANE = 4 * BURN_IN
-"""A lane of its own this long at least, lest most of the work be burning in."""
+"""The shortest lane: in a shorter one, most of the work would be burning in."""
 
 BLOCKS = 64
 LONGEST_BLOCK = 1000
 MOST_BLOCKS = 100_000
 
-FIGURES = (
-    "characters", "unknown", "nats_per_char", "perplexity", "perplexity_error", "bpc",
-    "bits_per_byte", "accuracy",
-)  # fmt: skip
-"""The figures of a score, by the names that they have everywhere."""
-
-GAP_FIGURES = (
-    "characters", "unknown", "pseudo_nats_per_char", "pseudo_perplexity",
-    "pseudo_perplexity_error", "accuracy",
-)  # fmt: skip
-"""The same for a model that sees both sides."""
-
-LABEL_FIGURES = ("examples", "label_accuracy", "label_nats")
-"""The same for a classifier."""
-
 S = TypeVar("S")
 
 
 def perplexity(nats_per_char: float) -> float:
-    """Return exp(nats per character), of so bad a model too that it would overflow."""
+    """Return exp(nats per character), or exp(700) where that would be too large for a float."""
     return math.exp(min(nats_per_char, 700.0))
 
 
 class Predictor(Protocol[S]):
-    """An engine, as scoring needs it; ``S`` is its recurrent state."""
+    """A model of either engine, as scoring needs it; ``S`` is its recurrent state."""
 
     def start(self, batch: int) -> S:
         """Return the state before any character."""
@@ -84,6 +71,8 @@ class Score:
         error: standard error of the nats per character.
     """
 
+    metric: ClassVar[Metric] = PERPLEXITY
+
     characters: int
     unknown: int
     nats: float
@@ -97,8 +86,8 @@ class Score:
         return self.nats / self.characters
 
     @property
-    def measure(self) -> float:
-        """What the trainer makes as low as it can."""
+    def loss(self) -> float:
+        """The figure that training makes as low as it can."""
         return self.nats_per_char
 
     @property
@@ -141,7 +130,7 @@ class Score:
 
     def json(self) -> dict[str, Any]:
         """Return the figures under their usual keys."""
-        return {name: getattr(self, name) for name in FIGURES}
+        return {name: getattr(self, name) for name in self.metric.figures}
 
 
 @dataclass(frozen=True)
@@ -151,6 +140,8 @@ class GapScore(Score):
     Its figures are called pseudo-perplexity (Salazar et al. 2020, arXiv:1910.14659) and are no
     perplexity: they do not multiply to the probability of a text, and lie far lower.
     """
+
+    metric: ClassVar[Metric] = PSEUDO_PERPLEXITY
 
     @property
     def pseudo_nats_per_char(self) -> float:
@@ -167,10 +158,6 @@ class GapScore(Score):
         """Standard error of the pseudo-perplexity."""
         return self.perplexity_error
 
-    def json(self) -> dict[str, Any]:
-        """Return the figures under their usual keys."""
-        return {name: getattr(self, name) for name in GAP_FIGURES}
-
 
 @dataclass(frozen=True)
 class LabelScore:
@@ -182,13 +169,15 @@ class LabelScore:
         nats: what the right labels cost, summed.
     """
 
+    metric: ClassVar[Metric] = LABEL_ACCURACY
+
     examples: int
     hits: int
     nats: float
 
     @property
-    def measure(self) -> float:
-        """What the trainer makes as low as it can: here, the mean cost of an example's label."""
+    def loss(self) -> float:
+        """The figure that training makes as low as it can: the mean cost of an example's label."""
         return self.nats / self.examples
 
     def json(self) -> dict[str, Any]:
@@ -196,32 +185,24 @@ class LabelScore:
         return {
             "examples": self.examples,
             "label_accuracy": self.hits / self.examples,
-            "label_nats": self.nats / self.examples,
+            "label_nats": self.loss,
         }
 
 
-class NumpyPredictor:
-    """Scores with `chargen.engine.stack.Engine`."""
+class ModelPredictor:
+    """Scores with a language model in NumPy."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
 
     def start(self, batch: int) -> State:
         """Return the state before any character."""
-        return self.engine.start(batch)
+        return self.model.start(batch)
 
     def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
         """Return nats and hits (B, T), and the state."""
-        logits, state = self.engine.forward(window.inputs, state)
-        targets = window.targets
-        highest = logits.max(axis=-1, keepdims=True)
-        wanted = np.where((targets >= 0) & (targets < self.engine.none), targets, 0)
-        chosen = np.take_along_axis(logits, wanted[..., None], axis=-1)
-        hits = (chosen == highest)[..., 0]
-        chosen -= highest
-        logits -= highest
-        nats = np.log(np.exp(logits, out=logits).sum(axis=-1)) - chosen[..., 0]
-        return nats, hits, state
+        logits, state = self.model.forward(window.inputs, state)
+        return *charge(logits, window.targets), state
 
 
 def score(
@@ -260,13 +241,11 @@ def score(
         nats, hit, state = predictor.charge(chunk, state)
         places = starts + chunk.start + np.arange(chunk.targets.shape[1])
         counted = (chunk.targets != PAST) & (places >= settled)
-        strange = chunk.targets == vocabulary.none
-        costs = np.where(
-            strange, vocabulary.unknown_nats, nats.astype(np.float64) + vocabulary.known_nats
-        )
+        is_unknown = chunk.targets == vocabulary.bos
+        costs = with_escape(vocabulary, chunk.targets, nats)
         np.add.at(sums, places[counted] // block, costs[counted])
-        unknown += int((strange & counted).sum())
-        hits += int((hit & counted & ~strange).sum())
+        unknown += int((is_unknown & counted).sum())
+        hits += int((hit & counted & ~is_unknown).sum())
         done += int(counted.sum())
         if progress is not None:
             progress(done, len(span))

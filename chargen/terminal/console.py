@@ -1,58 +1,127 @@
-"""Where output goes: data to standard output, what people read to standard error.
+"""The console of one command: data to standard output, what people read to standard error.
 
-Nothing here knows what it prints; `chargen.cli.app` does.
+A command makes one console and passes it on. Nothing here knows what it prints.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from chargen.errors import RunError, UsageError
+from chargen.terminal.streams import interactive, visible
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console as Rich
 
 WIDE = 240
 """Columns of a table in a pipe, which has no width to fit."""
 
 
-def visible(text: str) -> str:
-    """Return a text with control characters made harmless, as their pictures (U+2400 on).
+@dataclass(frozen=True)
+class Console:
+    """Where a command prints.
 
-    Newlines and tabs stay. A model of a text with escape sequences writes escape sequences, and a
-    terminal would obey them.
+    Attributes:
+        quiet: print no progress and no notes.
+        json: print JSON and nothing else, so that there are no notes either.
+        debug: on an error, show where it arose.
     """
-    return "".join(_picture(character) for character in text)
 
+    quiet: bool = False
+    json: bool = False
+    debug: bool = False
 
-def _picture(character: str) -> str:
-    point = ord(character)
-    if character in "\n\t" or 0x20 <= point < 0x7F or point >= 0xA0:
-        return character
-    if point == 0x7F:
-        return "␡"
-    return chr(0x2400 + point) if point < 0x20 else "\ufffd"
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is to be said that is not asked for."""
+        return self.quiet or self.json
 
-
-def say(text: str, quiet: bool = False) -> None:
-    """Print a line for people."""
-    if not quiet:
+    def say(self, text: str) -> None:
+        """Print a line for people, whatever was asked for."""
         print(visible(text), file=sys.stderr, flush=True)
 
+    def warn(self, text: str) -> None:
+        """Print a line about something wrong, beside JSON as well."""
+        if not self.quiet:
+            self.say(text)
 
-def emit(value: Any) -> None:
-    """Print one line of JSON, with null for a number that JSON does not have."""
-    sys.stdout.write(json.dumps(_finite(value), ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    def note(self, text: str) -> None:
+        """Print a line for people who want to know."""
+        if not self.silent:
+            self.say(text)
+
+    def show(self, text: str) -> None:
+        """Print lines of results on standard output."""
+        print(visible(text))
+
+    def emit(self, value: Any) -> None:
+        """Print one line of JSON, with null for a number that JSON does not have."""
+        sys.stdout.write(json.dumps(_finite(value), ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+    def rich(self) -> Rich:
+        """Return Rich's console for people."""
+        from rich.console import Console as Rich
+
+        return Rich(stderr=True, quiet=self.silent, highlight=False, force_terminal=interactive())
+
+    @contextmanager
+    def progress(self, what: str, *, in_bytes: bool = True) -> Iterator[Callable[[int, int], None]]:
+        """Yield a function (done, total) that draws a bar on a terminal, and nothing elsewhere."""
+        if self.silent or not interactive():
+            yield lambda _done, _total: None
+            return
+        from rich import progress
+
+        bar = progress.Progress(
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.DownloadColumn() if in_bytes else progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
+            console=self.rich(),
+            transient=True,
+        )
+        with bar:
+            task = bar.add_task(visible(what), total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    def table(
+        self,
+        rows: Sequence[Sequence[str]],
+        head: Sequence[str] = (),
+        left: Sequence[int] = (0,),
+    ) -> None:
+        """Print a table on standard output.
+
+        Args:
+            head: the columns' names; none for a list of names and values.
+            left: the columns that are text: aligned left, and folded where the line is too short.
+        """
+        from rich.console import Console as Rich
+        from rich.table import Table
+        from rich.text import Text
+
+        made = Table(box=None, pad_edge=False, show_header=bool(head), header_style="bold")
+        for number in range(len(rows[0]) if rows else len(head)):
+            text = number in left
+            made.add_column(
+                Text(visible(head[number])) if head else "",
+                justify="left" if text else "right",
+                overflow="fold",
+                no_wrap=not text,
+            )
+        for row in rows:
+            # As Text, because a file's name may look like markup.
+            made.add_row(*(Text(visible(cell)) for cell in row))
+        terminal = sys.stdout.isatty()
+        width = None if terminal else WIDE
+        Rich(highlight=False, width=width, force_terminal=terminal).print(made)
 
 
 def _finite(value: Any) -> Any:
@@ -61,125 +130,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def interactive() -> bool:
-    """Return whether standard error is a screen that can be drawn over.
-
-    Rich asks the environment too, where continuous integration forces colours into a file.
-    """
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def console(quiet: bool = False) -> Console:
-    """Return the console for people."""
-    from rich.console import Console
-
-    return Console(stderr=True, quiet=quiet, highlight=False, force_terminal=interactive())
-
-
-def closed(error: OSError) -> bool:
-    """Return whether an error says that nobody reads any more; Windows has another word for it."""
-    return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)
-
-
-def mute() -> None:
-    """Send what is still to come to nowhere, so that a closed pipe does not complain at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@contextmanager
-def progress_bar(
-    what: str, quiet: bool, *, in_bytes: bool = True
-) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function (done, total) that draws a bar on a terminal and does nothing elsewhere."""
-    if quiet or not interactive():
-        yield lambda _done, _total: None
-        return
-    from rich import progress
-
-    bar = progress.Progress(
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(),
-        progress.DownloadColumn() if in_bytes else progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-        console=console(),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task(visible(what), total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def table(
-    rows: Sequence[Sequence[str]], head: Sequence[str] = (), left: Sequence[int] = (0,)
-) -> None:
-    """Print a table on standard output.
-
-    Args:
-        head: the columns' names; none for a list of names and values.
-        left: the columns that are text: aligned left, and folded where the line is too short.
-    """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(box=None, pad_edge=False, show_header=bool(head), header_style="bold")
-    for number in range(len(rows[0]) if rows else len(head)):
-        text = number in left
-        made.add_column(
-            Text(visible(head[number])) if head else "",
-            justify="left" if text else "right",
-            overflow="fold",
-            no_wrap=not text,
-        )
-    for row in rows:
-        # As Text, because a file's name may look like markup.
-        made.add_row(*(Text(visible(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else WIDE
-    Console(highlight=False, width=width, force_terminal=sys.stdout.isatty()).print(made)
-
-
-@contextmanager
-def sink(output: Path | None) -> Iterator[BinaryIO]:
-    """Yield where data goes, in bytes, so that no console's encoding can spoil it.
-
-    Raises:
-        UsageError: the file cannot be opened.
-        RunError: it cannot be written to its end.
-    """
-    if output is None:
-        try:
-            yield sys.stdout.buffer
-        except OSError as error:
-            if not closed(error):
-                raise
-            mute()
-        return
-    try:
-        file = output.open("wb")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{output} cannot be written: {reason}", "Choose another -o") from error
-    try:
-        with file:
-            yield file
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise RunError(f"{output} is incomplete: {reason}", "Free some space") from error
-
-
-def streamer(out: BinaryIO, terminal: bool) -> Callable[[bytes], None]:
-    """Return a function that writes bytes at once; to a terminal, only harmless characters."""
-    import codecs
-
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def write(data: bytes) -> None:
-        out.write(visible(decoder.decode(data)).encode() if terminal else data)
-        out.flush()
-
-    return write
 
 
 class Throttle:

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chargen.terminal.console import table, visible
+from chargen.terminal.console import Console
+from chargen.terminal.curve import curve
+from chargen.terminal.streams import visible
 
 if TYPE_CHECKING:
     from chargen.checkpoint import Checkpoint
-    from chargen.tasks.classifying import Verdict
+    from chargen.tasks.calibration import Verdict
     from chargen.tasks.restoring import Restoration
     from chargen.tasks.scoring import Score
 
@@ -32,7 +34,7 @@ def named(key: str) -> str:
     return key.replace("pseudo_", "pseudo-").replace("_", " ")
 
 
-def scores(found: Sequence[tuple[str, Score]]) -> None:
+def scores(console: Console, found: Sequence[tuple[str, Score]]) -> None:
     """Show what texts cost."""
     rows = [
         (
@@ -48,7 +50,7 @@ def scores(found: Sequence[tuple[str, Score]]) -> None:
         for name, score in found
     ]
     head = ("text", "characters", "unknown", "perplexity", "±", "bpc", "bits/byte", "accuracy")
-    table(rows, head)
+    console.table(rows, head)
 
 
 def restorations(ways: Sequence[Restoration]) -> None:
@@ -72,7 +74,7 @@ def _highlight(way: Restoration, begin: str, end: str) -> None:
     Console(highlight=False).print(shown, end=end, soft_wrap=True)
 
 
-def gaps(rows: Sequence[Mapping[str, Any]]) -> None:
+def gaps(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """Show how well gaps were filled, by their length."""
     keys = [key for key in rows[0] if key not in ("length", "gaps")]
     lines = [
@@ -83,10 +85,10 @@ def gaps(rows: Sequence[Mapping[str, Any]]) -> None:
         )
         for row in rows
     ]
-    table(lines, ("gap of", "gaps", *map(named, keys)))
+    console.table(lines, ("gap of", "gaps", *map(named, keys)))
 
 
-def labels(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]]) -> None:
+def labels(console: Console, rows: Sequence[tuple[str, Sequence[tuple[str, float]]]]) -> None:
     """Show the likeliest labels of each text."""
     most = min(RANKED, len(rows[0][1]))
     lines = [
@@ -94,10 +96,10 @@ def labels(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]]) -> None:
         for name, ranking in rows
     ]
     head = ("text", "label", "", *(("next", "") * (most - 1)))
-    table(lines, head, left=(0, *range(1, 2 * most, 2)))
+    console.table(lines, head, left=(0, *range(1, 2 * most, 2)))
 
 
-def verdicts(ways: Sequence[Verdict], names: Sequence[str]) -> None:
+def verdicts(console: Console, ways: Sequence[Verdict], names: Sequence[str]) -> None:
     """Show how well labels were told, by each way, and what the first mistook for what."""
     rows = [
         (
@@ -105,36 +107,38 @@ def verdicts(ways: Sequence[Verdict], names: Sequence[str]) -> None:
             f"{one.accuracy:.1%}",
             f"{one.log_loss:.3f}",
             f"{one.calibration_error:.1%}",
-            f"{one.sharpness:.2f}",
+            f"{one.inverse_temperature:.2f}",
         )
         for one in ways
     ]
     confusion = ways[0].confusion
-    print(f"{confusion.sum():,} held-out examples of {len(names)} labels")
-    table(rows, ("by", "accuracy", "nats", "calibration error", "sharpness"))
-    print(f"\nwhat each was taken for by {visible(ways[0].name)}")
+    console.show(f"{confusion.sum():,} held-out examples of {len(names)} labels")
+    console.table(rows, ("by", "accuracy", "nats", "calibration error", "sharpness"))
+    console.show(f"\nwhat each was taken for by {visible(ways[0].name)}")
     lines = [
         (label, *(f"{count:,}" for count in row), f"{row[at] / max(1, row.sum()):.0%}")
         for at, (label, row) in enumerate(zip(names, confusion, strict=True))
     ]
-    table(lines, ("label", *names, "right"))
+    console.table(lines, ("label", *names, "right"))
 
 
-def memories(names: Sequence[str], rows: Sequence[Mapping[str, Any]], places: int) -> None:
+def memories(
+    console: Console, names: Sequence[str], rows: Sequence[Mapping[str, Any]], places: int
+) -> None:
     """Show what context is worth to each model, and how far back a gradient reaches."""
     given = rows[0]["contexts"]
-    print(f"bits per character after so many characters of context, at {places:,} places")
+    console.show(f"bits per character after so many characters of context, at {places:,} places")
     lines = [
         (f"{k:,}", *(f"{row['bpc'][at]:.3f} ± {row['error'][at]:.3f}" for row in rows))
         for at, k in enumerate(given)
     ]
-    table(lines, ("context", *names))
-    print("\nlength of the gradient that reaches so many characters back")
+    console.table(lines, ("context", *names))
+    console.show("\nlength of the gradient that reaches so many characters back")
     lines = [
         (f"{k:,}", *(f"{row['gradient'][at]:.2e}" for row in rows))
         for at, k in enumerate((0, *given[:-1]))
     ]
-    table(lines, ("back", *names))
+    console.table(lines, ("back", *names))
 
 
 def summary(name: str, saved: Checkpoint) -> dict[str, Any]:
@@ -154,7 +158,7 @@ def summary(name: str, saved: Checkpoint) -> dict[str, Any]:
     }
 
 
-def runs(rows: Sequence[Mapping[str, Any]]) -> None:
+def runs(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """Show the list of runs."""
     lines = [
         (
@@ -169,10 +173,10 @@ def runs(rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows
     ]
     head = ("run", "network", "corpus", "perplexity", "bpc", "trained", "when")
-    table(lines, head, left=(0, 1, 2))
+    console.table(lines, head, left=(0, 1, 2))
 
 
-def model(name: str, path: str, saved: Checkpoint) -> None:
+def model(console: Console, name: str, path: str, saved: Checkpoint) -> None:
     """Show all about one model, and how it learned."""
     corpus, vocabulary = saved.corpus, saved.vocabulary
     shown = "all bytes" if vocabulary.as_bytes else vocabulary.characters.replace("\n", "⏎")
@@ -189,29 +193,25 @@ def model(name: str, path: str, saved: Checkpoint) -> None:
         ("settings", ", ".join(f"{k} {v}" for k, v in saved.settings.items() if v is not None)),
         *((named(key), figure(value)) for key, value in saved.figures.items()),
     ]
-    table(rows, left=(0, 1))
-    _curve(saved.history)
+    console.table(rows, left=(0, 1))
+    _curve(console, saved)
 
 
-def _curve(history: Sequence[Mapping[str, Any]]) -> None:
-    from chargen.terminal.curve import curve
-    from chargen.terminal.progress import measure, nats_key, unit
-
-    kind = (measure(history[-1]) if history else None) or ""
-    nats = nats_key(kind)
+def _curve(console: Console, saved: Checkpoint) -> None:
+    metric = saved.architecture.kind.metric
     points = [
-        (record["seconds"], record[nats])
-        for record in history
-        if all(isinstance(record.get(key), int | float) for key in (nats, "seconds"))
-        and math.isfinite(record[nats] + record["seconds"])
+        (record["seconds"], record[metric.loss])
+        for record in saved.history
+        if all(isinstance(record.get(key), int | float) for key in (metric.loss, "seconds"))
+        and math.isfinite(record[metric.loss] + record["seconds"])
     ]
     if len(points) > 1:
-        print(f"\nheld-out {unit(kind)} over the time trained")
-        print("\n".join(curve(points, 72, 10)))
+        console.show(f"\nheld-out {metric.unit} over the time trained")
+        console.show("\n".join(curve(points, 72, 10)))
 
 
-def statistics(about: Mapping[str, Any], order: str) -> None:
+def statistics(console: Console, about: Mapping[str, Any], order: str) -> None:
     """Show what a text looks like to the trainer."""
     rows = [(named(key), figure(value)) for key, value in about.items() if key != "sha256"]
     by_frequency = order.replace("\n", "⏎")
-    table([*rows, ("sha256", about["sha256"]), ("by frequency", by_frequency)], left=(0, 1))
+    console.table([*rows, ("sha256", about["sha256"]), ("by frequency", by_frequency)], left=(0, 1))

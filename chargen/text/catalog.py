@@ -21,8 +21,8 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from chargen.errors import CatalogError
-from chargen.runs import BUNDLED
-from chargen.text.corpus import STDIN, Part, Source, spool
+from chargen.files import BUNDLED, reason
+from chargen.text.sources import STDIN, Part, Source, spool
 
 DEFAULT = "pydoc"
 CHUNK = 1 << 16
@@ -192,15 +192,15 @@ def fetch(wanted: Entry, progress: Progress | None = None) -> Path:
     except (
         urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, zipfile.BadZipFile
     ) as error:  # fmt: skip
-        reason = getattr(error, "reason", error)
+        why = getattr(error, "reason", error)
         raise CatalogError(
-            f"{wanted.name} could not be fetched from {wanted.url}: {reason}",
+            f"{wanted.name} could not be fetched from {wanted.url}: {why}",
             "Check the network and run the command again; it goes on where it stopped",
         ) from error
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         raise CatalogError(
-            f"{target.parent} cannot be written: {reason}", "Name another folder by CHARGEN_CACHE"
+            f"{target.parent} cannot be written: {reason(error)}",
+            "Name another folder by CHARGEN_CACHE",
         ) from error
     return target
 

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chargen.errors import CorpusError
-from chargen.text.corpus import HIDDEN, Marks, Part, Text, open_text, proper, read_all
+from chargen.text.corpus import Marks, Text, open_text, read_all
+from chargen.text.sources import HIDDEN, Part, proper
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,7 @@ PIECE = 500
 
 LONGEST_PIECE = 2 * PIECE
 LONGEST_LABEL = 100
-MOST_LABELS = 1 << 12
+LARGEST_LABEL_COUNT = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,9 @@ def read_labelled(
             f"{source} has fewer than two labels: {there}",
             "Give lines of label<TAB>text, or a folder with a folder of texts for each label",
         )
-    if len(found.names) > MOST_LABELS:
+    if len(found.names) > LARGEST_LABEL_COUNT:
         raise CorpusError(
-            f"{source} has {len(found.names):,} labels", f"Use {MOST_LABELS:,} at most"
+            f"{source} has {len(found.names):,} labels", f"Use {LARGEST_LABEL_COUNT:,} at most"
         )
     names = tuple(sorted(found.names))
     ids = np.array([names.index(name) for name in found.names])[np.array(found.label)]
@@ -131,7 +132,7 @@ def read_labelled(
         for part in (train, valid)
     ]
     if made[0] is None:
-        raise CorpusError(f"{source} leaves nothing to train on", "Give a lower --valid-fraction")
+        raise CorpusError(f"{source} leaves nothing to train on", "Give a lower «valid_fraction»")
     return Labelled(names, made[0], made[1], digest.hexdigest())
 
 
@@ -234,10 +235,10 @@ def examples(text: Text, most: int) -> list[tuple[str, int]]:
     ]
 
 
-def as_text(text: Text, start: int, end: int) -> str:
-    """Return a stretch of a text as a string; bytes that are no UTF-8 as surrogates."""
+def as_text(text: Text, start: int, end: int, errors: str = "surrogateescape") -> str:
+    """Return a stretch of a text as a string; ``errors`` is for bytes that are no UTF-8."""
     stretch = read_all(text.blocks(start, end))
-    return as_string(stretch, "surrogateescape") if text.as_bytes else stretch
+    return as_string(stretch, errors) if text.as_bytes else stretch
 
 
 def as_string(characters: str, errors: str = "replace") -> str:

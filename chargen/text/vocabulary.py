@@ -1,20 +1,20 @@
 """Which characters a model knows, and what ids they have.
 
-Ids 0 to V-1 are the characters. Id V, ``none``, is an input only: "no character", fed at the start
-of a text and in place of a character that the model does not know. No output ever means it.
+Ids 0 to V-1 are the characters. Id V, ``bos``, is an input only: "no character", fed at the
+beginning of a text and in place of a character that the model does not know. No output means it.
 
-A text to be scored may hold characters that the vocabulary lacks. They are charged, as a compressor
-would: with probability ``escape`` the next character is a new one, and then any code point left is
-as likely as another. ``escape`` is the Good-Turing estimate of the chance that the next character
-is one never seen, the share of characters seen exactly once (Good 1953, Biometrika 40, eq. 9); the
-known characters share the remaining 1 - ``escape``. So all of Unicode together has probability one.
+A text to be scored may hold characters that the vocabulary lacks. They are charged as a compressor
+would charge them: with probability ``escape`` the next character is a new one, and then any code
+point left is as likely as another. ``escape`` is the Good-Turing estimate of that chance: the share
+of characters that were seen exactly once (Good 1953, Biometrika 40, eq. 9). The known characters
+share the remaining 1 - ``escape``. So the probabilities of all of Unicode sum to one.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SCALARS = CODE_POINTS - 0x800
 """Unicode scalar values: all code points but the 2,048 surrogates."""
 
-MOST_ESCAPE = 0.5
+HIGHEST_ESCAPE = 0.5
 ALL_BYTES = "".join(map(chr, range(256)))
 
 
@@ -38,7 +38,7 @@ class Vocabulary:
     """The characters of a model, in the order of their ids.
 
     Attributes:
-        characters: the characters; a character's id is its place.
+        characters: the characters; a character's id is its index.
         escape: probability that a character is none of them; 0 for bytes, where there is no other.
         as_bytes: whether a character stands for a byte (U+0000 to U+00FF) and not for itself.
 
@@ -49,7 +49,7 @@ class Vocabulary:
     characters: str
     escape: float = 0.0
     as_bytes: bool = False
-    _table: Ids = field(init=False, repr=False, compare=False)
+    _table: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.characters or len(set(self.characters)) != len(self.characters):
@@ -70,13 +70,13 @@ class Vocabulary:
             return cls(ALL_BYTES, as_bytes=True)
         new = sorted(set(map(chr, text.counts)) - set(known))
         once = sum(count == 1 for count in text.counts.values())
-        return cls(known + "".join(new), escape=min(max(once, 1) / text.characters, MOST_ESCAPE))
+        return cls(known + "".join(new), escape=min(max(once, 1) / text.characters, HIGHEST_ESCAPE))
 
     def __len__(self) -> int:
         return len(self.characters)
 
     @property
-    def none(self) -> int:
+    def bos(self) -> int:
         """The id of "no character"."""
         return len(self.characters)
 
@@ -92,8 +92,9 @@ class Vocabulary:
         return math.log(left) - math.log(self.escape) if self.escape else math.inf
 
     def lookup(self, points: CodePoints) -> Ids:
-        """Map code points to ids, ``none`` for the unknown; vectorised."""
-        return self._table[points]
+        """Map code points to ids, ``bos`` for the unknown; vectorised."""
+        ids: Ids = self._table[points]
+        return ids
 
     def encode(self, text: str) -> Ids:
         """Map a string to ids; with ``as_bytes``, its UTF-8 bytes.

@@ -32,8 +32,8 @@ class Window:
     """One step's data.
 
     Attributes:
-        inputs: (B, T) ids; the character before each target, ``none`` at the start of a lane.
-        targets: (B, T) ids; ``PAST`` beyond a lane's end, ``none`` for a character unknown.
+        inputs: (B, T) ids; the character before each target, ``bos`` at the start of a lane.
+        targets: (B, T) ids; ``PAST`` beyond a lane's end, ``bos`` for an unknown character.
         start: how many characters of each lane came before.
         labels: (B, T) of a labelled text: the label of each target.
     """
@@ -102,7 +102,7 @@ def windows(
         lanes: where each lane starts and stops in the span, as from `cuts`.
         skip: characters of each lane to pass over, to go on where a pass was interrupted.
     """
-    previous = np.full(len(lanes), vocabulary.none, dtype=np.int32)
+    previous = np.full(len(lanes), vocabulary.bos, dtype=np.int32)
     readers = []
     for row, (start, stop) in enumerate(lanes):
         first = start + skip
@@ -118,11 +118,11 @@ def windows(
             reader.read_into(row_ids)
         inputs = np.concatenate([previous[:, None], targets[:, :-1]], axis=1)
         previous = targets[:, -1].copy()
-        inputs[inputs == PAST] = vocabulary.none
+        inputs[inputs == PAST] = vocabulary.bos
         labels = None
         if span.marks is not None:
             places = span.start + firsts + np.arange(at, at + width)
             labels, begins = span.marks.at(places)
             # An example begins as a text does, whatever was read before.
-            inputs[begins] = vocabulary.none
+            inputs[begins] = vocabulary.bos
         yield Window(inputs, targets, at, labels)

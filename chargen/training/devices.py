@@ -31,7 +31,7 @@ def pick_device(device: str) -> torch.device:
     if device == "auto":
         device = "cuda" if there["cuda"] else "cpu"
     if not there[device]:
-        raise TrainingError(f"there is no {device} device here", "Use --device cpu")
+        raise TrainingError(f"there is no {device} device here", "Use «device» cpu")
     return torch.device(device)
 
 

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint
-from chargen.networks.bidirectional import Bidirectional, Classifier
-from chargen.networks.causal import Network, State, Trainable
+from chargen.engine.likelihood import log_softmax
+from chargen.kinds import load
+from chargen.networks.base import State, Trainable
+from chargen.networks.bidirectional import Classifier, GapFiller
+from chargen.networks.causal import Causal
 from chargen.tasks.scoring import SHORTEST_LANE, GapScore, LabelScore, Score, score
 from chargen.text.corpus import Span
 from chargen.text.vocabulary import Vocabulary
@@ -31,31 +33,34 @@ GAP_LANES = 16
 GAP_WINDOW = 1024
 """A bidirectional network sees to the end of its window: few lanes, and long windows."""
 
-
-def build(
-    architecture: Architecture,
-    characters: int,
-    dropout: float = 0.0,
-    generator: torch.Generator | None = None,
-) -> Trainable:
-    """Return an untrained network of the kind that an architecture names."""
-    kind: type[Trainable] = Network
-    if architecture.bidirectional:
-        kind = Classifier if architecture.labels else Bidirectional
-    return kind(architecture, characters, dropout, generator)
+Progress = Callable[[int, int], None]
 
 
-class TorchPredictor:
-    """Scores with a network in PyTorch; see `chargen.tasks.scoring.Predictor`.
+def on_device(ids: Ids, network: Trainable) -> Tensor:
+    """Return ids where a network is."""
+    return torch.from_numpy(ids).to(network.output.bias.device).long()
+
+
+def charge(logits: Tensor, window: Window) -> tuple[Floats, Bools]:
+    """Return nats and hits (B, T) of a window's targets under logits (B, T, V)."""
+    targets = torch.from_numpy(window.targets).to(logits.device).long()
+    wanted = targets.clamp(0, logits.shape[-1] - 1)
+    logits = logits.float()
+    nats = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
+    hits = logits.argmax(-1) == wanted
+    return nats.view(wanted.shape).cpu().numpy(), hits.cpu().numpy()
+
+
+class CausalPredictor:
+    """Scores with a network that predicts each next character; a `scoring.Predictor`.
 
     Args:
         label: for a network with labels, that of a text without marks.
     """
 
-    def __init__(self, network: Trainable, label: int = 0) -> None:
+    def __init__(self, network: Causal, label: int = 0) -> None:
         self.network = network
         self.label = label
-        self.device = network.output.bias.device
 
     def start(self, batch: int) -> State:
         """Return the state before any character."""
@@ -63,45 +68,66 @@ class TorchPredictor:
 
     def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
         """Return nats and hits (B, T), and the state."""
-        wanted = self.on_device(window.targets)
-        logits, state = self._logits(window, wanted, state)
-        wanted = torch.where((wanted >= 0) & (wanted < self.network.characters), wanted, 0)
-        logits = logits.float()
-        nats = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
-        hits = logits.argmax(-1) == wanted
-        return nats.view(wanted.shape).cpu().numpy(), hits.cpu().numpy(), state
+        inputs = on_device(window.inputs, self.network)
+        labels = torch.full_like(inputs[:, :1], self.label)
+        if window.labels is not None:
+            labels = on_device(window.labels, self.network)
+        logits, state = self.network(inputs, state, labels)
+        return *charge(logits, window), state
 
-    def on_device(self, ids: Ids) -> Tensor:
-        """Return ids where the network is."""
-        return torch.from_numpy(ids).to(self.device).long()
 
-    def _logits(self, window: Window, targets: Tensor, state: State) -> tuple[Tensor, State]:
-        inputs = self.on_device(window.inputs)
-        if not isinstance(self.network, Bidirectional):
-            labels = torch.full_like(inputs[:, :1], self.label)
-            if window.labels is not None:
-                labels = self.on_device(window.labels)
-            logits, state = self.network(inputs, state, labels)
-            return logits, state
-        # Each character as a gap of one, between all that came before and the rest of the window.
+class GapPredictor:
+    """Scores each character as a gap of one, between all before it and the rest of the window."""
+
+    def __init__(self, network: GapFiller) -> None:
+        self.network = network
+
+    def start(self, batch: int) -> State:
+        """Return the state before any character."""
+        return self.network.start(batch)
+
+    def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
+        """Return nats and hits (B, T), and the state."""
+        inputs = on_device(window.inputs, self.network)
+        targets = on_device(window.targets, self.network)
         left, right, state = self.network.read(inputs, targets, state)
-        one = torch.ones(len(left), 1, dtype=torch.long, device=self.device)
-        return self.network(left, right[1:], one).transpose(0, 1), state
+        one = torch.ones(len(left), 1, dtype=torch.long, device=left.device)
+        logits = self.network(left, right[1:], one).transpose(0, 1)
+        return *charge(logits, window), state
 
 
-def label_score(network: Classifier, span: Span, vocabulary: Vocabulary) -> LabelScore:
+def score_causal(
+    network: Causal, span: Span, vocabulary: Vocabulary, progress: Progress | None = None
+) -> Score:
+    """Score a text by a network that predicts each next character."""
+    return score(CausalPredictor(network), span, vocabulary, progress=progress)
+
+
+def score_gaps(
+    network: GapFiller, span: Span, vocabulary: Vocabulary, progress: Progress | None = None
+) -> GapScore:
+    """Score a text by a network that fills gaps."""
+    lanes = max(1, min(GAP_LANES, len(span) // SHORTEST_LANE))
+    plain = score(
+        GapPredictor(network), span, vocabulary, lanes=lanes, window=GAP_WINDOW, progress=progress
+    )
+    return GapScore(**vars(plain))
+
+
+def score_labels(
+    network: Classifier, span: Span, vocabulary: Vocabulary, progress: Progress | None = None
+) -> LabelScore:
     """Score the examples of a labelled text, by the mean over each one's places."""
     marks = span.marks
     assert marks is not None
-    predictor = TorchPredictor(network)
     lanes = cuts(len(span), max(1, min(GAP_LANES, len(span) // SHORTEST_LANE)))
-    state = predictor.start(len(lanes))
+    state = network.start(len(lanes))
     firsts = np.array([start for start, _ in lanes])[:, None]
     count = int(np.searchsorted(marks.starts, span.stop))
     sums = np.zeros((count, network.architecture.labels))
     places = np.zeros(count)
     for window in windows(span, vocabulary, lanes, GAP_WINDOW):
-        inputs, targets = predictor.on_device(window.inputs), predictor.on_device(window.targets)
+        inputs, targets = on_device(window.inputs, network), on_device(window.targets, network)
         left, right, state = network.read(inputs, targets, state)
         logs = network(left, right[:-1]).float().log_softmax(-1).transpose(0, 1).cpu().numpy()
         at = span.start + firsts + window.start + np.arange(logs.shape[1])
@@ -109,9 +135,10 @@ def label_score(network: Classifier, span: Span, vocabulary: Vocabulary) -> Labe
         rows = np.searchsorted(marks.starts, at[there], side="right") - 1
         np.add.at(sums, rows, logs[there])
         np.add.at(places, rows, 1)
+        if progress is not None:
+            progress(int(places.sum()), len(span))
     whole = places > 0
-    means = sums[whole] / places[whole, None]
-    means -= np.log(np.exp(means).sum(axis=1, keepdims=True))
+    means = log_softmax(sums[whole] / places[whole, None])
     truth = marks.labels[:count][whole]
     nats = -means[np.arange(len(truth)), truth].sum()
     return LabelScore(len(truth), int((means.argmax(axis=1) == truth).sum()), float(nats))
@@ -122,25 +149,16 @@ def evaluate(
     span: Span,
     vocabulary: Vocabulary,
     precision: str,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Score | LabelScore:
-    """Score a text, and leave no trace in the network.
-
-    Returns:
-        A `Score`; of a bidirectional network a `GapScore`, of a classifier a `LabelScore`.
-    """
+    """Score a text as its kind of network is measured, and leave no trace in the network."""
     network.eval()
-    predictor = TorchPredictor(network)
-    with torch.no_grad(), autocast(predictor.device, precision):
-        if isinstance(network, Classifier):
-            return label_score(network, span, vocabulary)
-        if not isinstance(network, Bidirectional):
-            return score(predictor, span, vocabulary, progress=progress)
-        lanes = max(1, min(GAP_LANES, len(span) // SHORTEST_LANE))
-        plain = score(
-            predictor, span, vocabulary, lanes=lanes, window=GAP_WINDOW, progress=progress
+    device = network.output.bias.device
+    with torch.no_grad(), autocast(device, precision):
+        scored: Score | LabelScore = load(network.architecture.kind.evaluate)(
+            network, span, vocabulary, progress
         )
-        return GapScore(**vars(plain))
+    return scored
 
 
 def score_long(
@@ -151,8 +169,8 @@ def score_long(
 ) -> Score:
     """Score a text that is long enough to be worth importing PyTorch for, on the CPU."""
     keep_freed_memory()
-    network = build(saved.architecture, len(saved.vocabulary)).eval()
+    network = Causal(saved.architecture, len(saved.vocabulary)).eval()
     network.assign(saved.weights)
     device = torch.device("cpu")
     with torch.no_grad(), autocast(device, pick_precision("auto", device)):
-        return score(TorchPredictor(network, label), span, saved.vocabulary, progress=progress)
+        return score(CausalPredictor(network, label), span, saved.vocabulary, progress=progress)

@@ -1,43 +1,31 @@
 """Training: a generator of reports around one step.
 
-The loop prints nothing. It yields what happened, a `Report` each, and saves as it goes; whoever
-iterates decides what to show. Everything that a later step depends on is in `Trainer.capture`, and
-comes back by `Trainer.restore`: that one pair serves resuming after an interruption and rolling
-back after a loss that is not finite.
+The loop prints nothing. It yields what happened, a `chargen.training.reports.Report` each, and
+saves as it goes; whoever iterates decides what to show. It knows no task: what is shown of a
+network while it trains, and what is fitted at the end, are functions that it is given.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import torch
-from torch.nn.utils import clip_grad_norm_
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 from chargen import checkpoint
 from chargen.checkpoint import Checkpoint
-from chargen.engine.stack import Engine
-from chargen.errors import RunError, TrainingError
-from chargen.networks.causal import State
-from chargen.options import Settings, choose, defaults
-from chargen.runs import Claim, Run
-from chargen.tasks.classifying import MOST_CHARACTERS, judge_of, sharpen, weigh_all
-from chargen.tasks.restoring import BothSides, Gap, restore
-from chargen.tasks.sampling import Sampling, sample
-from chargen.tasks.scoring import FIGURES, GAP_FIGURES, LABEL_FIGURES
-from chargen.text import windows as batches
+from chargen.errors import TrainingError
+from chargen.kinds import Kind, load
+from chargen.options import Plan
+from chargen.runs import Lock, Run
 from chargen.text.corpus import Span
-from chargen.text.labelled import examples
 from chargen.text.vocabulary import Vocabulary
-from chargen.training.devices import autocast, keep_freed_memory, pick_device, pick_precision
-from chargen.training.evaluate import build, evaluate
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from chargen.text.windows import Window, cuts, windows
+from chargen.training.evaluate import evaluate
+from chargen.training.reports import Done, Evaluation, Preview, Report, Rollback, Start, Step
+from chargen.training.state import Learner
+from chargen.training.texts import Texts
 
 WARM_UP = 50
 SHORTEST_WARM_UP = 0.05
@@ -47,52 +35,47 @@ while Adam's moments fill."""
 SAVE_EVERY = 60.0
 """Seconds of training after which the state is saved, evaluation or not."""
 
-TRIAL_SECONDS = 1.5
-TRIAL_SHARE = 0.02
-TRIAL_STEPS = 3
-"""How long `pace` tries: seconds, or that share of the budget if it is less; at least so many steps
-after the first."""
-
 ROLLBACKS = 8
 """Rollbacks in a row, without an evaluation between, after which training gives up."""
 
 SMOOTHING = 0.98
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-"""What AdamW keeps of each weight."""
-
-SAMPLE_LENGTH = 240
-SAMPLE_TEMPERATURE = 0.8
-SAMPLE_GAPS = 4
-SAMPLE_MISSING = 6
 RECORDS = 400
-CALIBRATED_ON, WEIGHED, FEWEST = 1000, 15_000, 100
-"""Held-out examples, at most, to which a model's certainty is fitted; examples times labels, at
-most, for a model that reads them once for each; and yet so many."""
+"""Steps that are recorded in the history of a run, at most."""
 
 
 @dataclass(frozen=True)
-class Report:
-    """Something that happened: ``event`` is start, step, eval, sample, rollback or done.
+class Hooks:
+    """What the trainer is given to do with a model, beside training it; nothing by default.
 
-    ``data`` holds its figures under the keys that ``train --json`` prints.
+    Attributes:
+        preview: ``(model, span, number) -> text``, what to show of it after evaluation ``number``.
+        finish: ``(model, held-out span) -> figures``, what to add to the best model at the end.
+        fitted: the keys of those figures.
     """
 
-    event: str
-    data: dict[str, Any] = field(default_factory=dict)
+    preview: Callable[[Checkpoint, Span, int], str] | None = None
+    finish: Callable[[Checkpoint, Span], dict[str, Any]] | None = None
+    fitted: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, kind: Kind, texts: Texts) -> Hooks:
+        """Return what a kind of model is given."""
+        preview = None if kind.preview is None else load(kind.preview)
+        if kind.finish is None or not texts.labels:
+            return cls(preview)
+        return cls(preview, load(kind.finish), kind.fitted)
 
 
 class Trainer:
-    """One run: the network, its optimizer, its place in the data, its figures so far.
+    """One run: a learner, its text, its budget, and where it is saved.
 
     Args:
-        train: what to learn from.
-        valid: what is held out, scored at each evaluation; may be None.
+        texts: what to learn from, and what is held out and scored at each evaluation.
         vocabulary: of both.
-        settings: with every choice made (`chargen.options.choose`).
-        corpus: what the checkpoint says of the text.
+        plan: every choice.
         run: where to save; None saves nothing.
-        labels: the names of a labelled text's labels.
-        claim: on the run; let go when training ends.
+        lock: on the run; released when training ends.
+        hooks: what to show and to fit.
 
     Raises:
         TrainingError: the device asked for is not there.
@@ -100,191 +83,85 @@ class Trainer:
 
     def __init__(
         self,
-        train: Span,
-        valid: Span | None,
+        texts: Texts,
         vocabulary: Vocabulary,
-        settings: Settings,
-        corpus: dict[str, Any],
+        plan: Plan,
         run: Run | None = None,
-        labels: tuple[str, ...] = (),
-        claim: Claim | None = None,
+        lock: Lock | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
-        assert settings.batch is not None
-        assert settings.bptt is not None
-        assert settings.lr is not None
-        self.train = train
-        self.valid = valid
-        self.vocabulary = vocabulary
-        self.settings = settings
-        self.corpus = corpus
+        self.texts = texts
+        self.plan = plan
         self.run = run
-        self.claim = claim
-        self.labels = labels
-        self.batch, self.bptt, self.lr = settings.batch, settings.bptt, settings.lr
-        self.device = pick_device(settings.device)
-        if self.device.type == "cpu":
-            keep_freed_memory()
-        self.precision = pick_precision(settings.precision, self.device)
-        weights_generator = torch.Generator().manual_seed(settings.seed)
-        self.generator = torch.Generator(self.device).manual_seed(settings.seed)
-        self.network = build(
-            settings.architecture(len(labels)),
-            len(vocabulary),
-            settings.dropout or 0.0,
-            weights_generator,
-        ).to(self.device)
-        self.network.generator = self.generator
-        self.optimizer = self._optimizer()
-        self.lanes = batches.cuts(len(train), self.batch)
-        self.state: State = self.network.start(self.batch)
-        self.counters = Counters()
-        self.history: list[dict[str, Any]] = []
-        self.figures: dict[str, Any] = {}
+        self.lock = lock
+        self.hooks = hooks or Hooks()
+        self.learner = Learner(plan, vocabulary, texts.labels)
+        self.lanes = cuts(len(texts.train), plan.batch)
         self.smooth: float | None = None
         self.recorded = 0
         self.stopping = False
-
-    def _optimizer(self) -> torch.optim.AdamW:
-        named = list(self.network.named_parameters())
-        matrices = [p for name, p in named if p.ndim > 1 and not name.startswith("embedding")]
-        others = [p for name, p in named if p.ndim == 1 or name.startswith("embedding")]
-        return torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": self.settings.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=self.lr,
-            betas=(0.9, 0.99),
-            fused=self.device.type in ("cpu", "cuda"),
-        )
 
     def stop(self) -> None:
         """Ask for an end after the step under way; the state is then saved."""
         self.stopping = True
 
-    # One state, for resuming and for rolling back.
-
-    def capture(self) -> Checkpoint:
-        """Return everything that the next step depends on, copied."""
-        tensors: dict[str, NDArray[Any]] = {"generator": self.generator.get_state().numpy().copy()}
-        for layer, carried in enumerate(self.state):
-            for number, tensor in enumerate(carried):
-                tensors[f"state.{layer}.{number}"] = tensor.float().cpu().numpy().copy()
-        for name, parameter in self.network.named_parameters():
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{name}.{key}"] = value.cpu().numpy().copy()
-        return Checkpoint(
-            self.network.architecture,
-            self.vocabulary,
-            self.network.arrays(),
-            settings=asdict(self.settings) | {"precision": self.precision},
-            corpus=self.corpus,
-            figures=dict(self.figures),
-            history=list(self.history),
-            labels=self.labels,
-            training=asdict(self.counters),
-            tensors=tensors,
-        )
-
     def restore(self, saved: Checkpoint) -> None:
-        """Go back to a captured state.
-
-        Raises:
-            RunError: the checkpoint lacks something that resuming needs.
-        """
-        try:
-            self.counters = checkpoint.typed(Counters, saved.training)
-            self.network.assign(saved.weights)
-            self._restore_generator(saved.tensors["generator"])
-            self.state = [
-                tuple(
-                    torch.tensor(saved.tensors[f"state.{layer}.{number}"], device=self.device)
-                    for number in range(len(carried))
-                )
-                for layer, carried in enumerate(self.network.start(self.batch))
-            ]
-            self.optimizer.state.clear()
-            if self.counters.step:
-                self._restore_optimizer(saved)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise RunError(
-                f"this run cannot be resumed: its checkpoint lacks or mistakes {error}",
-                "Train anew",
-            ) from error
+        """Go back to a captured state; see `Learner.restore`."""
+        self.learner.restore(saved)
         # Under another budget other evaluations are due.
-        self.counters.evaluated = min(self.counters.evaluated, self._due())
-        self.history = list(saved.history)
-        self.figures = dict(saved.figures)
-
-    def _restore_generator(self, saved: NDArray[np.uint8]) -> None:
-        state = self.generator.get_state()
-        if state.numel() == saved.size:
-            self.generator.set_state(torch.from_numpy(saved.copy()))
-        else:
-            # Another kind of device has another generator: the same numbers cannot come again.
-            self.generator.manual_seed(self.settings.seed + self.counters.step)
-
-    def _restore_optimizer(self, saved: Checkpoint) -> None:
-        for name, parameter in self.network.named_parameters():
-            slot = self.optimizer.state[parameter]
-            for key in MOMENTS:
-                value = torch.tensor(saved.tensors[f"optimizer.{name}.{key}"], device=self.device)
-                if value.shape not in (parameter.shape, ()):
-                    raise ValueError(f"the shape of optimizer.{name}.{key}")
-                slot[key] = value
+        counters = self.learner.counters
+        counters.evaluated = min(counters.evaluated, self._due())
 
     def save(self, name: str) -> Checkpoint:
         """Write ``best`` or ``last``, and return what was written."""
-        captured = self.capture()
+        if name == "best":
+            saved = self.learner.model(self.texts.corpus)
+        else:
+            saved = self.learner.capture(self.texts.corpus)
         if self.run is not None:
-            if name == "best":
-                checkpoint.write(self.run.best, replace(captured, training={}, tensors={}))
-            else:
-                checkpoint.write(self.run.last, captured)
-        return captured
-
-    # The loop.
+            checkpoint.write(self.run.best if name == "best" else self.run.last, saved)
+        return saved
 
     def progress(self) -> float:
         """Return the share of the budget that is spent."""
-        settings, counters = self.settings, self.counters
-        if settings.minutes is not None:
-            return counters.seconds / (60 * settings.minutes)
-        if settings.steps is not None:
-            return counters.step / settings.steps
-        assert settings.epochs is not None
-        return self.passes() / settings.epochs
+        counters = self.learner.counters
+        spent = {
+            "minutes": counters.seconds / 60, "epochs": self.passes(), "steps": counters.step
+        }  # fmt: skip
+        return spent[self.plan.budget.unit] / self.plan.budget.amount
 
     def finished(self) -> bool:
         """Return whether nothing is left to do: a kill may come after the last step."""
-        calibrated = not (self.labels and self.valid) or "sharpness" in self.figures
-        return self.progress() >= 1 and calibrated
+        fitted = not self._to_fit() or self.learner.figures.keys() >= set(self.hooks.fitted)
+        return self.progress() >= 1 and fitted
 
     def passes(self) -> float:
         """Return how often the training text has been read."""
         longest = max(stop - start for start, stop in self.lanes)
-        return self.counters.epoch + self.counters.place / longest
+        return self.learner.counters.epoch + self.learner.counters.place / longest
 
     def __iter__(self) -> Iterator[Report]:
         """Train to the end of the budget, yielding reports; the last is ``done``."""
         try:
             yield from self._train()
         finally:
-            if self.claim is not None:
-                self.claim.release()
+            if self.lock is not None:
+                self.lock.release()
 
     def _train(self) -> Iterator[Report]:
+        learner, train = self.learner, self.texts.train
         good = self.save("last")
         yield self._start()
-        saved = self.counters.seconds
+        saved = learner.counters.seconds
         ended = self._ended()
         while ended is None:
-            for window in batches.windows(
-                self.train, self.vocabulary, self.lanes, self.bptt, skip=self.counters.place
+            for window in windows(
+                train, learner.vocabulary, self.lanes, self.plan.bptt, learner.counters.place
             ):
                 began = time.perf_counter()
-                nats, norm, rate = self._step(window)
-                self.counters.seconds += time.perf_counter() - began
+                rate = self._rate()
+                nats, norm = learner.step(window, rate)
+                learner.counters.seconds += time.perf_counter() - began
                 if not (math.isfinite(nats) and math.isfinite(norm)):
                     yield self._roll_back(good)
                     break
@@ -292,35 +169,42 @@ class Trainer:
                 report = self._step_report(nats, norm, rate)
                 self._record(report)
                 yield report
-                evaluate_now = self._due() > self.counters.evaluated
+                evaluate_now = self._due() > learner.counters.evaluated
                 if evaluate_now:
                     yield from self._evaluate()
-                if evaluate_now or self.counters.seconds - saved > SAVE_EVERY:
-                    good, saved = self.save("last"), self.counters.seconds
+                if evaluate_now or learner.counters.seconds - saved > SAVE_EVERY:
+                    good, saved = self.save("last"), learner.counters.seconds
                 ended = self._ended()
                 if ended is not None:
                     break
             else:
-                self.counters.epoch += 1
-                self.counters.place = 0
-                self.state = self.network.start(self.batch)
-        if ended == "budget" and self.counters.evaluated_at != self.counters.step:
+                learner.counters.epoch += 1
+                learner.counters.place = 0
+                learner.forget()
+        if ended == "budget" and learner.counters.evaluated_at != learner.counters.step:
             yield from self._evaluate()
         if ended != "interrupted":
-            self._calibrate()
+            self._finish()
         self.save("last")
         yield self._done(ended)
 
-    def _record(self, report: Report) -> None:
-        """Add a step to the history, of so many that the file stays small on any budget."""
-        place = int(self.progress() * RECORDS)
-        if self.run is not None and place > self.recorded:
-            self.recorded = place
-            self.run.record({"event": "step"} | report.data)
+    def _rate(self) -> float:
+        """Return the learning rate of the next step: a short rise, then a straight fall to zero."""
+        progress = self.progress()
+        risen = max((self.learner.counters.step + 1) / WARM_UP, progress / SHORTEST_WARM_UP)
+        highest = self.plan.lr * self.learner.counters.rate
+        return highest * min(1.0, risen) * max(0.0, 1 - progress)
+
+    def _record(self, report: Step) -> None:
+        """Add a step to the history; few enough that the file stays small on any budget."""
+        number = int(self.progress() * RECORDS)
+        if self.run is not None and number > self.recorded:
+            self.recorded = number
+            self.run.record({"event": report.event} | report.data)
 
     def _due(self) -> int:
         """Return how many evaluations should have been made by now."""
-        return min(int(self.progress() * self.settings.evaluations), self.settings.evaluations)
+        return min(int(self.progress() * self.plan.evaluations), self.plan.evaluations)
 
     def _ended(self) -> str | None:
         """Return why training is over, or None while it is not."""
@@ -328,39 +212,10 @@ class Trainer:
             return "interrupted"
         if self.progress() >= 1:
             return "budget"
-        patience = self.settings.patience
-        return "patience" if patience is not None and self.counters.stale >= patience else None
+        return "patience" if self.learner.counters.stale >= self.plan.patience else None
 
-    def _step(self, window: batches.Window) -> tuple[float, float, float]:
-        """Take one step; return nats per character, the gradient's norm and the learning rate.
-
-        A non-finite loss or gradient is returned and not applied.
-        """
-        progress = self.progress()
-        risen = max((self.counters.step + 1) / WARM_UP, progress / SHORTEST_WARM_UP)
-        rate = self.lr * self.counters.rate * min(1.0, risen) * max(0.0, 1 - progress)
-        inputs = torch.from_numpy(window.inputs).to(self.device)
-        targets = torch.from_numpy(window.targets).to(self.device).long()
-        labels = None
-        if window.labels is not None:
-            labels = torch.from_numpy(window.labels).to(self.device).long()
-        self.network.train()
-        with autocast(self.device, self.precision):
-            nats, state = self.network.cost(inputs, targets, self.state, labels)
-        loss = nats / window.characters
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        norm = clip_grad_norm_(self.network.parameters(), self.settings.clip)
-        mean, size = float(loss.detach()), float(norm)
-        if math.isfinite(mean) and math.isfinite(size):
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            self.optimizer.step()
-            self.state = [tuple(tensor.detach() for tensor in carried) for carried in state]
-        return mean, size, rate
-
-    def _count(self, window: batches.Window, nats: float) -> None:
-        counters = self.counters
+    def _count(self, window: Window, nats: float) -> None:
+        counters = self.learner.counters
         characters = window.characters
         counters.step += 1
         counters.place = window.start + window.targets.shape[1]
@@ -370,225 +225,121 @@ class Trainer:
         self.smooth = nats if self.smooth is None else self.smooth
         self.smooth += (1 - SMOOTHING) * (nats - self.smooth)
 
-    def _roll_back(self, good: Checkpoint) -> Report:
-        before = self.counters
+    def _roll_back(self, good: Checkpoint) -> Rollback:
+        before = self.learner.counters
         self.restore(good)
-        self.counters.seconds = before.seconds
-        self.counters.rate = before.rate / 2
-        self.counters.rollbacks = before.rollbacks + 1
-        if self.counters.rollbacks > ROLLBACKS:
+        counters = self.learner.counters
+        counters.seconds = before.seconds
+        counters.rate = before.rate / 2
+        counters.rollbacks = before.rollbacks + 1
+        if counters.rollbacks > ROLLBACKS:
             raise TrainingError(
                 f"the loss stays non-finite after {ROLLBACKS} rollbacks",
-                f"Start again with a lower --lr than {self.lr:g}",
+                f"Start again with a lower «lr» than {self.plan.lr:g}",
             )
-        data = {"step": before.step + 1, "to": self.counters.step, "rate": self.counters.rate}
+        report = Rollback(step=before.step + 1, to=counters.step, rate=counters.rate)
         if self.run is not None:
-            self.run.rewind(self.counters.step)
-            self.run.record({"event": "rollback"} | data | {"step": self.counters.step})
-        return Report("rollback", data)
+            self.run.rewind(counters.step)
+            self.run.record({"event": report.event} | report.data | {"step": counters.step})
+        return report
 
     def _evaluate(self) -> Iterator[Report]:
-        counters = self.counters
+        learner, counters = self.learner, self.learner.counters
         recent = counters.recent_nats / max(1, counters.recent_characters)
-        entry: dict[str, Any] = {
-            "step": counters.step,
-            "epoch": round(self.passes(), 4),
-            "seconds": round(counters.seconds, 3),
-            "characters_seen": counters.characters,
-            "train_nats_per_char": recent,
-        }
         counters.recent_nats, counters.recent_characters, counters.rollbacks = 0.0, 0, 0
         counters.evaluated, counters.evaluated_at = self._due(), counters.step
-        measure = recent
-        if self.valid is not None:
-            result = evaluate(self.network, self.valid, self.vocabulary, self.precision)
-            entry |= result.json()
-            measure = result.measure
-        better = math.isfinite(measure) and (
-            self.valid is None or counters.best is None or measure < counters.best
+        loss, figures = recent, {}
+        if self.texts.valid is not None:
+            scored = evaluate(
+                learner.network, self.texts.valid, learner.vocabulary, learner.precision
+            )
+            loss, figures = scored.loss, scored.json()
+        better = math.isfinite(loss) and (
+            self.texts.valid is None or counters.best is None or loss < counters.best
         )
-        entry["best"] = better
-        self.history.append(entry)
+        report = Evaluation(
+            step=counters.step,
+            epoch=round(self.passes(), 4),
+            seconds=round(counters.seconds, 3),
+            characters_seen=counters.characters,
+            train_nats_per_char=recent,
+            figures=figures,
+            best=better,
+        )
+        learner.history.append(report.data)
         if better:
-            counters.best, counters.stale = measure, 0
-            self.figures = {key: value for key, value in entry.items() if key != "best"}
+            counters.best, counters.stale = loss, 0
+            learner.figures = {key: value for key, value in report.data.items() if key != "best"}
             self.save("best")
         else:
             counters.stale += 1
         if self.run is not None:
-            self.run.record({"event": "eval"} | entry)
-        yield Report("eval", entry)
-        if not self.network.architecture.classifies:
-            yield Report("sample", {"step": counters.step, "text": self._write()})
+            self.run.record({"event": report.event} | report.data)
+        yield report
+        if self.hooks.preview is not None:
+            span = self.texts.train if self.texts.valid is None else self.texts.valid
+            model = learner.model(self.texts.corpus)
+            text = self.hooks.preview(model, span, max(0, counters.evaluated - 1))
+            yield Preview(counters.step, text)
 
-    def _write(self) -> str:
-        """Return a sample; of a network that fills gaps, a text in which it filled some."""
-        architecture, arrays = self.network.architecture, self.network.arrays()
-        if architecture.bidirectional:
-            return self._fill(BothSides(architecture, arrays))
-        wanted = Sampling(length=SAMPLE_LENGTH, temp=SAMPLE_TEMPERATURE, seed=self.settings.seed)
-        # With labels, of each in turn.
-        label = (self.counters.evaluated - 1) % len(self.labels) if self.labels else None
-        title = "" if label is None else f"{self.labels[label]}: "
-        engine = Engine(architecture, arrays, label)
-        return title + next(iter(sample(engine, self.vocabulary, wanted))).text
+    def _to_fit(self) -> bool:
+        """Return whether something is to be fitted to held-out text at the end."""
+        return self.hooks.finish is not None and self.texts.valid is not None
 
-    def _fill(self, reader: BothSides) -> str:
-        span = self.train if self.valid is None else self.valid
-        points = np.concatenate(list(span.blocks(0, min(SAMPLE_LENGTH, len(span)))))
-        as_bytes = self.vocabulary.as_bytes
-        text = bytes(points.astype(np.uint8)).decode("utf-8", "replace") if as_bytes else ""
-        text = text or "".join(map(chr, points))
-        pieces: list[str | Gap] = []
-        for at in range(0, len(text), SAMPLE_LENGTH // SAMPLE_GAPS):
-            end = at + SAMPLE_LENGTH // SAMPLE_GAPS
-            hidden = min(SAMPLE_MISSING, len(text) - at)
-            pieces += [Gap(hidden), text[at + hidden : end]]
-        filled = restore(reader, self.vocabulary, pieces)[0]
-        return "".join(
-            f"[{piece}]" if new else piece
-            for piece, new in zip(filled.pieces, filled.filled, strict=True)
-        )
-
-    def _calibrate(self) -> None:
-        """Add to the best model how sure it should be of a label; see `classifying`."""
-        if not (self.labels and self.valid and self.run and self.run.best.exists()):
+    def _finish(self) -> None:
+        """Add to the best model what is fitted at the end."""
+        finish, valid = self.hooks.finish, self.texts.valid
+        if finish is None or valid is None or self.run is None or not self.run.best.exists():
             return
         saved = checkpoint.read(self.run.best)
-        # Each is weighed for each label: with many labels, of fewer examples.
-        most = CALIBRATED_ON if saved.architecture.classifies else WEIGHED // len(self.labels)
-        held_out = examples(self.valid.text, min(CALIBRATED_ON, max(most, FEWEST)))
-        truth = np.array([label for _, label in held_out])
-        logs = weigh_all(judge_of(saved), [text[:MOST_CHARACTERS] for text, _ in held_out])
-        self.figures["sharpness"] = sharpen(logs, truth)
-        figures = saved.figures | {"sharpness": self.figures["sharpness"]}
-        checkpoint.write(self.run.best, replace(saved, figures=figures))
+        fitted = finish(saved, valid)
+        self.learner.figures |= fitted
+        checkpoint.write(self.run.best, replace(saved, figures=saved.figures | fitted))
 
-    def _start(self) -> Report:
-        architecture = self.network.architecture
-        return Report(
-            "start",
-            {
-                "run": self.run.name if self.run else None,
-                "corpus": ", ".join(self.corpus["names"]),
-                "network": str(architecture),
-                "parameters": architecture.parameters(len(self.vocabulary)),
-                "vocabulary": len(self.vocabulary),
-                "labels": list(self.labels),
-                "train_characters": len(self.train),
-                "valid_characters": len(self.valid) if self.valid else 0,
-                "step": self.counters.step,
-                "seconds": round(self.counters.seconds, 3),
-                "budget": self.settings.budget(),
-                "settings": asdict(self.settings) | {"precision": self.precision},
-                "device": self.device.type,
-                "history": self.history,
-            },
+    def _start(self) -> Start:
+        learner, architecture = self.learner, self.plan.architecture
+        return Start(
+            run=self.run.name if self.run else None,
+            corpus=", ".join(self.texts.corpus["names"]),
+            network=str(architecture),
+            parameters=architecture.parameters(len(learner.vocabulary)),
+            vocabulary=len(learner.vocabulary),
+            labels=list(self.texts.labels),
+            train_characters=len(self.texts.train),
+            valid_characters=len(self.texts.valid) if self.texts.valid else 0,
+            step=learner.counters.step,
+            seconds=round(learner.counters.seconds, 3),
+            budget=str(self.plan.budget),
+            settings=self.plan.settings() | {"precision": learner.precision},
+            device=learner.device.type,
+            history=learner.history,
+            metric=architecture.kind.metric,
         )
 
-    def _step_report(self, nats: float, norm: float, rate: float) -> Report:
-        counters = self.counters
-        return Report(
-            "step",
-            {
-                "step": counters.step,
-                "epoch": counters.epoch,
-                "progress": min(1.0, self.progress()),
-                "seconds": round(counters.seconds, 3),
-                "characters_seen": counters.characters,
-                "nats_per_char": nats,
-                "smooth_nats_per_char": self.smooth,
-                "gradient_norm": norm,
-                "lr": rate,
-            },
+    def _step_report(self, nats: float, norm: float, rate: float) -> Step:
+        counters = self.learner.counters
+        return Step(
+            step=counters.step,
+            epoch=counters.epoch,
+            progress=min(1.0, self.progress()),
+            seconds=round(counters.seconds, 3),
+            characters_seen=counters.characters,
+            nats_per_char=nats,
+            smooth_nats_per_char=nats if self.smooth is None else self.smooth,
+            gradient_norm=norm,
+            lr=rate,
         )
 
-    def _done(self, stopped: str) -> Report:
-        run = self.run
-        known = {*FIGURES, *GAP_FIGURES, *LABEL_FIGURES}
-        valid = {key: value for key, value in self.figures.items() if key in known} or None
-        return Report(
-            "done",
-            {
-                "best": str(run.best) if run and self.figures else None,
-                "last": str(run.last) if run else None,
-                "valid": valid and valid | {"model": run.name if run else None},
-                "seconds": round(self.counters.seconds, 3),
-                "step": self.counters.step,
-                "characters_seen": self.counters.characters,
-                "stopped": stopped,
-            },
+    def _done(self, stopped: str) -> Done:
+        run, learner = self.run, self.learner
+        known = self.plan.architecture.kind.metric.figures
+        valid = {key: value for key, value in learner.figures.items() if key in known} or None
+        return Done(
+            best=str(run.best) if run and learner.figures else None,
+            last=str(run.last) if run else None,
+            valid=valid and valid | {"model": run.name if run else None},
+            seconds=round(learner.counters.seconds, 3),
+            step=learner.counters.step,
+            characters_seen=learner.counters.characters,
+            stopped=stopped,
         )
-
-
-@dataclass
-class Counters:
-    """The numbers that a resumed run goes on from.
-
-    Attributes:
-        step: steps taken.
-        epoch: whole passes over the training text.
-        place: characters of each lane done in this pass.
-        seconds: spent in steps; evaluations and saving do not count.
-        characters: trained on, in all passes.
-        evaluated, evaluated_at: evaluations due so far, and the step of the last one.
-        best: the lowest held-out nats per character, once there is one.
-        stale: evaluations since then.
-        rate: factor on the learning rate; halved by each rollback.
-        rollbacks: in a row.
-        recent_nats, recent_characters: summed since the last evaluation.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    place: int = 0
-    seconds: float = 0.0
-    characters: int = 0
-    evaluated: int = 0
-    evaluated_at: int = -1
-    best: float | None = None
-    stale: int = 0
-    rate: float = 1.0
-    rollbacks: int = 0
-    recent_nats: float = 0.0
-    recent_characters: int = 0
-
-    def __post_init__(self) -> None:
-        if min(self.step, self.epoch, self.place, self.characters, self.seconds) < 0:
-            raise ValueError("counts below zero")
-
-
-def pace(
-    train: Span, vocabulary: Vocabulary, settings: Settings, labels: tuple[str, ...] = ()
-) -> float:
-    """Return characters a second that are trained on here, by trying for a second or two.
-
-    Args:
-        settings: with every choice made; the network tried is of the usual ``pace_width``.
-
-    Raises:
-        TrainingError: the device asked for is not there.
-    """
-    assert settings.minutes is not None
-    until = min(TRIAL_SECONDS, TRIAL_SHARE * 60 * settings.minutes)
-    tried = replace(
-        settings,
-        hidden=defaults(settings).pace_width,
-        embed=None,
-        heads=None,
-        tied=False,
-        minutes=None,
-        steps=1 << 20,
-    )
-    chosen = choose(tried, len(train))
-    trainer = Trainer(train, None, vocabulary, chosen, {"names": []}, labels=labels)
-    counters = trainer.counters
-    # The first step compiles, and meets memory that was never used.
-    first: tuple[float, int] | None = None
-    for report in trainer:
-        if report.event == "step":
-            first = first or (counters.seconds, counters.characters)
-            if counters.step > TRIAL_STEPS and counters.seconds - first[0] > until:
-                break
-    assert first is not None
-    return (counters.characters - first[1]) / (counters.seconds - first[0])

@@ -19,8 +19,10 @@ from typing import Any
 from chargen import train
 from chargen.model import Model, load
 from chargen.tasks import comparing
+from chargen.terminal import plots
 from chargen.text import catalog
 from chargen.text.corpus import open_text, read_all
+from chargen.training.memory import measure
 
 WRITERS = ("elman", "gru", "lstm", "transformer")
 GAPS = 300
@@ -42,10 +44,10 @@ def main(text: str, minutes: float, folder: Path, kinds: Sequence[str]) -> None:
         )
     span = open_text([held_out]).span()
     stretches = comparing.places(span, 512)
-    memories = [(name, comparing.remember(models[name].checkpoint, stretches)) for name in writers]
+    memories = [(name, measure(models[name].checkpoint, stretches)) for name in writers]
     for name, memory in memories:
         record(folder, {"job": "compare", "model": name} | memory.json())
-    comparing.plot(folder / "memory.svg", memories)
+    plots.memories(folder / "memory.svg", memories)
     for name in [kind for kind in ("bidirectional", "lstm") if kind in kinds]:
         for unknown in (False, True):
             for quality in models[name].judge(span, gaps=GAPS, unknown=unknown):

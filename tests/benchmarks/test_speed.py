@@ -21,16 +21,19 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from chargen.architecture import GATES, Architecture
-from chargen.engine.stack import Engine
-from chargen.options import Settings, choose
+from chargen.architecture import FAMILIES, Architecture
+from chargen.engine.causal import Causal as Engine
+from chargen.options import Options
 from chargen.tasks.sampling import Sampling, sample
-from chargen.tasks.scoring import NumpyPredictor, score
-from chargen.text.corpus import Span, open_text, spool
+from chargen.tasks.scoring import ModelPredictor, score
+from chargen.text.corpus import Span, open_text
+from chargen.text.sources import spool
 from chargen.text.vocabulary import Vocabulary
+from chargen.training.choices import decide
 from chargen.training.devices import keep_freed_memory, pick_precision
 from chargen.training.loop import Trainer
-from tests.conftest import STORY, random_weights
+from chargen.training.texts import Texts
+from tests.conftest import RECURRENT, STORY, random_weights
 
 pytestmark = pytest.mark.benchmark
 
@@ -114,27 +117,28 @@ def machine_rate(dtype: torch.dtype) -> float:
 
 @pytest.mark.parametrize("batch", [16, 32, 128])
 @pytest.mark.parametrize("hidden", [256, 512])
-@pytest.mark.parametrize("arch", sorted(GATES))
+@pytest.mark.parametrize("arch", RECURRENT)
 def test_training_speed(arch: str, hidden: int, batch: int) -> None:
     """Characters a second of a whole training step, against torch.nn in float32."""
     keep_freed_memory()
     bptt, steps = 64, 4
     span, vocabulary = text_of(batch * bptt * 400)
-    settings = Settings(
+    options = Options(
         arch=arch, layers=1, hidden=hidden, embed=64, batch=batch, bptt=bptt, dropout=0.0,
         steps=10**6, evaluations=1,
     )  # fmt: skip
-    trainer = Trainer(span, None, vocabulary, choose(settings, len(span)), {"names": []})
+    texts = Texts(span, None, {"names": []})
+    trainer = Trainer(texts, vocabulary, decide(options, len(span)))
     ours = (report for report in trainer if report.event == "step")
-    plain = plain_steps(trainer.network.architecture, batch, bptt)
+    plain = plain_steps(trainer.plan.architecture, batch, bptt)
 
     def several(steps_of: Iterator[Any]) -> Callable[[], Any]:
         return lambda: [next(steps_of) for _ in range(steps)]
 
     mine, theirs = in_turns(several(ours), several(plain))
     characters = batch * bptt * steps
-    recurrent = GATES[arch] * hidden * (hidden + 64)
-    limit = machine_rate(torch.bfloat16 if trainer.precision == "bf16" else torch.float32)
+    recurrent = FAMILIES[arch].gates * hidden * (hidden + 64)
+    limit = machine_rate(torch.bfloat16 if trainer.learner.precision == "bf16" else torch.float32)
     row(
         f"train {arch} {hidden}, batch {batch}",
         chargen=characters / mine,
@@ -179,7 +183,7 @@ def test_scoring_speed() -> None:
     """Characters a second in lanes, against the one exact pass, and how far the two differ."""
     architecture = Architecture("gru", 1, 384, 64)
     vocabulary = Vocabulary("".join(sorted(set(STORY))), 0.01)
-    predictor = NumpyPredictor(Engine(architecture, random_weights(architecture, len(vocabulary))))
+    predictor = ModelPredictor(Engine(architecture, random_weights(architecture, len(vocabulary))))
     opened = open_text([spool("story", io.BytesIO((STORY * 300).encode()))])
     long, short = opened.span(), opened.span(0, 20_000)
     lanes, exact = in_turns(

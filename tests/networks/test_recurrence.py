@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from chargen.architecture import STATES
-from chargen.networks.causal import RECURRENT
+from chargen.architecture import FAMILIES, Architecture
+from chargen.networks.base import LAYERS
+from tests.conftest import RECURRENT
 
 REFERENCES = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 ERRORS = {"fp32": 3e-6, "bf16": 0.03}
@@ -28,13 +29,13 @@ def random_layer(arch: str) -> tuple[nn.Module, dict[str, Tensor], list[Tensor]]
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator)
 
-    layer = RECURRENT[arch](INPUTS, H)
+    layer = LAYERS[arch].above(Architecture(arch, 1, H, INPUTS), INPUTS)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.copy_(normal(*parameter.shape) * 0.5)
     tensors = {"x": normal(T, B, INPUTS)}
-    tensors |= {f"start{part}": normal(B, H) * 0.5 for part in range(STATES[arch])}
-    weights = [normal(T, B, H), *(normal(B, H) for _ in range(STATES[arch]))]
+    tensors |= {f"start{part}": normal(B, H) * 0.5 for part in range(FAMILIES[arch].states)}
+    weights = [normal(T, B, H), *(normal(B, H) for _ in range(FAMILIES[arch].states))]
     return layer, {name: value.requires_grad_() for name, value in tensors.items()}, weights
 
 
@@ -58,7 +59,7 @@ def expected(
 
 
 @pytest.mark.parametrize("precision", sorted(ERRORS))
-@pytest.mark.parametrize("arch", sorted(RECURRENT))
+@pytest.mark.parametrize("arch", RECURRENT)
 def test_values_and_gradients_are_those_of_torch(arch: str, precision: str) -> None:
     """Outputs, last states, and the gradients of inputs, first states and weights all agree."""
     layer, tensors, weights = random_layer(arch)

@@ -14,20 +14,17 @@ from hypothesis.extra import numpy as arrays
 
 from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint
-from chargen.engine.stack import Engine
+from chargen.engine.causal import Causal as Engine
+from chargen.kinds import CLASSIFIER
 from chargen.networks.bidirectional import Classifier
-from chargen.networks.causal import Network
-from chargen.tasks.classifying import (
-    Counting,
-    Likelihood,
-    Sides,
-    judge_of,
+from chargen.networks.causal import Causal as Network
+from chargen.tasks.calibration import (
+    best_inverse_temperature,
     log_loss,
     probabilities,
-    sharpen,
     verdict,
-    weigh_all,
 )
+from chargen.tasks.classifying import Counting, by_both_sides, by_likelihood, weigh_all
 from chargen.text.labelled import read_labelled
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST
@@ -47,15 +44,14 @@ def labelled(architecture: Architecture) -> Checkpoint:
 @pytest.fixture(params=["elman", "gru", "lstm"])
 def classifier(request: pytest.FixtureRequest) -> Checkpoint:
     """A small network of each kind that tells labels."""
-    return labelled(Architecture(request.param, 2, 6, 5, bidirectional=True, labels=3))
+    return labelled(Architecture(request.param, 2, 6, 5, kind=CLASSIFIER, labels=3))
 
 
 def test_the_engines_agree_on_labels(classifier: Checkpoint) -> None:
     """Both engines give a text's labels the same weights, whatever it stands beside."""
     network = Classifier(classifier.architecture, V).eval()
     network.assign(classifier.weights)
-    judge = judge_of(classifier)
-    assert isinstance(judge, Sides)
+    judge = by_both_sides(classifier)
     together = judge.weigh(TEXTS)
     for text, mine in zip(TEXTS, together, strict=True):
         ids = VOCABULARY.encode(text)
@@ -71,7 +67,7 @@ def test_the_engines_agree_on_labels(classifier: Checkpoint) -> None:
 
 def test_a_classifier_sees_the_whole_text(classifier: Checkpoint) -> None:
     """Changing any one character changes the weights."""
-    judge = judge_of(classifier)
+    judge = by_both_sides(classifier)
     whole = judge.weigh(["abcabc\n"])
     for changed in ("bbcabc\n", "abbabc\n", "abcaba\n"):
         assert not np.allclose(judge.weigh([changed]), whole)
@@ -98,10 +94,9 @@ def test_the_engines_agree_on_what_is_told_the_label(arch: str) -> None:
 
 
 def test_likelihood_is_the_cost_of_the_text() -> None:
-    """A model's weight of a text is minus its nats, strange characters and all."""
+    """A model's weight of a text is minus its nats, unknown characters and all."""
     saved = labelled(Architecture("gru", 1, 6, 5, labels=3))
-    judge = judge_of(saved)
-    assert isinstance(judge, Likelihood)
+    judge = by_likelihood(saved)
     logs = judge.weigh(TEXTS)
     engine = Engine(saved.architecture, saved.weights, 1)
     for text, row in zip(TEXTS, logs, strict=True):
@@ -129,9 +124,9 @@ LOGS = arrays.arrays(np.float64, (8, 3), elements=st.floats(-50, 0))
 
 
 @given(LOGS, arrays.arrays(np.int64, 8, elements=st.integers(0, 2)))
-def test_no_sharpness_is_better(logs: np.ndarray, truth: np.ndarray) -> None:
+def test_no_inverse_temperature_is_better(logs: np.ndarray, truth: np.ndarray) -> None:
     """None of many other values costs less than the one that was fitted."""
-    best = log_loss(logs, truth, sharpen(logs, truth))
+    best = log_loss(logs, truth, best_inverse_temperature(logs, truth))
     for other in (0.0, 0.01, 0.1, 0.5, 1.0, 2.0, 10.0, 60.0):
         assert best <= log_loss(logs, truth, other) + 1e-6
 
@@ -155,7 +150,7 @@ def test_a_verdict_counts() -> None:
     assert found.confusion.tolist() == [[25, 25], [0, 50]]
     assert found.confusion.sum() == 100
     # Where three of four are right, a calibrated judge is as sure as that.
-    assert found.sharpness == pytest.approx(math.log(3), abs=1e-3)
+    assert found.inverse_temperature == pytest.approx(math.log(3), abs=1e-3)
     assert found.calibration_error < 0.2
     assert found.log_loss == pytest.approx(0.75 * math.log(4 / 3) + 0.25 * math.log(4), abs=0.05)
 
@@ -163,7 +158,7 @@ def test_a_verdict_counts() -> None:
 def test_many_texts_at_once(classifier: Checkpoint) -> None:
     """Weights do not depend on how many texts are weighed together, and progress is told."""
     seen: list[tuple[int, int]] = []
-    judge = judge_of(classifier)
+    judge = by_both_sides(classifier)
     logs = weigh_all(judge, TEXTS, lambda *done: seen.append(done), step=3)
     np.testing.assert_allclose(logs, judge.weigh(TEXTS), atol=1e-5)
     assert seen == [(3, 4), (4, 4)]

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from chargen.architecture import GATES, Architecture
+from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint
-from chargen.engine.stack import Engine
+from chargen.engine.causal import Causal as Engine
 from chargen.errors import CorpusError, UsageError
-from chargen.networks.causal import Network
-from chargen.tasks import comparing
-from chargen.tasks.comparing import LONGEST, Memory, contexts, places, remember
+from chargen.networks.causal import Causal as Network
+from chargen.tasks.comparing import LONGEST, Memory, contexts, places
+from chargen.terminal import plots
 from chargen.text.corpus import open_text
 from chargen.text.vocabulary import Vocabulary
-from tests.conftest import random_weights, write
+from chargen.training import memory as measuring
+from chargen.training.memory import measure
+from tests.conftest import RECURRENT, random_weights, write
 
 VOCABULARY = Vocabulary("abc", escape=0.01)
 TEXT = "".join("abc"[n * n % 7 % 3] for n in range(3000))
@@ -40,7 +42,7 @@ def test_bits_are_those_of_the_other_engine(
 ) -> None:
     """A context of k is what the NumPy engine says after "no character" and k characters."""
     saved = model(architecture)
-    memory = remember(saved, stretches)
+    memory = measure(saved, stretches)
     engine = Engine(architecture, saved.weights)
     ids = VOCABULARY.lookup(stretches)
     for at, context in ((0, 1), (4, 16), (6, 64)):
@@ -51,11 +53,11 @@ def test_bits_are_those_of_the_other_engine(
         assert memory.bpc[at] == pytest.approx(float(-np.log2(chances).mean()), abs=1e-4)
 
 
-@pytest.mark.parametrize("arch", sorted(GATES))
+@pytest.mark.parametrize("arch", RECURRENT)
 def test_a_gradient_is_a_difference_quotient(arch: str, stretches: np.ndarray) -> None:
     """With vectors of size one, the gradient says how the cost moves when one of them does."""
     saved = model(Architecture(arch, layers=2, hidden=5, embed=1))
-    reach = dict(zip((0, *contexts()), remember(saved, stretches[:1]).gradient, strict=False))
+    reach = dict(zip((0, *contexts()), measure(saved, stretches[:1]).gradient, strict=False))
     network = Network(saved.architecture, 3).eval()
     network.assign(saved.weights)
     network.double()
@@ -70,7 +72,7 @@ def test_a_gradient_is_a_difference_quotient(arch: str, stretches: np.ndarray) -
         hook = network.embedding.register_forward_hook(move)
         wanted = torch.from_numpy(ids[:, -1]).long()
         with torch.no_grad():
-            nats = comparing._nats(network, ids[:, :-1], wanted, torch.zeros(1, 1))
+            nats = measuring._nats(network, ids[:, :-1], wanted, torch.zeros(1, 1))
         hook.remove()
         return float(nats)
 
@@ -81,7 +83,7 @@ def test_a_gradient_is_a_difference_quotient(arch: str, stretches: np.ndarray) -
 
 def test_a_transformer_sees_as_far_as_its_layers_reach(stretches: np.ndarray) -> None:
     """Two layers that attend to the last 8 reach 14 characters back, and no further."""
-    memory = remember(model(Architecture("transformer", 2, 12, 12, heads=3, context=8)), stretches)
+    memory = measure(model(Architecture("transformer", 2, 12, 12, heads=3, context=8)), stretches)
     back = dict(zip((0, *memory.contexts), memory.gradient, strict=False))
     assert back[8] > 0
     assert back[16] == 0
@@ -105,7 +107,7 @@ def test_the_picture(tmp_path: Path, suffix: str) -> None:
     """Both measurements are drawn, into the same bytes each time."""
     one, two = tmp_path / f"one.{suffix}", tmp_path / f"two.{suffix}"
     for path in (one, two):
-        comparing.plot(path, [("mine", MEMORY), ("yours", replace(MEMORY, bpc=(5, 4, 3)))])
+        plots.memories(path, [("mine", MEMORY), ("yours", replace(MEMORY, bpc=(5, 4, 3)))])
     assert one.read_bytes() == two.read_bytes()
     assert one.stat().st_size > 10_000
 
@@ -114,7 +116,7 @@ def test_what_cannot_be_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A suffix that is no picture's, a folder that is not there, and a missing library."""
     for path in (tmp_path / "memory.txt", tmp_path / "no" / "memory.png"):
         with pytest.raises(UsageError, match="cannot be drawn"):
-            comparing.plot(path, [("mine", MEMORY)])
+            plots.memories(path, [("mine", MEMORY)])
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match="matplotlib"):
-        comparing.plot(tmp_path / "memory.png", [("mine", MEMORY)])
+        plots.memories(tmp_path / "memory.png", [("mine", MEMORY)])

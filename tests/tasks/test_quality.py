@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chargen.architecture import Architecture
 from chargen.errors import CorpusError
+from chargen.kinds import GAPS
 from chargen.tasks.quality import edits, evaluate
 from chargen.text.corpus import open_text
 from tests.conftest import write
@@ -28,7 +29,7 @@ def test_edits_are_a_distance(mine: str, theirs: str) -> None:
 def test_judging(tmp_path: Path) -> None:
     """The lengths take turns, the last row is their sum, and the same seed gives the same gaps."""
     text = open_text([write(tmp_path / "text.txt", "abcd" * 120)])
-    reader = reader_of(Architecture("gru", 1, 6, 5, bidirectional=True))
+    reader = reader_of(Architecture("gru", 1, 6, 5, kind=GAPS))
     judged = evaluate(reader, VOCABULARY, text.span(), gaps=12, beam=4)
     assert [row.length for row in judged] == [*range(1, 11), 0]
     assert judged[-1].gaps == sum(row.gaps for row in judged[:-1]) == 12

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from chargen.architecture import LONGEST_GAP, Architecture
-from chargen.engine.stack import Engine, Tower
+from chargen.architecture import Architecture
+from chargen.engine import likelihood
+from chargen.engine.causal import Causal as Engine
+from chargen.engine.gaps import GapFiller
+from chargen.engine.language_model import LanguageModel
 from chargen.errors import UsageError
-from chargen.networks.bidirectional import Bidirectional
+from chargen.kinds import CAUSAL, GAPS, LONGEST_GAP
+from chargen.networks import bidirectional
 from chargen.tasks import restoring
-from chargen.tasks.restoring import BothSides, Gap, LeftToRight, parse, restore, search
+from chargen.tasks.beam import Gap, search
+from chargen.tasks.restoring import BothSides, LeftToRight, parse, restore
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST
 from tests.conftest import probabilities, random_weights
@@ -28,13 +32,13 @@ VOCABULARY = Vocabulary("abcd", escape=0.01)
 @pytest.fixture(params=["elman", "gru", "lstm"])
 def both(request: pytest.FixtureRequest) -> Architecture:
     """A small bidirectional network of each kind."""
-    return Architecture(request.param, layers=2, hidden=6, embed=5, bidirectional=True)
+    return Architecture(request.param, layers=2, hidden=6, embed=5, kind=GAPS)
 
 
 def reader_of(architecture: Architecture, seed: int = 0) -> BothSides | LeftToRight:
     weights = random_weights(architecture, V, seed)
-    if architecture.bidirectional:
-        return BothSides(architecture, weights)
+    if architecture.kind is GAPS:
+        return BothSides(GapFiller(architecture, weights))
     return LeftToRight(Engine(architecture, weights))
 
 
@@ -45,27 +49,27 @@ def ids(text: str) -> np.ndarray:
 def test_the_engines_agree_on_gaps(both: Architecture) -> None:
     """For every place and distance, both engines give the next character the same logits."""
     weights = random_weights(both, V)
-    network = Bidirectional(both, V).eval()
+    network = bidirectional.GapFiller(both, V).eval()
     network.assign(weights)
-    reader = BothSides(both, weights)
+    reader = BothSides(GapFiller(both, weights))
     text = ids("abacadabcdb")
     inputs = np.concatenate(([V], text[:-1]))[None]
     with torch.no_grad():
         left, right, _ = network.read(
             torch.from_numpy(inputs), torch.from_numpy(text[None]).long(), network.start(1)
         )
-    mine, _ = reader.left.climb(inputs.astype(np.int32), reader.left.start(1))
-    for at, end, togo in ((0, 1, 1), (3, 7, 4), (3, 7, 0), (10, 11, 1), (5, 5, 0)):
+    mine, _ = reader.left.forward(inputs.astype(np.int32), reader.left.start(1))
+    for at, end, remaining in ((0, 1, 1), (3, 7, 4), (3, 7, 0), (10, 11, 1), (5, 5, 0)):
         with torch.no_grad():
-            logits = network(left[at : at + 1], right[end : end + 1], torch.tensor([[togo]]))
+            logits = network(left[at : at + 1], right[end : end + 1], torch.tensor([[remaining]]))
         expected = torch.log_softmax(logits[0], -1).numpy()
-        logs = reader.predict(mine[:, at], reader.look(text[end:]), togo)
+        logs = reader.predict(mine[:, at], reader.look(text[end:]), remaining)
         np.testing.assert_allclose(logs, expected, atol=1e-4)
 
 
 def test_it_sees_both_sides_and_not_the_gap(both: Architecture) -> None:
     """What stands on either side changes the prediction; what the gap hides does not."""
-    network = Bidirectional(both, V).eval()
+    network = bidirectional.GapFiller(both, V).eval()
     network.assign(random_weights(both, V))
 
     def logits(text: str) -> np.ndarray:
@@ -88,7 +92,7 @@ def test_training_learns_from_every_character(both: Architecture) -> None:
     inputs = torch.cat((torch.full((2, 1), V), targets[:, :-1]), dim=1)
 
     def nats(targets: torch.Tensor) -> float:
-        network = Bidirectional(both, V, generator=torch.Generator().manual_seed(1))
+        network = bidirectional.GapFiller(both, V, generator=torch.Generator().manual_seed(1))
         total, state = network.cost(inputs, targets, network.start(2), None)
         assert len(state) == both.layers
         return float(total.detach())
@@ -108,24 +112,24 @@ def test_training_learns_from_every_character(both: Architecture) -> None:
 def test_a_length_is_drawn_from_whatever_comes(
     both: Architecture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Random numbers lie in [0, 1), nought included: every one gives a gap that can be held."""
-    network = Bidirectional(both, V)
+    """Random numbers lie in [0, 1), zero included: every one gives a gap that can be held."""
+    network = bidirectional.GapFiller(both, V)
     for extreme in (0.0, 1 - 2**-24):
         monkeypatch.setattr(
             torch, "rand", lambda *size, value=extreme, **_: torch.full(size, value)
         )
-        togo, known = network._draw(9, torch.device("cpu"))
+        remaining, known = network._draw(9, torch.device("cpu"))
         assert known.all() == (extreme == 0)
-        assert ((togo >= 0) & (togo <= LONGEST_GAP)).all()
+        assert ((remaining >= 0) & (remaining <= LONGEST_GAP)).all()
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
 def test_a_wide_beam_finds_the_best_of_all(bidirectional: bool) -> None:
     """Among all fillings of a gap of three, each costs what its definition says."""
-    architecture = Architecture("gru", 1, 6, 5, bidirectional=bidirectional)
+    architecture = Architecture("gru", 1, 6, 5, kind=GAPS if bidirectional else CAUSAL)
     reader = reader_of(architecture)
     before, after = ids("abca"), ids("dba")
-    beam, likely = search(reader, V, [before, Gap(3), after], width=V**3)
+    beam, likely = search(reader, [before, Gap(3), after], width=V**3)
     costs = {
         filling: cost(reader, before, np.array(filling), after)
         for filling in itertools.product(range(V), repeat=3)
@@ -143,19 +147,17 @@ def cost(
     """The nats of one filling, character by character, from the definition."""
     text = np.concatenate((before, filling, after))
 
-    def side(
-        tower: Tower, logits: Callable[..., np.ndarray], whole: np.ndarray, skip: int
-    ) -> float:
-        state, total = tower.start(1), 0.0
+    def side(model: LanguageModel, whole: np.ndarray, skip: int) -> float:
+        state, total = model.start(1), 0.0
         for number, index in enumerate(whole):
             last = whole[number - 1] if number else V
-            read, state = tower.climb(np.array([[last]], dtype=np.int32), state)
-            total -= np.log(probabilities(logits(read[0, 0])))[index] if number >= skip else 0
+            logits, state = model.forward(np.array([[last]], dtype=np.int32), state)
+            total -= np.log(probabilities(logits[0, 0]))[index] if number >= skip else 0
         return float(total)
 
     if isinstance(reader, LeftToRight):
-        return side(reader.left, reader.engine.read_out, text, len(before))
-    read, _ = reader.left.climb(
+        return side(reader.left, text, len(before))
+    read, _ = reader.left.forward(
         np.concatenate(([V], text)).astype(np.int32)[None], reader.left.start(1)
     )
     proposal = 0.0
@@ -165,24 +167,24 @@ def cost(
         proposal -= float(logs[0, index])
     sides = (
         proposal,
-        side(reader.left, reader.follow, text, len(before)),
-        side(reader.mirror, reader.precede, text[::-1], len(after)),
+        side(reader.model.following, text, len(before)),
+        side(reader.model.preceding, text[::-1], len(after)),
     )
     return float(np.dot(restoring.WEIGHTS, sides))
 
 
 def test_fillings_of_unknown_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """All differ, the best comes first, and what is proposed is one distribution."""
-    reader = reader_of(Architecture("lstm", 1, 6, 5, bidirectional=True))
+    reader = reader_of(Architecture("lstm", 1, 6, 5, kind=GAPS))
     assert isinstance(reader, BothSides)
-    beam, likely = search(reader, V, [ids("ab"), Gap(None), ids("cd")], width=200)
+    beam, likely = search(reader, [ids("ab"), Gap(None), ids("cd")], width=200)
     assert likely.sum() == pytest.approx(1)
     assert len({fills[0] for fills in beam.fills}) == len(beam.fills) == 200
     assert {len(fills[0]) for fills in beam.fills} > {0, 1, 2}
     assert (np.diff(beam.nats) >= 0).all()
     # Without the judgement of the sides, what the proposals cost is a logarithm of probability.
     monkeypatch.setattr(restoring, "WEIGHTS", (1, 0, 0))
-    beam, _ = search(reader, V, [ids("ab"), Gap(None), ids("cd")], width=500)
+    beam, _ = search(reader, [ids("ab"), Gap(None), ids("cd")], width=500)
     assert 0.5 < np.exp(-beam.nats).sum() <= 1 + 1e-6
 
 
@@ -190,12 +192,12 @@ def test_hypotheses_of_different_lengths_are_read_on(architecture: Architecture)
     """After a gap of unknown length, each hypothesis goes on from what it has read itself."""
     reader = reader_of(replace(architecture, context=min(architecture.context, 4)), seed=1)
     pieces: list[np.ndarray | Gap] = [ids("abcab"), Gap(None), ids("dcba"), Gap(2), ids("ab")]
-    beam, _ = search(reader, V, pieces, width=40)
+    beam, _ = search(reader, pieces, width=40)
     assert len({len(first) for first, _ in beam.fills}) > 1
     for row, (first, second) in enumerate(beam.fills):
         known = (np.array(fill, dtype=np.int32) for fill in (first, second))
         text = np.concatenate((ids("abcab"), next(known), ids("dcba"), next(known)))
-        alone, _ = reader.left.climb(
+        alone, _ = reader.left.forward(
             np.concatenate(([V], text)).astype(np.int32)[None], reader.left.start(1)
         )
         np.testing.assert_allclose(beam.read[row], alone[0, -1], atol=1e-4)
@@ -203,19 +205,19 @@ def test_hypotheses_of_different_lengths_are_read_on(architecture: Architecture)
 
 def test_windows_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     """What texts cost does not depend on how much is read at a time."""
-    reader = reader_of(Architecture("lstm", 2, 6, 5, bidirectional=True))
+    reader = reader_of(Architecture("lstm", 2, 6, 5, kind=GAPS))
     rows = [(ids("abca"), ids(text), ids("dba")) for text in ("a", "bcd", "dcbabc")]
-    whole = reader.judge(rows, np.zeros(3))
-    for read, read_out in ((3, 1 << 20), (256, 1), (2, 2 * 3 * V)):
-        monkeypatch.setattr(restoring, "READ", read)
-        monkeypatch.setattr(restoring, "READ_OUT", read_out)
-        np.testing.assert_allclose(reader.judge(rows, np.zeros(3)), whole, rtol=1e-5)
+    whole = reader.cost(rows, np.zeros(3))
+    for window, logits in ((3, 1 << 20), (256, 1), (2, 2 * 3 * V)):
+        monkeypatch.setattr(likelihood, "WINDOW", window)
+        monkeypatch.setattr(likelihood, "LOGITS", logits)
+        np.testing.assert_allclose(reader.cost(rows, np.zeros(3)), whole, rtol=1e-5)
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
 def test_several_gaps_are_filled_together(bidirectional: bool) -> None:
     """Every gap gets as many characters as were marked, and the rest stays as it is."""
-    architecture = Architecture("gru", 1, 6, 5, bidirectional=bidirectional)
+    architecture = Architecture("gru", 1, 6, 5, kind=GAPS if bidirectional else CAUSAL)
     ways = restore(reader_of(architecture), VOCABULARY, parse("ab[2]cd[?]a[...]b"), count=5, beam=8)
     assert len(ways) == 5
     for way in ways:
@@ -226,9 +228,9 @@ def test_several_gaps_are_filled_together(bidirectional: bool) -> None:
     assert len({way.fills for way in ways}) == 5
 
 
-def test_strange_characters_stay_as_they_are() -> None:
+def test_unknown_characters_stay_as_they_are() -> None:
     """What the model never saw is passed over, not lost."""
-    reader = reader_of(Architecture("gru", 1, 6, 5, bidirectional=True))
+    reader = reader_of(Architecture("gru", 1, 6, 5, kind=GAPS))
     way = restore(reader, VOCABULARY, parse("aéb[2]€c"))[0]
     assert way.text[:3] + way.text[5:] == "aéb€c"
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from chargen.engine.stack import Engine
+from chargen.engine.causal import Causal as Engine
 from chargen.errors import PrimeError, UsageError
 from chargen.tasks.sampling import Sample, Sampling, prepare_prime, sample
 from chargen.text.vocabulary import ALL_BYTES, Vocabulary
@@ -42,7 +42,7 @@ def test_temperature_zero_takes_the_likeliest() -> None:
     """At temperature 0 the seed does not matter, and every step is the highest logit."""
     text = written(length=30, temp=0, seed=1)[0].text
     assert text == written(length=30, temp=0, seed=2)[0].text
-    ids = np.concatenate([[VOCABULARY.none], VOCABULARY.encode(text)]).astype(np.int32)
+    ids = np.concatenate([[VOCABULARY.bos], VOCABULARY.encode(text)]).astype(np.int32)
     logits, _ = ENGINE.forward(ids[None, :-1], ENGINE.start(1))
     assert logits[0].argmax(-1).tolist() == ids[1:].tolist()
 
@@ -57,7 +57,7 @@ def test_a_prime_is_read_and_not_written() -> None:
 def test_the_cost_is_the_models_own() -> None:
     """nats_per_char is the mean charge at temperature 1, whatever the temperature drawn at."""
     (one,) = written(length=50, temp=0.5, seed=2)
-    ids = np.concatenate([[VOCABULARY.none], VOCABULARY.encode(one.text)]).astype(np.int32)
+    ids = np.concatenate([[VOCABULARY.bos], VOCABULARY.encode(one.text)]).astype(np.int32)
     logits, _ = ENGINE.forward(ids[None, :-1], ENGINE.start(1))
     chosen = np.take_along_axis(probabilities(logits[0]), ids[1:, None], 1)
     assert one.nats_per_char == pytest.approx(-np.log(chosen).mean(), abs=1e-5)
@@ -108,8 +108,8 @@ def test_unknown_characters_in_a_prime() -> None:
     with pytest.raises(PrimeError, match=r"'Ω' \(U\+03A9\), '\\x1b' \(U\+001B\)"):
         prepare_prime("aΩ\x1bbΩ", VOCABULARY)
     assert VOCABULARY.decode(prepare_prime("tΩhe", VOCABULARY, "skip")) == "the"
-    assert (prepare_prime("tΩe", VOCABULARY, "replace") == VOCABULARY.none).tolist() == [0, 1, 0]
-    with pytest.raises(UsageError, match="--unknown"):
+    assert (prepare_prime("tΩe", VOCABULARY, "replace") == VOCABULARY.bos).tolist() == [0, 1, 0]
+    with pytest.raises(UsageError, match="unknown is"):
         prepare_prime("a", VOCABULARY, "maybe")
 
 
@@ -131,6 +131,5 @@ def test_bytes_are_written_as_bytes() -> None:
 )  # fmt: skip
 def test_values_that_cannot_work_are_refused(options: dict[str, object]) -> None:
     """Each bad value is an error that names its option."""
-    name = next(iter(options)).replace("_", "-")
-    with pytest.raises(UsageError, match=f"--{name}"):
+    with pytest.raises(UsageError, match=next(iter(options))):
         Sampling(**options)  # type: ignore[arg-type]

@@ -12,17 +12,18 @@ import torch
 
 from chargen import checkpoint
 from chargen.architecture import Architecture
-from chargen.engine.stack import Engine
+from chargen.engine.causal import Causal as Engine
 from chargen.model import load
-from chargen.networks.causal import Network
-from chargen.tasks.scoring import NumpyPredictor, Score, score
-from chargen.text.corpus import open_text, spool
+from chargen.networks.causal import Causal as Network
+from chargen.tasks.scoring import ModelPredictor, Score, score
+from chargen.text.corpus import open_text
+from chargen.text.sources import spool
 from chargen.text.vocabulary import SCALARS, Vocabulary
-from chargen.training.evaluate import TorchPredictor
+from chargen.training.evaluate import CausalPredictor
 from tests.conftest import STORY, probabilities, random_weights, tiny_checkpoint
 
 MODEL = tiny_checkpoint()
-PREDICTOR = NumpyPredictor(Engine(MODEL.architecture, MODEL.weights))
+PREDICTOR = ModelPredictor(Engine(MODEL.architecture, MODEL.weights))
 
 
 def scored(text: str, **options: int | None) -> Score:
@@ -32,11 +33,11 @@ def scored(text: str, **options: int | None) -> Score:
 
 def by_hand(text: str) -> list[float]:
     """Each known character's nats, one step after the other, straight from the definition."""
-    engine, vocabulary = PREDICTOR.engine, MODEL.vocabulary
-    state, before, nats = engine.start(1), vocabulary.none, []
+    engine, vocabulary = PREDICTOR.model, MODEL.vocabulary
+    state, before, nats = engine.start(1), vocabulary.bos, []
     for index in vocabulary.encode(text):
         logits, state = engine.forward(np.array([[before]], dtype=np.int32), state)
-        if index < vocabulary.none:
+        if index < vocabulary.bos:
             probability = probabilities(logits[0, 0])[index] * (1 - vocabulary.escape)
         else:
             probability = vocabulary.escape / (SCALARS - len(vocabulary))
@@ -89,8 +90,8 @@ def test_both_engines_score_alike(architecture: Architecture) -> None:
     network.assign(weights)
     span = open_text([spool("made", io.BytesIO((STORY + "Ω").encode()))]).span()
     with torch.no_grad():
-        one = score(TorchPredictor(network), span, vocabulary)
-    other = score(NumpyPredictor(Engine(architecture, weights)), span, vocabulary)
+        one = score(CausalPredictor(network), span, vocabulary)
+    other = score(ModelPredictor(Engine(architecture, weights)), span, vocabulary)
     assert one.nats == pytest.approx(other.nats, rel=1e-5)
     assert (one.hits, one.unknown, one.characters) == (other.hits, other.unknown, other.characters)
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.terminal.console import emit, say, streamer, table, visible
+from chargen.terminal.console import Console
+from chargen.terminal.streams import streamer, visible
 from tests.conftest import any_text
 
 
@@ -37,19 +38,19 @@ def test_streamed_text_is_whole(text: str, size: int, terminal: bool) -> None:
 
 def test_a_name_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Files, runs and labels may be called anything."""
-    say("skipped \x1b]0;title\x07.txt: not text")
+    Console().say("skipped \x1b]0;title\x07.txt: not text")
     assert capsys.readouterr().err == "skipped ␛]0;title␇.txt: not text\n"
 
 
 def test_a_table_takes_every_cell_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     """Heads and cells may look like markup, or like what a terminal obeys."""
-    table([("fr[/b]", "\x1b]0;a\x07")], ("de[/b]", "\x1b]0;b\x07"))
+    Console().table([("fr[/b]", "\x1b]0;a\x07")], ("de[/b]", "\x1b]0;b\x07"))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines == [["de[/b]", "␛]0;b␇"], ["fr[/b]", "␛]0;a␇"]]
 
 
 def test_json_has_no_numbers_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     """What is not finite is null, wherever it stands; the rest is as it was."""
-    emit({"a": [math.nan, 1.5, {"b": -math.inf}], "c": (True, None, "NaN")})
+    Console().emit({"a": [math.nan, 1.5, {"b": -math.inf}], "c": (True, None, "NaN")})
     shown = capsys.readouterr().out
     assert shown == '{"a": [null, 1.5, {"b": null}], "c": [true, null, "NaN"]}\n'

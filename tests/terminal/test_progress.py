@@ -3,62 +3,61 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from chargen.kinds import LABEL_ACCURACY, PERPLEXITY, PSEUDO_PERPLEXITY, Metric
 from chargen.terminal.curve import curve
-from chargen.terminal.progress import Lines, Screen, duration
-from chargen.training.loop import Report
+from chargen.terminal.figures import duration
+from chargen.terminal.progress import Lines, Screen
+from chargen.training.reports import Done, Evaluation, Preview, Start, Step
 
 SETTINGS = {
     "minutes": 2.0, "epochs": None, "steps": None, "precision": "bf16", "batch": 8, "bptt": 64,
     "lr": 0.004, "dropout": 0.1, "seed": 1, "bidirectional": False,
 }  # fmt: skip
-START: dict[str, Any] = {
-    "run": "tale", "corpus": "tale.txt",
-    "network": "gru 1 × 64", "parameters": 1000, "vocabulary": 50, "step": 0, "budget": "2 minutes",
-    "history": [], "labels": [],
-    "train_characters": 900, "valid_characters": 100, "settings": SETTINGS, "device": "cpu",
-}  # fmt: skip
+START = Start(
+    run="tale", corpus="tale.txt", network="gru 1 × 64", parameters=1000, vocabulary=50, labels=[],
+    train_characters=900, valid_characters=100, step=0, seconds=0.0, budget="2 minutes",
+    settings=SETTINGS, device="cpu", history=[], metric=PERPLEXITY,
+)  # fmt: skip
 
 
-def step(number: int) -> Report:
-    return Report(
-        "step",
-        {
-            "step": number, "epoch": 0, "progress": number / 10, "seconds": 2.0 * number,
-            "characters_seen": 1000 * number, "nats_per_char": 2.0, "smooth_nats_per_char": 2.1,
-            "gradient_norm": 0.5, "lr": 0.001,
-        },
+def step(number: int) -> Step:
+    return Step(
+        step=number, epoch=0, progress=number / 10, seconds=2.0 * number,
+        characters_seen=1000 * number, nats_per_char=2.0, smooth_nats_per_char=2.1,
+        gradient_norm=0.5, lr=0.001,
     )  # fmt: skip
 
 
-def evaluation(number: int, nats: float) -> Report:
-    figures = {
-        "step": number, "seconds": 2.0 * number, "train_nats_per_char": nats, "best": True,
+def evaluation(number: int, train: float, figures: dict[str, float]) -> Evaluation:
+    return Evaluation(
+        step=number, epoch=0.1, seconds=2.0 * number, characters_seen=1000 * number,
+        train_nats_per_char=train, figures=figures, best=True,
+    )  # fmt: skip
+
+
+def scored(nats: float) -> dict[str, float]:
+    return {
         "nats_per_char": nats, "perplexity": 2.718**nats, "perplexity_error": 0.1,
         "bpc": nats / 0.693,
     }  # fmt: skip
-    return Report("eval", figures)
 
 
-DONE = Report(
-    "done",
-    {
-        "stopped": "budget", "seconds": 20.0, "characters_seen": 10_000, "step": 10,
-        "best": "checkpoints/tale/best.safetensors",
-        "valid": {"perplexity": 4.5, "perplexity_error": 0.1, "nats_per_char": 1.5, "bpc": 2.164},
-    },
+DONE = Done(
+    best="checkpoints/tale/best.safetensors", last="checkpoints/tale/last.safetensors",
+    valid={"perplexity": 4.5, "perplexity_error": 0.1, "nats_per_char": 1.5, "bpc": 2.164},
+    seconds=20.0, step=10, characters_seen=10_000, stopped="budget",
 )  # fmt: skip
 
 STORY = [
-    Report("start", START), step(1), evaluation(1, 3.0),
-    Report("sample", {"step": 1, "text": "abc"}),
-    step(2), evaluation(2, 2.0), Report("sample", {"step": 2, "text": "the\x1b[2J tide"}), DONE,
+    START, step(1), evaluation(1, 3.0, scored(3.0)), Preview(1, "abc"),
+    step(2), evaluation(2, 2.0, scored(2.0)), Preview(2, "the\x1b[2J tide"), DONE,
 ]  # fmt: skip
 
 
@@ -89,24 +88,25 @@ def test_the_screen_shows_everything_at_once() -> None:
 
 
 @pytest.mark.parametrize("view", [Lines, Screen])
-@pytest.mark.parametrize("labels", [[], ["en", "de"]])
+@pytest.mark.parametrize("metric", [PSEUDO_PERPLEXITY, LABEL_ACCURACY])
 def test_other_costs_are_not_called_perplexity(
-    view: type[Lines] | type[Screen], labels: list[str]
+    view: type[Lines] | type[Screen], metric: Metric
 ) -> None:
     """A network that sees both sides has a pseudo-perplexity, a classifier an accuracy."""
-    figures = {"pseudo_nats_per_char": 1.5, "pseudo_perplexity": 4.5, "pseudo_perplexity_error": 1}
-    if labels:
-        figures = {"examples": 1234, "label_accuracy": 0.75, "label_nats": 0.5}
-    settings = SETTINGS | {"bidirectional": True}
-    entry = {"step": 1, "seconds": 2.0, "train_nats_per_char": 3.0, "best": True} | figures
+    found: dict[str, float] = {
+        "pseudo_nats_per_char": 1.5, "pseudo_perplexity": 4.5, "pseudo_perplexity_error": 1
+    }  # fmt: skip
+    if metric is LABEL_ACCURACY:
+        found = {"examples": 1234, "label_accuracy": 0.75, "label_nats": 0.5}
+    entry = evaluation(1, 3.0, found)
     file = io.StringIO()
     with view(Console(file=file, force_terminal=view is Screen, width=100)) as seen:
-        seen.show(Report("start", START | {"settings": settings, "labels": labels}))
-        for report in (step(1), Report("eval", entry), step(2), Report("eval", entry), step(3)):
+        reports = replace(START, metric=metric), step(1), entry, step(2), entry, step(3)
+        for report in (*reports, replace(DONE, valid=found)):
             seen.show(report)
-        seen.show(Report("done", DONE.data | {"valid": figures}))
     text = file.getvalue()
     assert text.replace("pseudo-perplexity", "").count("perplexity") == 0
+    labels = metric is LABEL_ACCURACY
     assert ("accuracy 75.0%" if labels else "pseudo-perplexity 4.5") in text
     assert ("1,234 examples" if labels else "nats") in text
 

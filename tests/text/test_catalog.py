@@ -16,7 +16,8 @@ import pytest
 from chargen.errors import CatalogError
 from chargen.text import catalog
 from chargen.text.catalog import Entry
-from chargen.text.corpus import Part, open_text, read_all
+from chargen.text.corpus import open_text, read_all
+from chargen.text.sources import Part
 from tests.conftest import STORY
 
 DATA = STORY.encode() * 200

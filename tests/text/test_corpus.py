@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from chargen.errors import CorpusError
 from chargen.text import corpus
-from chargen.text.corpus import Text, open_text, read_all, spool
+from chargen.text.corpus import Text, open_text, read_all
+from chargen.text.sources import spool
 from tests.conftest import STORY, any_text, write
 
 texts = any_text(min_size=1, max_size=300)

@@ -132,7 +132,7 @@ def test_lines_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_too_many_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A label a line is no labelling."""
     write(tmp_path / "animals.tsv", ANIMALS)
-    monkeypatch.setattr(labels, "MOST_LABELS", 1)
+    monkeypatch.setattr(labels, "LARGEST_LABEL_COUNT", 1)
     with pytest.raises(CorpusError, match="2 labels"):
         read_labelled(str(tmp_path / "animals.tsv"), 0.1)
 
@@ -154,7 +154,7 @@ def test_windows_know_labels_and_beginnings(tmp_path: Path) -> None:
                 place = start + window.start + t
                 assert str(window.labels[row, t]) == expected[place]
                 if begins[place]:
-                    assert window.inputs[row, t] == vocabulary.none
+                    assert window.inputs[row, t] == vocabulary.bos
                 elif t:
                     assert window.inputs[row, t] == window.targets[row, t - 1]
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.text.corpus import open_text, spool
+from chargen.text.corpus import open_text
+from chargen.text.sources import spool
 from chargen.text.vocabulary import SCALARS, Vocabulary
 from tests.conftest import any_text
 
@@ -35,7 +36,7 @@ def test_all_of_unicode_has_probability_one(text: str, other: str) -> None:
     unknown = math.exp(-vocabulary.unknown_nats) * (SCALARS - len(vocabulary))
     assert known + unknown == pytest.approx(1)
     strange = [character for character in other if character not in text]
-    assert (vocabulary.encode(other) == vocabulary.none).sum() == len(strange)
+    assert (vocabulary.encode(other) == vocabulary.bos).sum() == len(strange)
     assert vocabulary.unknown(other) == list(dict.fromkeys(strange))
 
 

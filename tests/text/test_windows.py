@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen.text import corpus
-from chargen.text.corpus import Span, open_text, spool
+from chargen.text.corpus import Span, open_text
+from chargen.text.sources import spool
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST, cuts, windows
 from tests.conftest import any_text
@@ -37,7 +38,7 @@ def test_every_character_is_a_target_once(text: str, lanes: int, bptt: int, bloc
     inputs = np.concatenate([window.inputs for window in made], axis=1)
     ids = np.concatenate([row[row != PAST] for row in targets])
     assert vocabulary.decode(ids) == text
-    assert (inputs[:, 0] == vocabulary.none).all()
+    assert (inputs[:, 0] == vocabulary.bos).all()
     followed = targets[:, 1:] != PAST
     assert (inputs[:, 1:][followed] == targets[:, :-1][followed]).all()
 

@@ -30,8 +30,7 @@ import torch
 from chargen import checkpoint
 from chargen.errors import ChargenError
 from chargen.runs import Run
-from chargen.training.prepare import Request, launch
-from tests.conftest import STORY, posix_only, write
+from tests.conftest import STORY, posix_only, prepared, write
 
 pytestmark = posix_only
 
@@ -56,8 +55,7 @@ FAILED = 7
 
 def train(story: Path, out: Path, name: str, resume: bool, told: int | None = None) -> None:
     """Train to the end; write each step's number to the descriptor ``told``."""
-    request = Request([str(story)], SETTINGS if not resume else {}, out, name, resume=resume)
-    for report in launch(request):
+    for report in prepared(story, out, {} if resume else SETTINGS, name=name, resume=resume):
         if told is not None and report.event == "step":
             os.write(told, report.data["step"].to_bytes(4, "little"))
 

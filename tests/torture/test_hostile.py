@@ -34,24 +34,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
+from rich import console as rich
 
 from chargen import checkpoint
 from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint
 from chargen.errors import ChargenError
-from chargen.model import Model, judge
+from chargen.kinds import CLASSIFIER, GAPS
+from chargen.model import Model, judge_of
 from chargen.runs import Run
-from chargen.tasks.classifying import probabilities, verdict
+from chargen.tasks.calibration import probabilities, verdict
 from chargen.tasks.restoring import parse
 from chargen.terminal import tables
-from chargen.terminal.console import emit, visible
+from chargen.terminal.console import Console
 from chargen.terminal.progress import Lines
+from chargen.terminal.streams import visible
 from chargen.text.corpus import open_text
 from chargen.text.labelled import examples, read_labelled
 from chargen.text.vocabulary import Vocabulary
-from chargen.training.prepare import Request, launch
-from tests.conftest import STORY, posix_only, random_weights, write
+from tests.conftest import STORY, posix_only, prepared, random_weights, write
 
 pytestmark = posix_only
 
@@ -212,8 +213,8 @@ def watch() -> Watch:
 ARCHITECTURES = (
     Architecture("gru", 1, 12, 5),
     Architecture("lstm", 2, 6, 6, tied=True, labels=3),
-    Architecture("elman", 1, 6, 5, bidirectional=True),
-    Architecture("lstm", 1, 6, 5, bidirectional=True, labels=2),
+    Architecture("elman", 1, 6, 5, kind=GAPS),
+    Architecture("lstm", 1, 6, 5, kind=CLASSIFIER, labels=2),
     Architecture("transformer", 2, 8, 8, heads=2, context=9),
 )
 
@@ -244,21 +245,22 @@ def used(path: Path, saved: Checkpoint) -> None:
     model = Model(path, saved)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        tables.model(model.name, str(path), saved)
-        tables.runs([tables.summary(model.name, saved) | {"when": ""}])
-        emit([saved.figures, saved.history, saved.settings, saved.corpus])
+        console = Console()
+        tables.model(console, model.name, str(path), saved)
+        tables.runs(console, [tables.summary(model.name, saved) | {"when": ""}])
+        console.emit([saved.figures, saved.history, saved.settings, saved.corpus])
         if saved.labels:
-            told, sharpness = judge([model])
+            told, fitted = judge_of([model])
             logs = told.weigh(["It came back.", "They left."])
-            shares = probabilities(logs, sharpness)
+            shares = probabilities(logs, fitted)
             assert np.isfinite(shares).all()
-            tables.labels([("a", list(zip(told.names, shares[0].tolist(), strict=True)))])
+            tables.labels(console, [("a", list(zip(told.names, shares[0].tolist(), strict=True)))])
             truth = np.arange(2) % len(told.names)
-            tables.verdicts([verdict(model.name, logs, truth)], told.names)
+            tables.verdicts(console, [verdict(model.name, logs, truth)], told.names)
     assert visible(printed.getvalue()) == printed.getvalue()
     if not saved.labels:
         model.restore("It [3] back.", beam=3)
-    if not saved.architecture.bidirectional:
+    if saved.architecture.kind.continues:
         label = saved.labels[0] if saved.labels else None
         model.sample(3, label=label)
         model.perplexity(text="It came back.", label=label)
@@ -309,7 +311,7 @@ def test_hostile_runs(tmp_path: Path) -> None:
     """A run is gone on with, or refused, whatever its checkpoint says of optimizer and place."""
     story = write(tmp_path / "story.txt", STORY)
     sizes = {"hidden": 8, "embed": 4, "batch": 2, "bptt": 8, "steps": 6, "precision": "fp32"}
-    for report in launch(Request([str(story)], sizes, tmp_path, "run")):
+    for report in prepared(story, tmp_path, sizes, name="run"):
         assert report.event
     run = Run(tmp_path / "run")
     saved = checkpoint.read(run.last, resume=True)
@@ -319,11 +321,11 @@ def test_hostile_runs(tmp_path: Path) -> None:
     source = random.Random(SEED)
     tally = {"read": 0, "refused": 0}
 
-    console = Console(file=io.StringIO())
+    shown = rich.Console(file=io.StringIO())
 
     def go_on() -> None:
-        trainer = launch(Request([str(story)], {"device": "cpu"}, tmp_path, "run", resume=True))
-        with Lines(console) as view:
+        trainer = prepared(story, tmp_path, {"device": "cpu"}, name="run", resume=True)
+        with Lines(shown) as view:
             for report in islice(trainer, 60):
                 view.show(report)
 

@@ -20,14 +20,13 @@ import pytest
 import torch
 
 from chargen import checkpoint
-from chargen.engine.stack import Engine
+from chargen.engine.causal import Causal as Engine
 from chargen.errors import CorpusError
 from chargen.runs import Run
 from chargen.tasks import sampling
 from chargen.tasks.sampling import Sampling
 from chargen.training.loop import RECORDS
-from chargen.training.prepare import Request, launch
-from tests.conftest import STORY, tiny_checkpoint, write
+from tests.conftest import STORY, prepared, tiny_checkpoint, write
 from tests.torture.test_crash import same
 
 SECONDS = float(os.environ.get("CHARGEN_SECONDS", "4"))
@@ -73,7 +72,7 @@ def test_training_holds_no_more_in_the_end(tmp_path: Path) -> None:
     run = Run(tmp_path / "long")
     moments = []
     since, sizes = time.perf_counter(), []
-    for report in launch(Request([str(story)], settings, tmp_path, run.name)):
+    for report in prepared(story, tmp_path, settings, name=run.name):
         if report.event == "eval":
             moments.append(Moment(memory(), handles(), time.perf_counter() - since))
             sizes.append(run.last.stat().st_size)
@@ -157,18 +156,18 @@ def test_a_corpus_that_changes(tmp_path: Path, fate: Callable[[Path], None]) -> 
         "hidden": 8, "embed": 4, "batch": 2, "bptt": 8, "steps": 300, "precision": "fp32",
         "evaluations": 10, "device": "cpu",
     }  # fmt: skip
-    for report in launch(Request([str(story)], settings, tmp_path, "whole")):
+    for report in prepared(story, tmp_path, settings, name="whole"):
         assert report.event
     run = Run(tmp_path / "changed")
-    trainer = launch(Request([str(story)], settings, tmp_path, run.name))
+    trainer = prepared(story, tmp_path, settings, name=run.name)
     reports = iter(trainer)
-    while trainer.counters.step < 100:
+    while trainer.learner.counters.step < 100:
         next(reports)
     fate(story)
     with pytest.raises(CorpusError, match=r"changed while it was being read|does not exist"):
         list(reports)
     assert checkpoint.read(run.last, resume=True).training["step"] >= 90
     write(story, STORY)
-    for report in launch(Request([str(story)], {}, tmp_path, run.name, resume=True)):
+    for report in prepared(story, tmp_path, name=run.name, resume=True):
         assert report.event
     assert same(run, Run(tmp_path / "whole"))

@@ -16,15 +16,17 @@ import torch
 
 from chargen import checkpoint
 from chargen.checkpoint import Checkpoint
-from chargen.engine.stack import Engine
+from chargen.engine.causal import Causal as Engine
 from chargen.errors import RunError, TrainingError, UsageError
 from chargen.model import load
-from chargen.options import Settings, choose
+from chargen.options import Options
 from chargen.runs import Run
+from chargen.training.choices import decide
 from chargen.training.devices import pick_device, pick_precision
-from chargen.training.loop import Report, Trainer, pace
-from chargen.training.prepare import Request, launch
-from tests.conftest import STORY, posix_only, write
+from chargen.training.loop import Trainer
+from chargen.training.pace import pace
+from chargen.training.reports import Report
+from tests.conftest import STORY, posix_only, prepared, write
 
 TINY: dict[str, Any] = {
     "hidden": 16, "embed": 8, "batch": 4, "bptt": 16, "steps": 40, "precision": "fp32",
@@ -47,17 +49,18 @@ WRITERS = ["elman", "gru", "lstm", "transformer"]
 
 
 def trainer(story: Path, **options: Any) -> Trainer:
-    request: dict[str, Any] = {"out": story.parent / "runs", "sources": [str(story)]}
+    asked: dict[str, Any] = {}
+    source: Path | None = story
     if options.pop("labels", False):
         text = story.read_text(encoding="utf-8")
         lines = (f"{'ab'[n % 2]}\t{line}\n" for n, line in enumerate(text.splitlines()))
-        request["labels"] = str(write(story.parent / "story.tsv", "".join(lines)))
-        request["sources"] = []
+        asked["labels"] = str(write(story.parent / "story.tsv", "".join(lines)))
+        source = None
     for name in ("name", "resume", "base", "valid", "as_bytes"):
         if name in options:
-            request[name] = options.pop(name)
-    settings = options if request.get("resume") else TINY | options
-    return launch(Request(given=settings, **request))
+            asked[name] = options.pop(name)
+    chosen = options if asked.get("resume") else TINY | options
+    return prepared(source, story.parent / "runs", chosen, **asked)
 
 
 def run(story: Path, **options: Any) -> tuple[Trainer, list[Report]]:
@@ -66,7 +69,7 @@ def run(story: Path, **options: Any) -> tuple[Trainer, list[Report]]:
 
 
 def weights(made: Trainer) -> dict[str, np.ndarray]:
-    return made.network.arrays()
+    return made.learner.network.arrays()
 
 
 def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
@@ -86,11 +89,11 @@ def test_training_learns(story: Path, kind: str) -> None:
 def test_the_engines_agree_on_a_trained_model(story: Path, kind: str) -> None:
     """After training as before it, both engines give the same logits to 1e-4."""
     made, _ = run(story, **FAMILY[kind], layers=2, steps=80)
-    ids = made.vocabulary.encode(STORY)[None, :600]
-    engine = Engine(made.network.architecture, weights(made))
-    made.network.eval()
+    ids = made.learner.vocabulary.encode(STORY)[None, :600]
+    engine = Engine(made.learner.network.architecture, weights(made))
+    made.learner.network.eval()
     with torch.no_grad():
-        logits, _ = made.network(torch.from_numpy(ids), made.network.start(1))
+        logits, _ = made.learner.network(torch.from_numpy(ids), made.learner.network.start(1))
     np.testing.assert_allclose(logits.numpy(), engine.forward(ids, engine.start(1))[0], atol=1e-4)
 
 
@@ -246,18 +249,18 @@ def test_resuming_checks_corpus_and_architecture(story: Path) -> None:
     """Another text, another size or another seed is refused by name."""
     made = trainer(story)
     made.save("last")
-    assert made.claim is not None
-    made.claim.release()
+    assert made.lock is not None
+    made.lock.release()
     other = write(story.parent / "other.txt", STORY + "x")
     with pytest.raises(RunError, match=r"was trained on story\.txt .* this text is another"):
         trainer(other, resume=True)
     with pytest.raises(RunError, match="held out another text"):
         trainer(story, resume=True, valid=str(other))
-    with pytest.raises(RunError, match="has --hidden 16, not 32"):
+    with pytest.raises(RunError, match="has hidden 16, not 32"):
         trainer(story, resume=True, hidden=32)
-    with pytest.raises(RunError, match="has --arch lstm, not gru"):
+    with pytest.raises(RunError, match="has arch lstm, not gru"):
         trainer(story, resume=True, arch="gru")
-    with pytest.raises(RunError, match="--bytes does not fit"):
+    with pytest.raises(RunError, match="as_bytes does not fit"):
         trainer(story, resume=True, as_bytes=True)
 
 
@@ -267,14 +270,14 @@ def test_a_loss_that_is_not_finite_is_rolled_back(
 ) -> None:
     """The weights go back to the last good state, the learning rate is halved, training goes on."""
     made = trainer(story)
-    plain, calls = made.network.forward, []
+    plain, calls = made.learner.network.forward, []
 
     def failing(*arguments: Any) -> Any:
         logits, state = plain(*arguments)
-        calls.append(made.network.training)
+        calls.append(made.learner.network.training)
         return (logits * math.nan if sum(calls) == 15 else logits), state
 
-    monkeypatch.setattr(made.network, "forward", failing)
+    monkeypatch.setattr(made.learner.network, "forward", failing)
     reports = list(made)
     (back,) = [report.data for report in reports if report.event == "rollback"]
     assert back == {"step": 15, "to": 10, "rate": 0.5}
@@ -292,9 +295,11 @@ def test_a_loss_that_never_recovers_ends_training(
 ) -> None:
     """After so many rollbacks in a row the error names the learning rate; the state is sound."""
     made = trainer(story)
-    plain = made.network.forward
-    monkeypatch.setattr(made.network, "forward", lambda *a: ((r := plain(*a))[0] * math.nan, r[1]))
-    with pytest.raises(TrainingError, match=r"non-finite after 8 rollbacks.*--lr than 0\.01"):
+    plain = made.learner.network.forward
+    monkeypatch.setattr(
+        made.learner.network, "forward", lambda *a: ((r := plain(*a))[0] * math.nan, r[1])
+    )
+    with pytest.raises(TrainingError, match=r"non-finite after 8 rollbacks.*lr than 0\.01"):
         list(made)
     assert all(np.isfinite(array).all() for array in weights(made).values())
 
@@ -304,8 +309,8 @@ def test_patience_ends_training_early(story: Path) -> None:
     made = trainer(story, patience=2, steps=4000, evaluations=100, lr=0.05)
     for report in made:
         if report.event == "eval" and report.data["step"] >= 400:
-            made.lr = 0.0
-            made.counters.best = 0.0
+            made.plan = replace(made.plan, lr=0.0)
+            made.learner.counters.best = 0.0
     assert report.data["stopped"] == "patience"
     assert report.data["step"] <= 520
 
@@ -315,20 +320,18 @@ def test_a_budget_of_time_is_chosen_for_by_trying(
 ) -> None:
     """The pace of this machine is measured, and what was not asked for follows from it."""
     made = trainer(story, steps=None, minutes=0.01, name="measured")
-    assert 0 < pace(made.train, made.vocabulary, made.settings) < math.inf
+    options = Options(**TINY | {"steps": None, "minutes": 0.01})
+    assert 0 < pace(made.texts, made.learner.vocabulary, options) < math.inf
     for pretended in (1.0, 1e9):
-        monkeypatch.setattr("chargen.training.loop.pace", lambda *_, pretended=pretended: pretended)
+        monkeypatch.setattr("chargen.training.pace.pace", lambda *_, pretended=pretended: pretended)
         made = trainer(story, steps=None, minutes=0.01, name=f"pace{pretended:.0f}")
-        expected = choose(
-            Settings(**TINY | {"steps": None, "minutes": 0.01}), len(made.train), pretended
-        )
-        assert made.settings == expected
+        assert made.plan == decide(options, len(made.texts.train), pace=pretended)
 
 
 def test_epochs_are_whole_passes(story: Path) -> None:
     """Two epochs train on every character twice."""
     made, reports = run(story, steps=None, epochs=2)
-    assert reports[-1].data["characters_seen"] == 2 * len(made.train)
+    assert reports[-1].data["characters_seen"] == 2 * len(made.texts.train)
 
 
 def test_without_held_out_text_the_latest_is_the_best(story: Path) -> None:
@@ -344,7 +347,7 @@ def test_a_text_of_its_own_can_be_held_out(story: Path) -> None:
     """With --valid all of the corpus is trained on, and strange characters are charged."""
     held_out = write(story.parent / "valid.txt", "Ω tide")
     made, reports = run(story, valid=str(held_out))
-    assert len(made.train) == len(STORY)
+    assert len(made.texts.train) == len(STORY)
     assert reports[-1].data["valid"]["characters"] == 6
     assert reports[-1].data["valid"]["unknown"] == 1
 
@@ -371,7 +374,7 @@ def test_fine_tuning_starts_from_the_model_and_learns_new_characters(story: Path
     other = write(story.parent / "greek.txt", STORY + "ΑΒΓ" * 40)
     made = trainer(other, base="base")
     known = model.checkpoint.vocabulary.characters
-    assert made.vocabulary.characters == known + "ΑΒΓ"
+    assert made.learner.vocabulary.characters == known + "ΑΒΓ"
     assert same(
         {"x": weights(made)["embedding.weight"][: len(known)]},
         {"x": model.checkpoint.weights["embedding.weight"][:-1]},
@@ -380,7 +383,7 @@ def test_fine_tuning_starts_from_the_model_and_learns_new_characters(story: Path
     made.save("best")
     after = load(made.run.best).perplexity(story).nats_per_char  # type: ignore[union-attr]
     assert after == pytest.approx(before, abs=0.15)
-    with pytest.raises(RunError, match="has --hidden 16, not 20"):
+    with pytest.raises(RunError, match="has hidden 16, not 20"):
         trainer(other, base="base", hidden=20)
 
 
@@ -394,7 +397,7 @@ def test_every_kind_learns_new_characters(story: Path, kind: str) -> None:
     other = write(story.parent / "greek.txt", STORY + greek)
     made = trainer(other, base="base", **FAMILY[kind] | {"steps": 3})
     old = len(model.vocabulary)
-    assert made.vocabulary.characters[old:] == "ΑΒΓ"
+    assert made.learner.vocabulary.characters[old:] == "ΑΒΓ"
     for name, had in model.weights.items():
         has = weights(made)[name]
         assert np.array_equal(has[:old], had[:old])
@@ -408,7 +411,7 @@ def test_every_kind_learns_new_characters(story: Path, kind: str) -> None:
 
 def test_a_failed_start_leaves_no_run_behind(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is refused before training leaves no folder, nor does what is interrupted."""
-    with pytest.raises(UsageError, match="--tied needs equal sizes"):
+    with pytest.raises(UsageError, match="tied needs equal sizes"):
         trainer(story, tied=True)
     if not torch.cuda.is_available():
         with pytest.raises(TrainingError, match="no cuda device"):
@@ -432,14 +435,14 @@ def test_a_run_is_held_before_it_is_read(story: Path, monkeypatch: pytest.Monkey
 
     def read(path: Path, **options: Any) -> Checkpoint:
         with pytest.raises(RunError, match="by another process"):
-            Run(path.parent).claim()
+            Run(path.parent).lock()
         return plain(path, **options)
 
     monkeypatch.setattr(checkpoint, "read", read)
     again = trainer(story, resume=True, steps=42)
-    assert again.counters.step == 40
-    assert again.claim is not None
-    again.claim.release()
+    assert again.learner.counters.step == 40
+    assert again.lock is not None
+    again.lock.release()
 
 
 def test_a_name_that_is_no_utf8_is_kept_as_text(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""``chargen compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chargen.cli.app import command
+from chargen.cli.inputs import open_sources
+from chargen.cli.options import OUT, EncodingOption, LabelOption, OutOption
+from chargen.errors import KindError
+from chargen.terminal.console import Console
+
+
+@command("chargen compare gru lstm --text held_out.txt --plot memory.svg")
+def compare(
+    console: Console,
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Runs or files.", show_default=False)
+    ],
+    text: Annotated[str, typer.Option(metavar="FILE", help="Held-out text to measure on.")],
+    places: Annotated[int, typer.Option(help="Places of the text to measure at.")] = 512,
+    seed: Annotated[int, typer.Option(help="Seed of the places.")] = 0,
+    label: LabelOption = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it, too: a .png, .svg or .pdf.")
+    ] = None,
+    encoding: EncodingOption = "utf-8",
+    out: OutOption = OUT,
+) -> None:
+    """Show what each model remembers, and how far back it learns."""
+    from chargen.model import load
+    from chargen.tasks import comparing
+    from chargen.terminal import plots, tables
+
+    loaded = [load(model, out) for model in models]
+    if len({model.as_bytes for model in loaded}) > 1:
+        raise KindError("some of the models are of bytes, some of characters", "Compare like ones")
+    for model in loaded:
+        model.require_causal()
+    numbers = [model.label_id(label) for model in loaded]
+    opened = open_sources(console, [text], encoding, loaded[0].as_bytes)
+    if plot is not None:
+        plots.drawable(plot)
+    stretches = comparing.places(opened.span(), places, seed)
+    # PyTorch takes seconds to import: not before all that can be wrong has been looked at.
+    from chargen.training.memory import measure
+
+    measured = []
+    for model, number in zip(loaded, numbers, strict=True):
+        with console.progress(f"measuring {model.name}", in_bytes=False) as progress:
+            measured.append(measure(model.checkpoint, stretches, number, progress))
+    names = [model.name for model in loaded]
+    if console.json:
+        rows = [
+            memory.json() | {"model": name} for name, memory in zip(names, measured, strict=True)
+        ]
+        console.emit({"text": text, "places": places, "models": rows})
+    else:
+        tables.memories(console, names, [memory.json() for memory in measured], places)
+    if plot is not None:
+        plots.memories(plot, list(zip(names, measured, strict=True)))

@@ -1,0 +1,70 @@
+"""What commands read: texts to use a model on, and what they say about the model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chargen.errors import CorpusError
+from chargen.terminal.console import Console
+
+if TYPE_CHECKING:
+    from chargen.model import Model
+    from chargen.text.corpus import Text
+
+
+def described(model: Model) -> str:
+    """Return a model's name, its network, and how good it is."""
+    perplexity = model.checkpoint.figures.get("perplexity")
+    quality = f", held-out perplexity {perplexity:.3f}" if isinstance(perplexity, float) else ""
+    return f"{model.name} ({model.checkpoint.architecture}{quality})"
+
+
+def open_sources(console: Console, sources: Sequence[str], encoding: str, as_bytes: bool) -> Text:
+    """Open files, folders, names from the catalog, or standard input, as one text."""
+    from chargen.text import catalog
+    from chargen.text.corpus import open_text
+
+    with console.progress(f"reading {sources[0]}") as progress:
+        return open_text(
+            [catalog.resolve(source) for source in sources],
+            encoding=encoding,
+            as_bytes=as_bytes,
+            progress=progress,
+            skipped=lambda name: console.note(f"skipped {name}: not text"),
+        )
+
+
+def read_text(source: str, what: str) -> str:
+    """Return a file's text, or what standard input has.
+
+    Args:
+        what: the text is, in words.
+
+    Raises:
+        CorpusError: it cannot be read, or is not UTF-8.
+    """
+    data = read_bytes(source)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{source} is not utf-8 text: byte 0x{data[error.start]:02x} at offset {error.start}",
+            f"Save the {what} as UTF-8",
+        ) from None
+
+
+def read_bytes(source: str) -> bytes:
+    """Return a file's bytes, or what standard input has.
+
+    Raises:
+        CorpusError: it cannot be read.
+    """
+    from chargen.text.sources import STDIN, unreadable
+
+    try:
+        return sys.stdin.buffer.read() if source == STDIN else Path(source).read_bytes()
+    except OSError as error:
+        raise unreadable(source, error) from error

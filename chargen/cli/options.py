@@ -1,0 +1,88 @@
+"""Options that several commands have, and options made from the fields of `Options`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from chargen.options import DECLARED, DEFAULT_OUT, OUT_VARIABLE, Options
+
+FLAGS = {"as_bytes": "--bytes", "base": "--from", "output": "-o"}
+"""How arguments are written whose flags are no dashes before their names."""
+
+OUT = Path(DEFAULT_OUT)
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option("-m", "--model", metavar="NAME|PATH", help="The model; default: the newest run."),
+]
+OutOption = Annotated[
+    Path,
+    typer.Option("--out", metavar="DIR", envvar=OUT_VARIABLE, help="The folder of runs."),
+]
+LabelOption = Annotated[
+    str | None, typer.Option(help="The label of the text, for a model trained with --labels.")
+]
+EncodingOption = Annotated[str, typer.Option(help="How the text files are encoded.")]
+
+
+def flag(argument: str) -> str:
+    """Return how an argument is written on the command line.
+
+    Examples:
+        >>> flag("valid_fraction"), flag("as_bytes")
+        ('--valid-fraction', '--bytes')
+    """
+    return FLAGS.get(argument, "--" + argument.replace("_", "-"))
+
+
+def expanded(parameters: Sequence[inspect.Parameter]) -> list[inspect.Parameter]:
+    """Return parameters, one of the type `Options` as one for each of its fields."""
+    found: list[inspect.Parameter] = []
+    for parameter in parameters:
+        if parameter.annotation is Options:
+            found += declared_options()
+        else:
+            found.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+    return found
+
+
+def declared_options() -> list[inspect.Parameter]:
+    """Return a parameter for each field of `Options`, as it is declared there."""
+    types = get_type_hints(Options)
+    made = []
+    for each in fields(Options):
+        declared = DECLARED[each.name]
+        usual = declared.chosen if declared.usual in (None, False) else f"{declared.usual:}"
+        if type(declared.usual) is int:
+            usual = f"{declared.usual:,}"
+        option = typer.Option(flag(each.name), help=declared.help, show_default=usual or False)
+        made.append(
+            inspect.Parameter(
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[types[each.name], option],
+            )
+        )
+    return made
+
+
+def rebuilt(parameters: Sequence[inspect.Parameter], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a function with such parameters, from those of its command.
+
+    Raises:
+        UsageError: an option has a value that can never work.
+    """
+    names = {parameter.name for parameter in parameters}
+    rest = {name: value for name, value in given.items() if name not in names}
+    made = {name: value for name, value in given.items() if name in names}
+    for parameter in parameters:
+        if parameter.annotation is Options:
+            made[parameter.name] = Options(**rest)
+    return made

@@ -1,0 +1,137 @@
+"""``chargen train``."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chargen.cli.app import command
+from chargen.cli.options import OUT, EncodingOption, OutOption
+from chargen.options import Options
+from chargen.terminal.console import Console, Throttle
+from chargen.terminal.streams import closed, interactive, mute
+
+if TYPE_CHECKING:
+    from chargen.terminal.progress import View
+    from chargen.training.loop import Trainer
+
+INTERRUPTED = 130
+
+
+@command("chargen train corpus.txt --minutes 5 --name mine")
+def train(
+    console: Console,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CORPUS]...",
+            help="Files, folders, .gz, - for standard input, or a name from `chargen corpus list`; "
+            "default: the Python language reference.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    name: Annotated[str | None, typer.Option(help="The run's name; default: the corpus's.")] = None,
+    out: OutOption = OUT,
+    options: Options,
+    valid: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A text of its own to hold out.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Instead of a corpus: lines of label, tab, text; or a folder with one per label.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run --name, or the newest.")
+    ] = False,
+    base: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME|PATH", help="Start from this model's weights."),
+    ] = None,
+    encoding: EncodingOption = "utf-8",
+    as_bytes: Annotated[bool, typer.Option("--bytes", help="Model bytes, not characters.")] = False,
+) -> None:
+    """Train a network on a text; keep the best on held-out text."""
+    with console.progress("starting") as progress:
+        from chargen.training.prepare import prepare
+        from chargen.training.request import Request
+        from chargen.training.texts import Sources
+
+        request = Request(
+            sources=Sources(corpus or [], valid, labels, encoding),
+            options=options,
+            out=out,
+            name=name,
+            resume=resume,
+            base=base,
+            as_bytes=as_bytes,
+        )
+        trainer = prepare(request, note=console.note, progress=progress)
+    with interruptible(trainer), view_on(console) as view:
+        second = Throttle()
+        for report in trainer:
+            if not console.json:
+                view.show(report)
+            elif report.event != "step" or second.due():
+                _emit_or_stop(console, {"event": report.event} | report.data, trainer)
+    name = trainer.run.name if trainer.run else ""
+    if report.data["stopped"] == "interrupted":
+        if not console.json:
+            console.say(
+                f"interrupted and saved; to go on: chargen train ... --resume --name {name}"
+            )
+        raise typer.Exit(INTERRUPTED)
+    console.note(f"now try: chargen {first_use(trainer, name)}")
+
+
+def first_use(trainer: Trainer, name: str) -> str:
+    """Return the command that shows what a new model is for."""
+    kind, labels = trainer.plan.architecture.kind, trainer.texts.labels
+    label = f" --label {shlex.quote(labels[0])}" if labels else ""
+    return f"{kind.command} {kind.example.format(name=name, label=label)}"
+
+
+def _emit_or_stop(console: Console, value: dict[str, Any], trainer: Trainer) -> None:
+    """Print a report; if nobody reads any more, save and end."""
+    try:
+        console.emit(value)
+    except OSError as error:
+        if not closed(error):
+            raise
+        mute()
+        trainer.stop()
+
+
+def view_on(console: Console) -> View:
+    """Return what shows reports: a screen on a terminal, lines elsewhere."""
+    from chargen.terminal.progress import Lines, Screen
+
+    shows = Screen if interactive() and not console.silent else Lines
+    return shows(console.rich())
+
+
+@contextmanager
+def interruptible(trainer: Trainer) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end training after the step under way; a second one ends at once."""
+    before = {}
+
+    def handle(_number: int, _frame: object) -> None:
+        if trainer.stopping:
+            raise KeyboardInterrupt
+        trainer.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

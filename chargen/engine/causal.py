@@ -1,0 +1,63 @@
+"""The network that predicts each next character, in NumPy.
+
+Written apart from `chargen.networks.causal`, whose twin it is; each is the other's oracle. One
+character a call is sampling, a window a call is scoring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chargen.architecture import Architecture
+from chargen.engine.language_model import State
+from chargen.engine.stack import Stack
+from chargen.engine.transformer import layer_norm
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Ids = NDArray[np.int32]
+
+
+class Causal:
+    """A trained network as a `chargen.engine.language_model.LanguageModel`.
+
+    Args:
+        architecture: family and sizes.
+        weights: the arrays named by ``architecture.shapes``.
+        label: the label of the texts that it predicts, for a network that has labels.
+    """
+
+    def __init__(
+        self, architecture: Architecture, weights: Mapping[str, Floats], label: int | None = None
+    ) -> None:
+        self.stack = Stack(architecture, weights, label=label)
+        self.norm = weights.get("norm.weight")
+        output = weights["embedding.weight"][:-1] if architecture.tied else weights["output.weight"]
+        self.output = output.T
+        self.output_bias = weights["output.bias"]
+
+    @property
+    def bos(self) -> int:
+        """V, the id that stands for "no character"."""
+        return len(self.output_bias)
+
+    def start(self, batch: int) -> State:
+        """Return the state of ``batch`` texts that have not begun."""
+        return self.stack.start(batch)
+
+    def forward(self, ids: Ids, state: State) -> tuple[Floats, State]:
+        """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state.
+
+        The state given may be overwritten.
+        """
+        x, after = self.stack.forward(ids, state)
+        if self.norm is not None:
+            x = layer_norm(x, self.norm)
+        logits: Floats = x @ self.output
+        logits += self.output_bias
+        return logits, after

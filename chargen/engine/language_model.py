@@ -1,0 +1,52 @@
+"""What a language model is, to all that writes or scores text with one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Ids = NDArray[np.int32]
+
+Carried = tuple["NDArray[Any]", ...]
+
+State = list[Carried]
+"""For each layer, the arrays it carries from character to character: a row for each text."""
+
+
+class LanguageModel(Protocol):
+    """Predicts each next character from those before it.
+
+    A model with a label, a blend of several models, or one that adapts to what it reads is one as
+    well: sampling, scoring and restoring know nothing but this.
+    """
+
+    @property
+    def bos(self) -> int:
+        """V, the id that stands for "no character": before a text, and for an unknown character."""
+
+    def start(self, batch: int) -> State:
+        """Return the state of ``batch`` texts that have not begun."""
+
+    def forward(self, ids: Ids, state: State) -> tuple[Floats, State]:
+        """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state.
+
+        The state given may be overwritten, and so may the logits returned, by whoever gets them.
+        """
+
+
+def pick(state: State, rows: Any) -> State:
+    """Return the state of some of the texts, by an index of rows; as often as they are named."""
+    return [tuple(part[rows] for part in parts) for parts in state]
+
+
+def joined(one: State, other: State) -> State:
+    """Return the state of the texts of both."""
+    return [
+        tuple(np.concatenate(parts) for parts in zip(*layer, strict=True))
+        for layer in zip(one, other, strict=True)
+    ]

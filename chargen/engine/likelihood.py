@@ -1,0 +1,108 @@
+"""What characters cost: the one place where logits become nats.
+
+A character that a model knows costs the network's own charge, plus the chance that a character is a
+known one at all; a character that it does not know costs the escape (see
+`chargen.text.vocabulary`). So the probabilities of all of Unicode sum to one, whoever asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from chargen.engine.language_model import LanguageModel, State, pick
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from chargen.text.vocabulary import Vocabulary
+
+    Floats = NDArray[np.float32]
+    Doubles = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+    Ids = NDArray[np.int32]
+
+Reals = TypeVar("Reals", bound="NDArray[np.floating[Any]]")
+
+WINDOW = 256
+"""Characters read at a time, at most: what a transformer attends to grows with them."""
+
+LOGITS = 1 << 21
+"""Logits made at a time, at most, in numbers: 8 MiB."""
+
+
+def log_softmax(logits: Reals) -> Reals:
+    """Return the logarithm of the softmax over the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    logs: Reals = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return logs
+
+
+def charge(logits: Floats, ids: Ids) -> tuple[Floats, Bools]:
+    """Return the nats of each of ``ids`` (…) under logits (…, V), and which were the likeliest.
+
+    An id that is none of the vocabulary gets a charge without meaning. The logits are used up.
+    """
+    highest = logits.max(axis=-1, keepdims=True)
+    known = np.where((ids >= 0) & (ids < logits.shape[-1]), ids, 0)
+    chosen = np.take_along_axis(logits, known[..., None], axis=-1)
+    hits: Bools = (chosen == highest)[..., 0]
+    chosen -= highest
+    logits -= highest
+    nats: Floats = np.log(np.exp(logits, out=logits).sum(axis=-1)) - chosen[..., 0]
+    return nats, hits
+
+
+def with_escape(vocabulary: Vocabulary, ids: Ids, nats: NDArray[np.floating[Any]]) -> Doubles:
+    """Return what characters cost in all, given what the network charges for the known ones."""
+    known = nats.astype(np.float64) + vocabulary.known_nats
+    costs: Doubles = np.where(ids == vocabulary.bos, vocabulary.unknown_nats, known)
+    return costs
+
+
+def character_nats(
+    model: LanguageModel, given: Sequence[Ids], charged: Sequence[Ids]
+) -> list[Doubles]:
+    """Return the nats of each character of ``charged`` texts, each after what is ``given`` before.
+
+    These are the network's own charges, without the escape; an unknown character costs nothing
+    here. All texts are read side by side, in windows, so that memory does not grow with logits.
+    """
+    bos = model.bos
+    # Read once for all, if it is the same for all.
+    shared = given[0] if all(np.array_equal(given[0], other) for other in given) else given[0][:0]
+    logits, state = _read(model, np.concatenate(([bos], shared)).astype(np.int32))
+    own = [one[len(shared) :] for one in given]
+    sizes = [len(one) + len(text) for one, text in zip(own, charged, strict=True)]
+    rows = np.full((len(own), max(sizes)), bos, dtype=np.int32)
+    for row, (one, text) in enumerate(zip(own, charged, strict=True)):
+        rows[row, : sizes[row]] = np.concatenate((one, text))
+    state = pick(state, np.zeros(len(rows), dtype=np.intp))
+    costs = np.zeros(rows.shape)
+    costs[:, :1] = charge(np.repeat(logits, len(rows), axis=0), rows[:, :1])[0]
+    step = max(1, min(WINDOW, LOGITS // (len(rows) * bos)))
+    for at in range(1, rows.shape[1], step):
+        stop = min(at + step, rows.shape[1])
+        logits, state = model.forward(rows[:, at - 1 : stop - 1], state)
+        costs[:, at:stop] = charge(logits, rows[:, at:stop])[0]
+    costs[rows == bos] = 0
+    return [
+        costs[row, size - len(text) : size]
+        for row, (size, text) in enumerate(zip(sizes, charged, strict=True))
+    ]
+
+
+def sequence_nats(model: LanguageModel, given: Sequence[Ids], charged: Sequence[Ids]) -> Doubles:
+    """Return the nats (B,) of whole texts, each after what is given before it; without escape."""
+    return np.array([nats.sum() for nats in character_nats(model, given, charged)])
+
+
+def _read(model: LanguageModel, ids: Ids) -> tuple[Floats, State]:
+    """Read ids (T,); return the last logits (1, 1, V), and the state of one row."""
+    state = model.start(1)
+    step = max(1, min(WINDOW, LOGITS // model.bos))
+    for at in range(0, len(ids), step):
+        logits, state = model.forward(ids[None, at : at + step], state)
+    return logits[:, -1:], state

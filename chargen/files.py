@@ -1,0 +1,78 @@
+"""Files that a crash cannot leave half written, and where the package's own data are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+from chargen.errors import CheckpointError
+
+PACKAGE = Path(__file__).parent
+BUNDLED = next(
+    folder for folder in (PACKAGE / "bundled", PACKAGE.parent) if (folder / "corpora").is_dir()
+)
+"""Where the catalog and the starter model are: in an installed package, or beside it in a clone."""
+
+TEMPORARY = ".tmp"
+WINDOWS_TRIES = 20
+WINDOWS_PAUSE = 0.1
+
+
+def reason(error: OSError) -> str:
+    """Return the system's reason for an error, to stand in the middle of a sentence."""
+    return (error.strerror or str(error)).lower()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a file's contents in one step that a crash cannot halve.
+
+    Raises:
+        CheckpointError: the file cannot be written; the old one is untouched.
+    """
+    half = temporary(path)
+    try:
+        with half.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _replace(half, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"{path} cannot be written: {reason(error)}", "Free some space or choose another «out»"
+        ) from error
+
+
+def temporary(path: Path) -> Path:
+    """Return where a file is written before it takes its place.
+
+    A fixed name beside the target: what a kill leaves here, the next write takes over.
+    """
+    return path.with_name(path.name + TEMPORARY)
+
+
+def _replace(half: Path, path: Path) -> None:
+    """Rename; Windows refuses for as long as another process reads the old file."""
+    for _ in range(WINDOWS_TRIES if os.name == "nt" else 0):
+        try:
+            half.replace(path)
+        except PermissionError:
+            time.sleep(WINDOWS_PAUSE)
+        else:
+            return
+    half.replace(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable, where the system has a way to; the file itself is whole already."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

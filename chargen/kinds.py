@@ -1,0 +1,241 @@
+"""What a model is for: one row of a registry for each kind of model.
+
+A kind says which tensors a network has beside its stacks of layers, how it is measured, and which
+code trains, previews and uses it. Everything that differs between kinds is looked up here, so that
+no other module asks which kind a model is; a new kind is a new row.
+
+Code is named by a reference, ``"module:name"``, and imported when it is used (see `load`). So the
+registry can be read without PyTorch, and nothing that a command does not need is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+LONGEST_GAP = 50
+"""Characters that a gap may have for a bidirectional network to tell how many are to come."""
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How models of a kind are measured on held-out text.
+
+    Attributes:
+        figures: keys of all figures of a score, in the order in which they are shown.
+        loss: key of the figure that training makes as low as it can, in nats.
+        unit: of the loss, in words.
+        headline: key of the figure that people are shown first.
+        title: what that figure is called.
+        lower: whether a lower headline is better; one that is better if higher is a share of one.
+        error: key of the headline's standard error, if it has one.
+        bits: what the loss in bits is called, if it is shown.
+        examples: key of the number of examples, where not characters but examples are counted.
+        same_in_training: whether the training loss is an average of the same quantity.
+    """
+
+    figures: tuple[str, ...]
+    loss: str
+    unit: str
+    headline: str
+    title: str
+    lower: bool = True
+    error: str | None = None
+    bits: str | None = None
+    examples: str | None = None
+    same_in_training: bool = False
+
+
+PERPLEXITY = Metric(
+    figures=(
+        "characters", "unknown", "nats_per_char", "perplexity", "perplexity_error", "bpc",
+        "bits_per_byte", "accuracy",
+    ),
+    loss="nats_per_char",
+    unit="nats per character",
+    headline="perplexity",
+    title="perplexity",
+    error="perplexity_error",
+    bits="bpc",
+    same_in_training=True,
+)  # fmt: skip
+
+PSEUDO_PERPLEXITY = Metric(
+    figures=(
+        "characters", "unknown", "pseudo_nats_per_char", "pseudo_perplexity",
+        "pseudo_perplexity_error", "accuracy",
+    ),
+    loss="pseudo_nats_per_char",
+    unit="pseudo-nats per character",
+    headline="pseudo_perplexity",
+    title="pseudo-perplexity",
+    error="pseudo_perplexity_error",
+    bits="bits",
+)  # fmt: skip
+
+LABEL_ACCURACY = Metric(
+    figures=("examples", "label_accuracy", "label_nats"),
+    loss="label_nats",
+    unit="nats a label",
+    headline="label_accuracy",
+    title="accuracy",
+    lower=False,
+    examples="examples",
+)
+
+
+def _no_more(_hidden: int, _characters: int, _labels: int) -> Shapes:
+    return {}
+
+
+def _both_sides(hidden: int) -> Shapes:
+    return {"left.weight": (hidden, hidden), "right.weight": (hidden, hidden)}
+
+
+def _for_gaps(hidden: int, characters: int, _labels: int) -> Shapes:
+    shapes = _both_sides(hidden) | {"remaining.weight": (LONGEST_GAP + 1, hidden)}
+    for side in ("following", "preceding"):
+        shapes[f"{side}.weight"] = (characters, hidden)
+        shapes[f"{side}.bias"] = (characters,)
+    return shapes
+
+
+def _for_labels(hidden: int, _characters: int, _labels: int) -> Shapes:
+    return _both_sides(hidden)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of model.
+
+    Attributes:
+        name: of the kind.
+        prefix: what a description of such a network begins with.
+        stacks: names of its stacks of layers; the first reads from the left, a second one from the
+            right.
+        more_shapes: ``(H, V, labels)`` to the names and shapes of its tensors beside embedding,
+            stacks and output.
+        outputs: ``(V, labels)`` to the number of outputs.
+        label_input: whether a model with labels is told the label, and so has a vector for each.
+        metric: how it is measured.
+        network: the class that is trained, see `chargen.networks.base.Trainable`.
+        evaluate: ``(network, span, vocabulary, progress) -> score``, with PyTorch.
+        preview: ``(model, span, number) -> text``, what is shown of it while it trains; None for
+            nothing. ``number`` counts the evaluations from 0.
+        finish: ``(model, span) -> figures``, what is fitted to held-out examples at the end, for a
+            model with labels; ``fitted`` are the keys of those figures.
+        continues: whether it predicts each next character, so that it can sample and score.
+        reader: ``(model) -> reader`` that fills gaps, see `chargen.tasks.restoring.Reader`.
+        judge: ``(model) -> judge`` that tells labels, see `chargen.tasks.classifying.Judge`.
+        command: the command that it is made for.
+        example: arguments to try first; ``{name}`` and ``{label}`` are put in.
+    """
+
+    name: str
+    prefix: str
+    stacks: tuple[str, ...]
+    more_shapes: Callable[[int, int, int], Shapes]
+    outputs: Callable[[int, int], int]
+    label_input: bool
+    metric: Metric
+    network: str
+    evaluate: str
+    preview: str | None
+    finish: str | None
+    fitted: tuple[str, ...]
+    continues: bool
+    reader: str | None
+    judge: str | None
+    command: str
+    example: str
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether it reads a text from both ends."""
+        return len(self.stacks) > 1
+
+
+CAUSAL = Kind(
+    name="causal",
+    prefix="",
+    stacks=("layers",),
+    more_shapes=_no_more,
+    outputs=lambda characters, _labels: characters,
+    label_input=True,
+    metric=PERPLEXITY,
+    network="chargen.networks.causal:Causal",
+    evaluate="chargen.training.evaluate:score_causal",
+    preview="chargen.tasks.previews:written",
+    finish="chargen.tasks.calibration:fit",
+    fitted=("sharpness",),
+    continues=True,
+    reader="chargen.tasks.restoring:left_to_right",
+    judge="chargen.tasks.classifying:by_likelihood",
+    command="sample",
+    example="-m {name} --temp 0.8{label}",
+)
+
+GAPS = Kind(
+    name="gaps",
+    prefix="bidirectional ",
+    stacks=("layers", "backward"),
+    more_shapes=_for_gaps,
+    # One more than characters: the gap has ended.
+    outputs=lambda characters, _labels: characters + 1,
+    label_input=False,
+    metric=PSEUDO_PERPLEXITY,
+    network="chargen.networks.bidirectional:GapFiller",
+    evaluate="chargen.training.evaluate:score_gaps",
+    preview="chargen.tasks.previews:restored",
+    finish=None,
+    fitted=(),
+    continues=False,
+    reader="chargen.tasks.restoring:both_sides",
+    judge=None,
+    command="restore",
+    example='-m {name} "a text with a gap [...] in it"',
+)
+
+CLASSIFIER = Kind(
+    name="classifier",
+    prefix="bidirectional ",
+    stacks=("layers", "backward"),
+    more_shapes=_for_labels,
+    outputs=lambda _characters, labels: labels,
+    label_input=False,
+    metric=LABEL_ACCURACY,
+    network="chargen.networks.bidirectional:Classifier",
+    evaluate="chargen.training.evaluate:score_labels",
+    preview=None,
+    finish="chargen.tasks.calibration:fit",
+    fitted=("sharpness",),
+    continues=False,
+    reader=None,
+    judge="chargen.tasks.classifying:by_both_sides",
+    command="classify",
+    example="-m {name} FILE",
+)
+
+KINDS = {kind.name: kind for kind in (CAUSAL, GAPS, CLASSIFIER)}
+
+
+def kind_of(bidirectional: bool, labels: int) -> Kind:
+    """Return the kind of model that a training makes, or that a header of format 1 describes.
+
+    Args:
+        bidirectional: whether it is to read from both ends.
+        labels: how many labels the text has; 0 for a text without.
+    """
+    if not bidirectional:
+        return CAUSAL
+    return CLASSIFIER if labels else GAPS
+
+
+def load(reference: str) -> Any:
+    """Import what a reference, ``"module:name"``, stands for."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)

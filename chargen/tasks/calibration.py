@@ -1,0 +1,178 @@
+"""How sure a judge of labels should be, and how well it did.
+
+The logarithms that a judge gives are too sure of themselves: a network charges the characters of a
+text one by one, but their evidence is not independent. So they are multiplied by one number, the
+inverse temperature, which is fitted to examples that were held out (temperature scaling; Guo et al.
+2017, arXiv:1706.04599).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chargen.checkpoint import Checkpoint
+from chargen.engine.likelihood import log_softmax
+from chargen.errors import CorpusError
+from chargen.kinds import load
+from chargen.options import LARGEST_NUMBER, check
+from chargen.tasks.classifying import LONGEST_READ, Counting, Judge, weigh_all
+from chargen.tasks.ngrams import ORDER
+from chargen.text.corpus import Span
+from chargen.text.labelled import Labelled, examples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Doubles = NDArray[np.float64]
+    Labels = NDArray[np.integer[Any]]
+
+BINS = 10
+HIGHEST = 64.0
+"""The highest inverse temperature."""
+
+FITTED_ON, WEIGHED, FEWEST = 1000, 15_000, 100
+"""Held-out examples that the inverse temperature is fitted to, at most; examples times labels, at
+most, for a judge that reads a text once for each label; and at least this many examples."""
+
+
+def fit(saved: Checkpoint, valid: Span) -> dict[str, float]:
+    """Return the inverse temperature that fits held-out examples best, as a figure of the model."""
+    # A judge by likelihood reads each example once for each label.
+    kind = saved.architecture.kind
+    most = WEIGHED // len(saved.labels) if kind.label_input else FITTED_ON
+    held_out = examples(valid.text, min(FITTED_ON, max(most, FEWEST)))
+    truth = np.array([label for _, label in held_out])
+    judge: Judge = load(kind.judge or "")(saved)
+    logs = weigh_all(judge, [text[:LONGEST_READ] for text, _ in held_out])
+    return {"sharpness": best_inverse_temperature(logs, truth)}
+
+
+def probabilities(logs: Doubles, inverse_temperature: float = 1.0) -> Doubles:
+    """Return the probability (N, K) of each label."""
+    shares: Doubles = np.exp(log_softmax(inverse_temperature * logs))
+    return shares
+
+
+def log_loss(logs: Doubles, truth: Labels, inverse_temperature: float = 1.0) -> float:
+    """Return the mean nats that the true labels cost."""
+    # From logarithms, not from probabilities: a probability that rounds to zero still has a cost.
+    costs = -log_softmax(inverse_temperature * logs)
+    return float(costs[np.arange(len(truth)), truth].mean())
+
+
+def best_inverse_temperature(logs: Doubles, truth: Labels) -> float:
+    """Return the inverse temperature at which the true labels cost least.
+
+    The cost is convex in it, so that a search that drops a third at each step finds the lowest.
+    """
+    low, high = 0.0, HIGHEST
+    for _ in range(60):
+        one, other = low + (high - low) / 3, high - (high - low) / 3
+        if log_loss(logs, truth, one) <= log_loss(logs, truth, other):
+            high = other
+        else:
+            low = one
+    return (low + high) / 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How well one way told the labels of held-out texts.
+
+    Attributes:
+        name: of the way.
+        accuracy: share of texts whose likeliest label was the right one.
+        log_loss: mean nats of the right label; the inverse temperature is fitted on the other half
+            of the texts.
+        calibration_error: mean distance of what was claimed from what came true, over ten equal
+            ranges of the probability of the likeliest label.
+        inverse_temperature: that fits all the texts.
+        confusion: (K, K), texts of each label (rows) that were taken for each label (columns).
+    """
+
+    name: str
+    accuracy: float
+    log_loss: float
+    calibration_error: float
+    inverse_temperature: float
+    confusion: NDArray[np.int64]
+
+    def json(self) -> dict[str, Any]:
+        """Return the figures under their names."""
+        return {
+            "name": self.name,
+            "accuracy": self.accuracy,
+            "log_loss": self.log_loss,
+            "calibration_error": self.calibration_error,
+            "sharpness": self.inverse_temperature,
+            "confusion": self.confusion.tolist(),
+        }
+
+
+def verdict(name: str, logs: Doubles, truth: NDArray[np.integer[Any]]) -> Verdict:
+    """Judge a way by its weights (N, K) for texts of known labels (N,)."""
+    labels = logs.shape[1]
+    shares = np.empty_like(logs)
+    halves = np.random.default_rng(0).permutation(len(truth)) % 2
+    for half in (0, 1):
+        mine = halves == half
+        others = ~mine if (~mine).any() else mine
+        shares[mine] = probabilities(
+            logs[mine], best_inverse_temperature(logs[others], truth[others])
+        )
+    chosen = logs.argmax(axis=1)
+    right = chosen == truth
+    claimed = shares.max(axis=1)
+    bins = np.minimum((claimed * BINS).astype(np.int64), BINS - 1)
+    gaps = np.bincount(bins, claimed - right, minlength=BINS)
+    confusion = np.zeros((labels, labels), dtype=np.int64)
+    np.add.at(confusion, (truth, chosen), 1)
+    true = np.maximum(shares[np.arange(len(truth)), truth], np.finfo(np.float64).tiny)
+    return Verdict(
+        name,
+        float(right.mean()),
+        float(-np.log(true).mean() + 0.0),
+        float(np.abs(gaps).sum() / len(truth)),
+        best_inverse_temperature(logs, truth),
+        confusion,
+    )
+
+
+def evaluate(
+    name: str,
+    judge: Judge,
+    labelled: Labelled,
+    most: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Verdict]:
+    """Judge a way by held-out examples, beside n-grams that learn all the others.
+
+    Args:
+        name: of the way.
+        most: examples, at most.
+
+    Raises:
+        CorpusError: the labels are not the judge's, or nothing is held out.
+        UsageError: a number that cannot work.
+    """
+    check("examples", most, 1, LARGEST_NUMBER)
+    if set(labelled.names) != set(judge.names):
+        raise CorpusError(
+            f"the text has other labels than {name}: {', '.join(labelled.names[:8])}",
+            f"Use the model's: {', '.join(judge.names[:8])}",
+        )
+    if labelled.valid is None:
+        raise CorpusError("the text has too few examples to hold any out", "Give more")
+    place = [judge.names.index(label) for label in labelled.names]
+    learned = [(text, place[label]) for text, label in examples(labelled.train, sys.maxsize)]
+    held_out = examples(labelled.valid, most)
+    texts = [text[:LONGEST_READ] for text, _ in held_out]
+    truth = np.array([place[label] for _, label in held_out])
+    counting = Counting(judge.names, learned)
+    ways: list[tuple[str, Judge]] = [(name, judge), (f"{ORDER}-grams", counting)]
+    return [verdict(way, weigh_all(one, texts, progress), truth) for way, one in ways]

@@ -1,0 +1,42 @@
+"""What is shown of a model while it trains: something that it writes, or gaps that it fills."""
+
+from __future__ import annotations
+
+from chargen.checkpoint import Checkpoint
+from chargen.engine.causal import Causal
+from chargen.tasks.beam import Gap
+from chargen.tasks.restoring import both_sides, restore
+from chargen.tasks.sampling import Sampling, sample
+from chargen.text.corpus import Span
+from chargen.text.labelled import as_text
+
+LENGTH = 240
+TEMPERATURE = 0.8
+GAPS = 4
+MISSING = 6
+"""Gaps in a stretch of ``LENGTH`` characters, and characters missing in each."""
+
+
+def written(saved: Checkpoint, _span: Span, number: int) -> str:
+    """Return a sample; of a model with labels, of each label in turn."""
+    seed = saved.settings.get("seed", 0)
+    label = number % len(saved.labels) if saved.labels else None
+    title = "" if label is None else f"{saved.labels[label]}: "
+    model = Causal(saved.architecture, saved.weights, label)
+    wanted = Sampling(length=LENGTH, temp=TEMPERATURE, seed=seed)
+    return title + next(sample(model, saved.vocabulary, wanted)).text
+
+
+def restored(saved: Checkpoint, span: Span, _number: int) -> str:
+    """Return the beginning of a text in which the model filled some gaps, each in brackets."""
+    start, stop = span.start, span.start + min(LENGTH, len(span))
+    text = as_text(span.text, start, stop, "replace")
+    pieces: list[str | Gap] = []
+    for at in range(0, len(text), LENGTH // GAPS):
+        hidden = min(MISSING, len(text) - at)
+        pieces += [Gap(hidden), text[at + hidden : at + LENGTH // GAPS]]
+    filled = restore(both_sides(saved), saved.vocabulary, pieces)[0]
+    return "".join(
+        f"[{piece}]" if new else piece
+        for piece, new in zip(filled.pieces, filled.filled, strict=True)
+    )

@@ -1,0 +1,187 @@
+"""What is decided where nothing was asked for: from the text, the budget and the machine's pace.
+
+``docs/experiments.md`` has what the tables rest on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from chargen.architecture import FAMILIES, Architecture
+from chargen.errors import CorpusError
+from chargen.kinds import kind_of
+from chargen.options import Budget, Options, Plan
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What is chosen for a family of networks.
+
+    A table is a row of pairs (at most, then): the value of the first pair whose bound is not
+    exceeded.
+
+    Attributes:
+        layers: how many.
+        batch, bptt, lr: see `Plan`.
+        width_by_seen: the width at most, by the characters that a network of ``pace_width`` will
+            be trained on in the whole budget.
+        width_by_length: the width at most, by the characters in the text.
+        pace_width: of the network whose pace is tried.
+        pace: characters a second that it is trained on, where nobody has measured.
+        slowdown: a network k times as wide takes k to this power as long.
+    """
+
+    layers: int
+    batch: int
+    bptt: int
+    lr: float
+    width_by_seen: tuple[tuple[float, int], ...]
+    width_by_length: tuple[tuple[float, int], ...]
+    pace_width: int
+    pace: float
+    slowdown: float
+
+
+RECURRENT = Defaults(
+    layers=1,
+    batch=32,
+    bptt=64,
+    lr=0.008,
+    width_by_seen=((2_000_000, 384), (40_000_000, 512), (math.inf, 768)),
+    width_by_length=((20_000, 128), (100_000, 256), (400_000, 512), (math.inf, 768)),
+    pace_width=512,
+    pace=60_000,
+    slowdown=1.5,
+)
+ELMAN = replace(RECURRENT, lr=0.002)
+"""Without gates, faster learning ends in gradients that explode."""
+
+BIDIRECTIONAL = replace(
+    RECURRENT,
+    bptt=128,
+    width_by_seen=((10_000_000, 384), (40_000_000, 512), (math.inf, 768)),
+    pace_width=384,
+    pace=30_000,
+)
+TRANSFORMER = Defaults(
+    layers=4,
+    batch=32,
+    bptt=64,
+    lr=0.004,
+    width_by_seen=((20_000_000, 128), (math.inf, 256)),
+    width_by_length=((math.inf, 256),),
+    pace_width=128,
+    pace=30_000,
+    slowdown=1.5,
+)
+BY_ARCH = {"elman": ELMAN, "transformer": TRANSFORMER}
+
+WIDEST_EMBEDDING = 64
+HEAD = 64
+"""Units of each of a transformer's heads, where the width allows."""
+
+DROPOUT_BY_PASSES = (
+    (1.5, 0.0), (4, 0.1), (8, 0.15), (15, 0.25), (30, 0.3), (50, 0.4), (math.inf, 0.5)
+)  # fmt: skip
+"""By how often the text is read: a text read many times would be learned by heart without it."""
+
+
+def defaults(options: Options) -> Defaults:
+    """Return what is chosen for the network asked for."""
+    if options.bidirectional:
+        return BIDIRECTIONAL
+    return BY_ARCH.get(options.usual("arch"), RECURRENT)
+
+
+def decide(options: Options, characters: int, labels: int = 0, pace: float | None = None) -> Plan:
+    """Decide whatever was not asked for.
+
+    Args:
+        characters: in the training text, held-out part excluded.
+        labels: how many labels the text has.
+        pace: characters a second that this machine trains a network of ``pace_width`` on; None for
+            a usual machine's.
+
+    Raises:
+        CorpusError: the text is shorter than the window asked for.
+        UsageError: sizes that contradict one another.
+    """
+    usual = defaults(options)
+    pace = usual.pace if pace is None else pace
+    if options.bptt is not None and options.bptt > characters:
+        raise CorpusError(
+            f"the training text has {characters} characters, less than one window of "
+            f"{options.bptt}",
+            f"Give a longer text or «bptt» {characters}",
+        )
+    budget = options.budget()
+    bptt = options.bptt or max(1, min(usual.bptt, characters // 2))
+    batch = options.batch or max(1, min(usual.batch, characters // (4 * bptt)))
+    seen = _seen(budget, characters, batch * bptt, pace)
+    hidden = options.hidden or min(
+        _entry(usual.width_by_seen, seen), _entry(usual.width_by_length, characters)
+    )
+    pace *= (usual.pace_width / hidden) ** usual.slowdown
+    passes = _seen(budget, characters, batch * bptt, pace) / characters
+    dropout = _entry(DROPOUT_BY_PASSES, passes) if options.dropout is None else options.dropout
+    return Plan(
+        architecture=network(options, usual.layers, hidden, bptt, labels),
+        budget=budget,
+        dropout=dropout,
+        batch=batch,
+        bptt=bptt,
+        lr=options.lr or usual.lr,
+        clip=options.usual("clip"),
+        weight_decay=options.usual("weight_decay"),
+        valid_fraction=options.usual("valid_fraction"),
+        valid_chars=options.usual("valid_chars"),
+        evaluations=options.usual("evaluations"),
+        patience=options.patience or math.inf,
+        precision=options.usual("precision"),
+        device=options.usual("device"),
+        seed=options.usual("seed"),
+    )
+
+
+def network(options: Options, layers: int, hidden: int, bptt: int, labels: int) -> Architecture:
+    """Return the network asked for, with sizes that go with its width.
+
+    Raises:
+        UsageError: sizes that contradict one another.
+    """
+    arch, tied = options.usual("arch"), options.usual("tied")
+    attends = FAMILIES[arch].attends
+    width_of_vectors = hidden if tied or attends else min(WIDEST_EMBEDDING, hidden)
+    return Architecture(
+        arch=arch,
+        layers=options.layers or layers,
+        hidden=hidden,
+        embed=options.embed or width_of_vectors,
+        tied=tied,
+        heads=(options.heads or _heads(hidden)) if attends else 1,
+        context=(options.context or bptt) if attends else 1,
+        kind=kind_of(options.usual("bidirectional"), labels),
+        labels=labels,
+    )
+
+
+def _heads(hidden: int) -> int:
+    """Return how many heads of an even size a width divides into, of about `HEAD` units each."""
+    most = max(1, hidden // HEAD)
+    return next((heads for heads in range(most, 1, -1) if hidden % (2 * heads) == 0), 1)
+
+
+def _seen(budget: Budget, characters: int, window: int, pace: float) -> float:
+    """Return how many characters will be trained on, repetitions included."""
+    each = {"minutes": 60 * pace, "epochs": characters, "steps": window}
+    return budget.amount * each[budget.unit]
+
+
+N = TypeVar("N", int, float)
+
+
+def _entry(table: tuple[tuple[float, N], ...], value: float) -> N:
+    """Return what a table of pairs (at most, then) has for a value."""
+    return next(then for most, then in table if value <= most)

@@ -1,0 +1,56 @@
+"""What a training is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chargen.errors import RunError, UsageError
+from chargen.options import DEFAULT_OUT, Options
+from chargen.text.vocabulary import Vocabulary
+from chargen.training.texts import Sources
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a training is asked for.
+
+    Attributes:
+        sources: where the texts are.
+        options: every choice made by hand.
+        out: the folder of runs.
+        name: the run's.
+        resume: go on with the run ``name``, or with the newest.
+        base: a model to start from.
+        as_bytes: take each byte as a character.
+
+    Raises:
+        UsageError: two wishes that exclude each other.
+    """
+
+    sources: Sources = field(default_factory=Sources)
+    options: Options = field(default_factory=Options)
+    out: Path = Path(DEFAULT_OUT)
+    name: str | None = None
+    resume: bool = False
+    base: str | None = None
+    as_bytes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.resume and self.base:
+            raise UsageError("«resume» and «base» exclude each other", "Give one of them")
+        if self.sources.labels is not None and (self.sources.corpus or self.sources.valid):
+            other = "«valid»" if self.sources.valid else "a corpus"
+            raise UsageError(f"«labels» and {other} exclude each other", "Give one of them")
+
+    def reads_bytes(self, vocabulary: Vocabulary | None = None) -> bool:
+        """Return whether to read bytes: as asked for, or as the model to go on from does.
+
+        Raises:
+            RunError: bytes are asked for, and the model is one of characters.
+        """
+        if vocabulary is None:
+            return self.as_bytes
+        if self.as_bytes and not vocabulary.as_bytes:
+            raise RunError("«as_bytes» does not fit a model of characters", "Leave the option out")
+        return vocabulary.as_bytes

@@ -1,0 +1,141 @@
+"""Going on with a run that was interrupted, or that gets a larger budget."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from chargen import checkpoint, runs
+from chargen.checkpoint import Checkpoint
+from chargen.errors import RunError, UsageError
+from chargen.options import BUDGETS, DECLARED, Options
+from chargen.records import typed
+from chargen.text.vocabulary import Vocabulary
+from chargen.training.choices import decide, network
+from chargen.training.finetune import same_labels
+from chargen.training.request import Request
+from chargen.training.texts import Note, Progress, open_texts
+
+if TYPE_CHECKING:
+    from chargen.training.loop import Trainer
+
+FREE = (*BUDGETS, "patience", "device")
+"""Options that a resumed run may change: they say how long and where, not what."""
+
+SHORT = 12
+"""Characters of a sha256 that are shown."""
+
+
+def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
+    """Return a trainer that goes on with a run, exactly where it stopped.
+
+    Raises:
+        RunError: there is no such run, another process trains it, it cannot be resumed as asked, or
+            nothing is left to do.
+    """
+    run = runs.existing(request.out, request.name)
+    with ExitStack() as undo:
+        # Lock first: another process could resume the run between reading and locking.
+        lock = run.lock()
+        undo.callback(lock.release)
+        saved = checkpoint.read(run.last, resume=True)
+        stored = stored_options(saved, run.name)
+        options = merged(stored, request.options, run.name)
+        as_bytes = request.reads_bytes(saved.vocabulary)
+        texts = open_texts(request.sources, options, as_bytes, note, progress)
+        same_labels(saved, texts.labels)
+        same_corpus(saved, texts.corpus, run.name)
+        known = saved.vocabulary.characters
+        if len(Vocabulary.of(texts.train.text, known)) > len(saved.vocabulary):
+            raise RunError(f"the run {run.name} lacks characters of its own text", "Train anew")
+        # All choices are made in it: nothing is left to decide.
+        plan = decide(options, len(texts.train), len(texts.labels))
+        # PyTorch takes seconds to import: not before all that can be wrong has been looked at.
+        from chargen.training.loop import Hooks, Trainer
+
+        hooks = Hooks.of(plan.architecture.kind, texts)
+        trainer = Trainer(texts, saved.vocabulary, plan, run, lock, hooks)
+        trainer.restore(saved)
+        if trainer.finished():
+            raise RunError(
+                f"the run {run.name} has spent its budget ({plan.budget})",
+                "Give a larger one, or start a new run from it by «base»",
+            )
+        run.rewind(trainer.learner.counters.step)
+        undo.pop_all()
+    return trainer
+
+
+def stored_options(saved: Checkpoint, name: str) -> Options:
+    """Return every choice of a run as its checkpoint has it.
+
+    Raises:
+        RunError: the checkpoint's settings are no choices that a run can have.
+    """
+    stored = {key: value for key, value in saved.settings.items() if key in DECLARED}
+    try:
+        options = typed(Options, stored)
+        if None in (options.dropout, options.lr):
+            raise ValueError("choices not made")
+        if not any(getattr(options, unit) for unit in BUDGETS):
+            raise ValueError("no budget")
+        if saved.tensors["state.0.0"].shape[0] != options.batch:
+            raise ValueError("states of another batch")
+        layers, hidden, bptt = options.layers or 0, options.hidden or 0, options.bptt or 0
+        if network(options, layers, hidden, bptt, len(saved.labels)) != saved.architecture:
+            raise ValueError("settings of another network")
+    except (UsageError, TypeError, ValueError, KeyError, IndexError) as error:
+        raise RunError(f"the run {name} has settings that make no sense", "Train anew") from error
+    return options
+
+
+def merged(stored: Options, asked: Options, name: str) -> Options:
+    """Return a run's options with those that a resumed run may change.
+
+    Raises:
+        RunError: another option is asked to change.
+    """
+    given = asked.given()
+    for option, value in given.items():
+        if option not in FREE and value not in (getattr(stored, option), "auto"):
+            raise RunError(
+                f"the run {name} has «{option}» {getattr(stored, option)}, not {value}",
+                "Leave the option out, or start a new run from it by «base»",
+            )
+    changes: dict[str, Any] = {key: value for key, value in given.items() if key in FREE}
+    if any(unit in changes for unit in BUDGETS):
+        changes = dict.fromkeys(BUDGETS) | changes
+    return replace(stored, **changes)
+
+
+def same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
+    """Make sure that the texts are those of the run.
+
+    Raises:
+        RunError: the corpus, its labels or the held-out text is another.
+    """
+    names = ", ".join(saved.corpus_names) or "another text"
+    before, now = _print_of(saved.corpus), _print_of(corpus)
+    if before != now:
+        raise RunError(
+            f"the run {name} was trained on {names} (sha256 {before}…), and this text is another "
+            f"({now}…)",
+            "Give the same corpus again, or start a new run from it by «base»",
+        )
+    if saved.corpus.get("labels") != corpus.get("labels"):
+        raise RunError(
+            f"the run {name} was trained on the same text with other labels",
+            "Give the same «labels» again, or start a new run",
+        )
+    before, now = _print_of(saved.corpus.get("valid")), _print_of(corpus.get("valid"))
+    if before != now:
+        raise RunError(
+            f"the run {name} held out another text than this (sha256 {before}, not {now})",
+            "Give the same «valid» again, or none if there was none",
+        )
+
+
+def _print_of(about: object) -> str:
+    """Return the beginning of a text's sha256; "none" where there was no text."""
+    return str(about.get("sha256"))[:SHORT] if isinstance(about, dict) else "none"

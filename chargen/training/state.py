@@ -1,0 +1,180 @@
+"""The state of a training: everything that the next step depends on, and that step.
+
+`Learner.capture` copies the state, and `Learner.restore` goes back to it: that one pair serves
+resuming after an interruption and rolling back after a loss that is not finite.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.utils import clip_grad_norm_
+
+from chargen.checkpoint import Checkpoint
+from chargen.errors import RunError
+from chargen.networks.base import State, build
+from chargen.options import Plan
+from chargen.records import typed
+from chargen.text.vocabulary import Vocabulary
+from chargen.text.windows import Window
+from chargen.training.counters import Counters
+from chargen.training.devices import autocast, keep_freed_memory, pick_device, pick_precision
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What AdamW keeps of each weight."""
+
+
+class Learner:
+    """A network that learns: its weights, its optimizer, its random numbers, what it has read.
+
+    Args:
+        plan: every choice.
+        vocabulary: of the text.
+        labels: the names of a labelled text's labels.
+
+    Raises:
+        TrainingError: the device asked for is not there.
+    """
+
+    def __init__(self, plan: Plan, vocabulary: Vocabulary, labels: tuple[str, ...] = ()) -> None:
+        self.plan = plan
+        self.vocabulary = vocabulary
+        self.labels = labels
+        self.device = pick_device(plan.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        self.precision = pick_precision(plan.precision, self.device)
+        weights_generator = torch.Generator().manual_seed(plan.seed)
+        self.generator = torch.Generator(self.device).manual_seed(plan.seed)
+        self.network = build(
+            plan.architecture, len(vocabulary), plan.dropout, weights_generator
+        ).to(self.device)
+        self.network.generator = self.generator
+        self.optimizer = self._optimizer()
+        self.state: State = self.network.start(plan.batch)
+        self.counters = Counters()
+        self.figures: dict[str, Any] = {}
+        self.history: list[dict[str, Any]] = []
+
+    def _optimizer(self) -> torch.optim.AdamW:
+        named = list(self.network.named_parameters())
+        matrices = [p for name, p in named if p.ndim > 1 and not name.startswith("embedding")]
+        others = [p for name, p in named if p.ndim == 1 or name.startswith("embedding")]
+        return torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": self.plan.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=self.plan.lr,
+            betas=(0.9, 0.99),
+            fused=self.device.type in ("cpu", "cuda"),
+        )
+
+    def step(self, window: Window, rate: float) -> tuple[float, float]:
+        """Learn from a window at a rate; return nats per character and the gradient's norm.
+
+        A loss or gradient that is not finite is returned and not applied.
+        """
+        inputs = torch.from_numpy(window.inputs).to(self.device)
+        targets = torch.from_numpy(window.targets).to(self.device).long()
+        labels = None
+        if window.labels is not None:
+            labels = torch.from_numpy(window.labels).to(self.device).long()
+        self.network.train()
+        with autocast(self.device, self.precision):
+            nats, state = self.network.cost(inputs, targets, self.state, labels)
+        loss = nats / window.characters
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        norm = clip_grad_norm_(self.network.parameters(), self.plan.clip)
+        mean, size = float(loss.detach()), float(norm)
+        if math.isfinite(mean) and math.isfinite(size):
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            self.optimizer.step()
+            self.state = [tuple(tensor.detach() for tensor in carried) for carried in state]
+        return mean, size
+
+    def forget(self) -> None:
+        """Begin the text anew: no lane has been read yet."""
+        self.state = self.network.start(self.plan.batch)
+
+    def model(self, corpus: dict[str, Any]) -> Checkpoint:
+        """Return the network as a model to use, copied.
+
+        Args:
+            corpus: what the checkpoint says of the text.
+        """
+        return Checkpoint(
+            self.network.architecture,
+            self.vocabulary,
+            self.network.arrays(),
+            settings=self.plan.settings() | {"precision": self.precision},
+            corpus=corpus,
+            figures=dict(self.figures),
+            history=list(self.history),
+            labels=self.labels,
+        )
+
+    def capture(self, corpus: dict[str, Any]) -> Checkpoint:
+        """Return everything that the next step depends on, copied."""
+        tensors: dict[str, NDArray[Any]] = {"generator": self.generator.get_state().numpy().copy()}
+        for layer, carried in enumerate(self.state):
+            for number, tensor in enumerate(carried):
+                tensors[f"state.{layer}.{number}"] = tensor.float().cpu().numpy().copy()
+        for name, parameter in self.network.named_parameters():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer.{name}.{key}"] = value.cpu().numpy().copy()
+        return replace(self.model(corpus), training=asdict(self.counters), tensors=tensors)
+
+    def restore(self, saved: Checkpoint) -> None:
+        """Go back to a captured state.
+
+        Raises:
+            RunError: the checkpoint lacks something that resuming needs.
+        """
+        try:
+            self.counters = typed(Counters, saved.training)
+            self.network.assign(saved.weights)
+            self._restore_generator(saved.tensors["generator"])
+            self.state = [
+                tuple(
+                    torch.tensor(saved.tensors[f"state.{layer}.{number}"], device=self.device)
+                    for number in range(len(carried))
+                )
+                for layer, carried in enumerate(self.network.start(self.plan.batch))
+            ]
+            self.optimizer.state.clear()
+            if self.counters.step:
+                self._restore_optimizer(saved)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise RunError(
+                f"this run cannot be resumed: its checkpoint lacks or mistakes {error}",
+                "Train anew",
+            ) from error
+        self.history = list(saved.history)
+        self.figures = dict(saved.figures)
+
+    def _restore_generator(self, saved: NDArray[np.uint8]) -> None:
+        state = self.generator.get_state()
+        if state.numel() == saved.size:
+            self.generator.set_state(torch.from_numpy(saved.copy()))
+        else:
+            # Another kind of device has another generator: the same numbers cannot come again.
+            self.generator.manual_seed(self.plan.seed + self.counters.step)
+
+    def _restore_optimizer(self, saved: Checkpoint) -> None:
+        for name, parameter in self.network.named_parameters():
+            slot = self.optimizer.state[parameter]
+            for key in MOMENTS:
+                value = torch.tensor(saved.tensors[f"optimizer.{name}.{key}"], device=self.device)
+                if value.shape not in (parameter.shape, ()):
+                    raise ValueError(f"the shape of optimizer.{name}.{key}")
+                slot[key] = value

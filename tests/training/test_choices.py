@@ -1,0 +1,59 @@
+"""Choices made by hand are kept, and the others are made from text, budget and pace."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chargen.errors import CorpusError, UsageError
+from chargen.options import Budget, Options
+from chargen.training.choices import decide
+
+NETWORKS = [Options(), Options(arch="transformer"), Options(bidirectional=True)]
+
+
+@given(st.integers(1, 10**12), st.sampled_from(NETWORKS))
+def test_every_text_gets_sizes_that_work(characters: int, options: Options) -> None:
+    """Whatever the length of the text, a lane holds a window."""
+    plan = decide(options, characters)
+    assert plan.budget == Budget(2, "minutes")
+    assert 1 <= plan.batch * plan.bptt <= characters
+
+
+def test_what_was_asked_for_is_kept() -> None:
+    """A choice made by hand is never changed."""
+    asked = Options(hidden=7, layers=3, embed=2, dropout=0.0, batch=5, bptt=9, lr=0.5, steps=1)
+    made = Options(**decide(asked, 1000).settings())
+    assert asked.given().items() <= made.given().items()
+
+
+def test_a_text_shorter_than_the_window_asked_for_is_refused() -> None:
+    """The error says how long the text is and what would fit."""
+    with pytest.raises(CorpusError, match="has 40 characters, less than one window of 128"):
+        decide(Options(bptt=128), 40)
+
+
+def test_a_tied_embedding_is_as_wide_as_the_layers() -> None:
+    """Tied and without a size of its own, it has theirs; another size is an error."""
+    assert decide(Options(tied=True, hidden=48), 1000).architecture.embed == 48
+    with pytest.raises(UsageError, match="tied needs equal sizes"):
+        decide(Options(tied=True, hidden=48, embed=9), 1000)
+
+
+def test_a_faster_machine_gets_a_wider_network_and_more_dropout() -> None:
+    """What counts is how much will be read in the time, and how often that is the whole text."""
+    slow, fast = (decide(Options(minutes=1), 300_000, pace=pace) for pace in (5_000, 500_000))
+    assert slow.architecture.hidden < fast.architecture.hidden
+    assert slow.dropout < fast.dropout
+
+
+def test_every_even_width_is_divided_among_heads() -> None:
+    """The heads that chargen chooses itself always fit, and are about 64 units wide."""
+
+    def heads(hidden: int) -> int:
+        options = Options(arch="transformer", hidden=hidden)
+        return decide(options, 100_000).architecture.heads
+
+    assert all(heads(hidden) for hidden in range(2, 700, 2))
+    assert [heads(hidden) for hidden in (32, 128, 200)] == [1, 2, 2]
