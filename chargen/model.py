@@ -219,8 +219,8 @@ class Model:
         beam: int = restoring.BEAM,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Quality]:
-        """Return how well gaps made in a text are filled; see `chargen.tasks.quality.evaluate`."""
-        return quality.evaluate(
+        """Return how well gaps made in a text are filled; see `chargen.tasks.quality.restoration_quality`."""
+        return quality.restoration_quality(
             self.reader,
             self.checkpoint.vocabulary,
             span,

@@ -119,7 +119,7 @@ def evaluate_on(
             skipped=lambda one: console.note(f"skipped {one}: not text"),
         )
     with console.progress("telling", in_bytes=False) as progress:
-        ways = calibration.evaluate(name, judge, labelled, examples, progress)
+        ways = calibration.verdicts(name, judge, labelled, examples, progress)
     if console.json:
         given = {"examples": int(ways[0].confusion.sum()), "labels": list(judge.names)}
         console.emit(given | {"ways": [way.json() for way in ways], "model": name})

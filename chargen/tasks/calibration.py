@@ -143,7 +143,7 @@ def verdict(name: str, logs: Doubles, truth: NDArray[np.integer[Any]]) -> Verdic
     )
 
 
-def evaluate(
+def verdicts(
     name: str,
     judge: Judge,
     labelled: Labelled,

@@ -72,7 +72,7 @@ def edits(mine: Sequence[Any], theirs: Sequence[Any]) -> int:
     return row[-1]
 
 
-def evaluate(
+def restoration_quality(
     reader: Reader,
     vocabulary: Vocabulary,
     span: Span,

@@ -27,7 +27,7 @@ TOGETHER = 256
 """Samples drawn side by side: as fast as more of them, and memory does not grow with their number.
 """
 
-BLOCK = 512
+AHEAD = 512
 """Characters for which random numbers are drawn ahead, and after which samples are collected."""
 
 
@@ -172,9 +172,9 @@ class Stream:
         if self.chosen is not None:
             logits, self.state = self.model.forward(self.chosen[:, None], self.state)
             self.logits = logits[:, 0]
-        at = self.drawn % BLOCK
+        at = self.drawn % AHEAD
         if at == 0:
-            self.uniform = np.stack([random.random(BLOCK) for random in self.randoms])
+            self.uniform = np.stack([random.random(AHEAD) for random in self.randoms])
         self.chosen, nats = choose(
             self.logits, self.sampling, self.uniform[:, at], self._allowed(self.logits)
         )
@@ -255,7 +255,7 @@ def _fill(writers: Sequence[_Writer], stream: Stream, sampling: Sampling) -> Non
                 writer.take([index], [cost])
         else:
             columns.append((ids, nats))
-            if len(columns) == BLOCK or position == sampling.length:
+            if len(columns) == AHEAD or position == sampling.length:
                 texts, costs = (np.stack(part, axis=1) for part in zip(*columns, strict=True))
                 columns = []
                 for writer, text, cost in zip(writing, texts.tolist(), costs.tolist(), strict=True):

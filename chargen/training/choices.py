@@ -1,4 +1,4 @@
-"""What is decided where nothing was asked for: from the text, the budget and the machine's pace.
+"""What is decided where nothing was asked for: from the text, the budget and the machine's throughput.
 
 ``docs/experiments.md`` has what the tables rest on.
 """
@@ -25,11 +25,11 @@ class Defaults:
     Attributes:
         layers: how many.
         batch, bptt, lr: see `Plan`.
-        width_by_seen: the width at most, by the characters that a network of ``pace_width`` will
+        width_by_seen: the width at most, by the characters that a network of ``trial_width`` will
             be trained on in the whole budget.
         width_by_length: the width at most, by the characters in the text.
-        pace_width: of the network whose pace is tried.
-        pace: characters a second that it is trained on, where nobody has measured.
+        trial_width: of the network whose throughput is tried.
+        throughput: characters a second that it is trained on, where nobody has measured.
         slowdown: a network k times as wide takes k to this power as long.
     """
 
@@ -39,8 +39,8 @@ class Defaults:
     lr: float
     width_by_seen: tuple[tuple[float, int], ...]
     width_by_length: tuple[tuple[float, int], ...]
-    pace_width: int
-    pace: float
+    trial_width: int
+    throughput: float
     slowdown: float
 
 
@@ -51,8 +51,8 @@ RECURRENT = Defaults(
     lr=0.008,
     width_by_seen=((2_000_000, 384), (40_000_000, 512), (math.inf, 768)),
     width_by_length=((20_000, 128), (100_000, 256), (400_000, 512), (math.inf, 768)),
-    pace_width=512,
-    pace=60_000,
+    trial_width=512,
+    throughput=60_000,
     slowdown=1.5,
 )
 ELMAN = replace(RECURRENT, lr=0.002)
@@ -62,8 +62,8 @@ BIDIRECTIONAL = replace(
     RECURRENT,
     bptt=128,
     width_by_seen=((10_000_000, 384), (40_000_000, 512), (math.inf, 768)),
-    pace_width=384,
-    pace=30_000,
+    trial_width=384,
+    throughput=30_000,
 )
 TRANSFORMER = Defaults(
     layers=4,
@@ -72,8 +72,8 @@ TRANSFORMER = Defaults(
     lr=0.004,
     width_by_seen=((20_000_000, 128), (math.inf, 256)),
     width_by_length=((math.inf, 256),),
-    pace_width=128,
-    pace=30_000,
+    trial_width=128,
+    throughput=30_000,
     slowdown=1.5,
 )
 BY_ARCH = {"elman": ELMAN, "transformer": TRANSFORMER}
@@ -95,13 +95,15 @@ def defaults(options: Options) -> Defaults:
     return BY_ARCH.get(options.usual("arch"), RECURRENT)
 
 
-def decide(options: Options, characters: int, labels: int = 0, pace: float | None = None) -> Plan:
+def decide(
+    options: Options, characters: int, labels: int = 0, throughput: float | None = None
+) -> Plan:
     """Decide whatever was not asked for.
 
     Args:
         characters: in the training text, held-out part excluded.
         labels: how many labels the text has.
-        pace: characters a second that this machine trains a network of ``pace_width`` on; None for
+        throughput: characters a second that this machine trains a network of ``trial_width`` on; None for
             a usual machine's.
 
     Raises:
@@ -109,7 +111,7 @@ def decide(options: Options, characters: int, labels: int = 0, pace: float | Non
         UsageError: sizes that contradict one another.
     """
     usual = defaults(options)
-    pace = usual.pace if pace is None else pace
+    throughput = usual.throughput if throughput is None else throughput
     if options.bptt is not None and options.bptt > characters:
         raise CorpusError(
             f"the training text has {characters} characters, less than one window of "
@@ -119,12 +121,12 @@ def decide(options: Options, characters: int, labels: int = 0, pace: float | Non
     budget = options.budget()
     bptt = options.bptt or max(1, min(usual.bptt, characters // 2))
     batch = options.batch or max(1, min(usual.batch, characters // (4 * bptt)))
-    seen = _seen(budget, characters, batch * bptt, pace)
+    seen = _seen(budget, characters, batch * bptt, throughput)
     hidden = options.hidden or min(
         _entry(usual.width_by_seen, seen), _entry(usual.width_by_length, characters)
     )
-    pace *= (usual.pace_width / hidden) ** usual.slowdown
-    passes = _seen(budget, characters, batch * bptt, pace) / characters
+    throughput *= (usual.trial_width / hidden) ** usual.slowdown
+    passes = _seen(budget, characters, batch * bptt, throughput) / characters
     dropout = _entry(DROPOUT_BY_PASSES, passes) if options.dropout is None else options.dropout
     return Plan(
         architecture=network(options, usual.layers, hidden, bptt, labels),
@@ -173,9 +175,9 @@ def _heads(hidden: int) -> int:
     return next((heads for heads in range(most, 1, -1) if hidden % (2 * heads) == 0), 1)
 
 
-def _seen(budget: Budget, characters: int, window: int, pace: float) -> float:
+def _seen(budget: Budget, characters: int, window: int, throughput: float) -> float:
     """Return how many characters will be trained on, repetitions included."""
-    each = {"minutes": 60 * pace, "epochs": characters, "steps": window}
+    each = {"minutes": 60 * throughput, "epochs": characters, "steps": window}
     return budget.amount * each[budget.unit]
 
 

@@ -18,7 +18,7 @@ TRIAL_STEPS = 3
 steps after the first."""
 
 
-def pace(texts: Texts, vocabulary: Vocabulary, options: Options) -> float:
+def throughput(texts: Texts, vocabulary: Vocabulary, options: Options) -> float:
     """Return characters a second that a network of the usual width is trained on here.
 
     Args:
@@ -30,7 +30,7 @@ def pace(texts: Texts, vocabulary: Vocabulary, options: Options) -> float:
     until = min(TRIAL_SECONDS, TRIAL_SHARE * 60 * options.budget().amount)
     tried = replace(
         options,
-        hidden=defaults(options).pace_width,
+        hidden=defaults(options).trial_width,
         embed=None,
         heads=None,
         tied=None,

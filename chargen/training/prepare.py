@@ -65,11 +65,11 @@ def _started(
         undo.callback(run.abandon, lock)
         # PyTorch takes seconds to import: not before all that can be wrong has been looked at.
         from chargen.training.loop import Hooks, Trainer
-        from chargen.training.pace import pace
+        from chargen.training.pace import throughput
 
         if None in (options.hidden, options.dropout) and plan.budget.unit == "minutes":
             note("trying how fast this machine trains, to choose what was left open")
-            tried = pace(texts, vocabulary, options)
+            tried = throughput(texts, vocabulary, options)
             plan = decide(options, len(texts.train), len(texts.labels), tried)
         hooks = Hooks.of(plan.architecture.kind, texts)
         trainer = Trainer(texts, vocabulary, plan, run, lock, hooks)

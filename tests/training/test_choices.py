@@ -43,7 +43,9 @@ def test_a_tied_embedding_is_as_wide_as_the_layers() -> None:
 
 def test_a_faster_machine_gets_a_wider_network_and_more_dropout() -> None:
     """What counts is how much will be read in the time, and how often that is the whole text."""
-    slow, fast = (decide(Options(minutes=1), 300_000, pace=pace) for pace in (5_000, 500_000))
+    slow, fast = (
+        decide(Options(minutes=1), 300_000, throughput=speed) for speed in (5_000, 500_000)
+    )
     assert slow.architecture.hidden < fast.architecture.hidden
     assert slow.dropout < fast.dropout
 

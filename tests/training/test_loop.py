@@ -24,7 +24,7 @@ from chargen.runs import Run
 from chargen.training.choices import decide
 from chargen.training.devices import pick_device, pick_precision
 from chargen.training.loop import Trainer
-from chargen.training.pace import pace
+from chargen.training.pace import throughput
 from chargen.training.reports import Report
 from tests.conftest import STORY, posix_only, prepared, write
 
@@ -321,11 +321,13 @@ def test_a_budget_of_time_is_chosen_for_by_trying(
     """The pace of this machine is measured, and what was not asked for follows from it."""
     made = trainer(story, steps=None, minutes=0.01, name="measured")
     options = Options(**TINY | {"steps": None, "minutes": 0.01})
-    assert 0 < pace(made.texts, made.learner.vocabulary, options) < math.inf
+    assert 0 < throughput(made.texts, made.learner.vocabulary, options) < math.inf
     for pretended in (1.0, 1e9):
-        monkeypatch.setattr("chargen.training.pace.pace", lambda *_, pretended=pretended: pretended)
+        monkeypatch.setattr(
+            "chargen.training.pace.throughput", lambda *_, pretended=pretended: pretended
+        )
         made = trainer(story, steps=None, minutes=0.01, name=f"pace{pretended:.0f}")
-        assert made.plan == decide(options, len(made.texts.train), pace=pretended)
+        assert made.plan == decide(options, len(made.texts.train), throughput=pretended)
 
 
 def test_epochs_are_whole_passes(story: Path) -> None:
