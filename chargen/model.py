@@ -219,7 +219,7 @@ class Model:
         beam: int = restoring.BEAM,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Quality]:
-        """Return how well gaps made in a text are filled; see `chargen.tasks.quality.restoration_quality`."""
+        """Return how well gaps made in a text are filled; see `chargen.tasks.quality`."""
         return quality.restoration_quality(
             self.reader,
             self.checkpoint.vocabulary,

@@ -1,4 +1,4 @@
-"""What is decided where nothing was asked for: from the text, the budget and the machine's throughput.
+"""What is decided where nothing was asked for: by the text, the budget and the machine's speed.
 
 ``docs/experiments.md`` has what the tables rest on.
 """
@@ -103,8 +103,8 @@ def decide(
     Args:
         characters: in the training text, held-out part excluded.
         labels: how many labels the text has.
-        throughput: characters a second that this machine trains a network of ``trial_width`` on; None for
-            a usual machine's.
+        throughput: characters a second that this machine trains a network of ``trial_width`` on;
+            None for those of a usual machine.
 
     Raises:
         CorpusError: the text is shorter than the window asked for.
