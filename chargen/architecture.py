@@ -13,7 +13,7 @@ from chargen.errors import UsageError
 from chargen.kinds import CAUSAL, Kind, Shapes
 
 EXPANSION = 4
-"""A transformer block's inner layer is so many times as wide as the block (Vaswani et al. 2017)."""
+"""A transformer's inner layer is this many times as wide as its block (Vaswani et al. 2017)."""
 
 LARGEST_SIZE = 1 << 16
 """No size may exceed this: a header that asks for more is damaged or hostile."""
@@ -24,8 +24,8 @@ class Family:
     """A family of layers.
 
     Attributes:
-        gates: blocks of H rows that a recurrent layer's weights stack.
-        states: arrays (B, H) that a recurrent layer carries from one character to the next.
+        gates: number of blocks of H rows in the weights of a recurrent layer.
+        states: number of arrays (B, H) that a recurrent layer carries to the next character.
         attends: whether its layers attend to the characters before, instead of carrying a state of
             fixed size. They then have heads and a context, and embedding and layers are equally
             wide.
@@ -55,9 +55,10 @@ class Architecture:
         embed: E, size of a character's vector; in a transformer, H.
         tied: whether the output's weights are the embedding's (Press & Wolf 2017,
             arXiv:1608.05859); then E must equal H.
-        heads: of a transformer's attention; H is divided among them.
-        context: C, to how many characters, itself included, a transformer's layer attends.
-        kind: what the model is for; it decides how many stacks there are, and what else.
+        heads: number of heads of a transformer's attention; H is divided among them.
+        context: C, the number of characters that a transformer's layer attends to; the current
+            character is one of them.
+        kind: what the model is for; it decides which stacks and which other tensors there are.
         labels: how many labels its texts have; 0 for none.
 
     Raises:
@@ -129,7 +130,7 @@ class Architecture:
         return shapes
 
     def _layer(self, below: int) -> Shapes:
-        """Return the name and shape of every weight of a layer above one of ``below`` units."""
+        """Return the name and shape of every weight of a layer that has ``below`` inputs."""
         wide = self.hidden
         if self.family.attends:
             return {

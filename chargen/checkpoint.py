@@ -8,8 +8,9 @@ This is the only place that knows the format. The header's metadata has three st
 - ``training``: only in a file that training can go on from; its tensors are those whose names begin
   with ``training.``.
 
-Reading runs nothing of the file's: there is no pickle. Writing goes to a temporary file beside, is
-flushed to the disk and renamed, so that a kill at any moment leaves the old file or the new one.
+Reading never runs code from the file: there is no pickle. Writing fills a temporary file in the
+same folder, flushes it to the disk and renames it. So a kill at any moment leaves the old file or
+the new one.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ FORMAT = "chargen"
 VERSION = 1
 TRAINING = "training."
 STORED = {"backward.": "mirror.", "remaining.": "togo."}
-"""What format 1 calls the tensors whose names begin so."""
+"""The beginnings of tensor names: in this program (keys), and in files of format 1 (values)."""
 
 LARGEST_WEIGHT = 2.0**20
-"""No weight is so large; with those that are not, no network's sums leave float32's range."""
+"""A larger weight is refused. With weights up to this, all sums stay in float32's range."""
 
 LARGEST_NUMBER = 1 << 64
-"""No whole number of a header is so large; Python's own have no end, and a float's range has."""
+"""Whole numbers in a header must be smaller: Python's have no limit, but a float's range has."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Checkpoint:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the weights are."""
+        """The number of parameters: all elements of all weights."""
         return self.architecture.parameters(len(self.vocabulary))
 
     @property
@@ -141,11 +142,11 @@ def _renamed(name: str, names: Iterable[tuple[str, str]]) -> str:
 
 
 def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoint:
-    """Read a checkpoint, believing nothing that it says before it is checked.
+    """Read a checkpoint; check everything that it says before using it.
 
     Args:
-        weights: read the weights; without them, only what the header says.
-        resume: read the tensors that only training needs, too.
+        weights: whether to read the weights, and not only the header.
+        resume: whether to read also the tensors that only training needs.
 
     Raises:
         CheckpointError: no such file, or not a sound checkpoint of this format and version.
@@ -211,7 +212,7 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         )
     try:
         header = json.loads(metadata.get("chargen", ""), parse_int=_whole)
-        # An escape in JSON can stand for half a character, which nothing could print.
+        # An escape in JSON can stand for half a character (a lone surrogate): it cannot be printed.
         json.dumps(header, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise damaged(path, "its header is not JSON") from None
@@ -264,7 +265,7 @@ def _records(path: Path, header: dict[str, Any], name: str) -> list[dict[str, An
 def _finite(path: Path, name: str, array: Array) -> NDArray[np.float32]:
     if array.dtype != np.float32:
         raise damaged(path, f"the tensor {name} is not float32")
-    # Written so that NaN, which is not less than anything, is refused, too.
+    # Every comparison with NaN is false, so in this form NaN is refused, too.
     if not (array.min(initial=0) >= -LARGEST_WEIGHT and array.max(initial=0) <= LARGEST_WEIGHT):
         raise damaged(path, f"the tensor {name} has values that no training gives")
     return array

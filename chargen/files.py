@@ -49,13 +49,13 @@ def write_whole(path: Path, data: bytes) -> None:
 def temporary(path: Path) -> Path:
     """Return where a file is written before it takes its place.
 
-    A fixed name beside the target: what a kill leaves here, the next write takes over.
+    The name is always the same: if a kill leaves such a file, the next write replaces it.
     """
     return path.with_name(path.name + TEMPORARY)
 
 
 def _replace(half: Path, path: Path) -> None:
-    """Rename; Windows refuses for as long as another process reads the old file."""
+    """Rename a file; on Windows, wait while another process reads the old one."""
     for _ in range(WINDOWS_TRIES if os.name == "nt" else 0):
         try:
             half.replace(path)

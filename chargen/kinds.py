@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Any
 
 LONGEST_GAP = 50
-"""Characters that a gap may have for a bidirectional network to tell how many are to come."""
+"""The longest gap, in characters: the network has one vector for each number still missing."""
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -31,10 +31,10 @@ class Metric:
         unit: of the loss, in words.
         headline: key of the figure that people are shown first.
         title: what that figure is called.
-        lower: whether a lower headline is better; one that is better if higher is a share of one.
+        lower: whether a lower headline is better; if not, the headline is a share from 0 to 1.
         error: key of the headline's standard error, if it has one.
         bits: what the loss in bits is called, if it is shown.
-        examples: key of the number of examples, where not characters but examples are counted.
+        examples: key of the number of examples, if examples are counted instead of characters.
         same_in_training: whether the training loss is an average of the same quantity.
     """
 
@@ -114,20 +114,20 @@ class Kind:
 
     Attributes:
         name: of the kind.
-        prefix: what a description of such a network begins with.
+        prefix: the first words of a description of such a network.
         stacks: names of its stacks of layers; the first reads from the left, a second one from the
             right.
-        more_shapes: ``(H, V, labels)`` to the names and shapes of its tensors beside embedding,
-            stacks and output.
-        outputs: ``(V, labels)`` to the number of outputs.
-        label_input: whether a model with labels is told the label, and so has a vector for each.
+        more_shapes: ``(H, V, labels) -> shapes``, the names and shapes of all tensors except those
+            of the embedding, the stacks and the output.
+        outputs: ``(V, labels) -> number``, how many outputs there are.
+        label_input: whether a model with labels reads the label; then it has a vector for each.
         metric: how it is measured.
         network: the class that is trained, see `chargen.networks.base.Trainable`.
         evaluate: ``(network, span, vocabulary, progress) -> score``, with PyTorch.
-        preview: ``(model, span, number) -> text``, what is shown of it while it trains; None for
-            nothing. ``number`` counts the evaluations from 0.
-        finish: ``(model, span) -> figures``, what is fitted to held-out examples at the end, for a
-            model with labels; ``fitted`` are the keys of those figures.
+        preview: ``(model, span, number) -> text``, the text to show while the model trains; None
+            if there is none. ``number`` counts the evaluations from 0.
+        finish: ``(model, span) -> figures``, for a model with labels: figures that are fitted to
+            held-out examples when training ends. ``fitted`` lists the keys of these figures.
         continues: whether it predicts each next character, so that it can sample and score.
         reader: ``(model) -> reader`` that fills gaps, see `chargen.tasks.restoring.Reader`.
         judge: ``(model) -> judge`` that tells labels, see `chargen.tasks.classifying.Judge`.
@@ -184,7 +184,7 @@ GAPS = Kind(
     prefix="bidirectional ",
     stacks=("layers", "backward"),
     more_shapes=_for_gaps,
-    # One more than characters: the gap has ended.
+    # One output for each character, and one that means: the gap has ended.
     outputs=lambda characters, _labels: characters + 1,
     label_input=False,
     metric=PSEUDO_PERPLEXITY,

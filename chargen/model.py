@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 LONG = 200_000
-"""Characters from which on importing PyTorch takes less time than it saves in scoring them."""
+"""For a text of at least this many characters, PyTorch saves more time than its import takes."""
 
 
 class Model:
@@ -79,10 +79,11 @@ class Model:
         return Causal(self.checkpoint.architecture, self.checkpoint.weights, number)
 
     def label_id(self, label: str | None) -> int | None:
-        """Return a label's id, or None of None.
+        """Return a label's id, or None if no label is given.
 
         Raises:
-            UsageError: the model has labels and this is none of them, or the other way round.
+            UsageError: the model has labels and this is not one of them, or the model has no labels
+                and one is given.
         """
         known = ", ".join(self.labels[:12]) + (", …" if len(self.labels) > 12 else "")
         if label is None and not self.labels:
@@ -160,7 +161,7 @@ class Model:
         return sampling.sample(engine, self.checkpoint.vocabulary, wanted, prime, write)
 
     def prime(self, text: str, unknown: str = "error") -> Ids:
-        """Return a text to go on from as ids.
+        """Return the ids of a text that the model is to continue.
 
         Args:
             unknown: for a character that the model does not know: ``error``, ``skip``, ``replace``.
@@ -219,7 +220,7 @@ class Model:
         beam: int = restoring.BEAM,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Quality]:
-        """Return how well gaps made in a text are filled; see `chargen.tasks.quality`."""
+        """Make gaps in a text and return how well they are filled (`chargen.tasks.quality`)."""
         return quality.restoration_quality(
             self.reader,
             self.checkpoint.vocabulary,
@@ -284,14 +285,14 @@ class Model:
 
 
 def judge_of(models: Sequence[Model]) -> tuple[Judge, float]:
-    """Return how to tell labels by one model that has some, or by one model for each.
+    """Return a judge of labels, made of one model with labels or of one model for each label.
 
     Returns:
-        The judge, and the inverse temperature that its weights are meant for.
+        The judge, and the inverse temperature by which to multiply its logarithms.
 
     Raises:
-        KindError: one model without labels, or several with.
-        UsageError: two models of one name.
+        KindError: the only model has no labels, or one of several models has some.
+        UsageError: two models have the same name.
     """
     if len(models) == 1:
         (model,) = models

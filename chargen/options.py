@@ -16,24 +16,24 @@ from chargen.errors import UsageError
 
 DEFAULT_OUT = "checkpoints"
 OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
-"""The folder of runs, and the variable of the environment that moves it."""
+"""The usual folder of runs, and the environment variable that names another one."""
 
 DEFAULT_MINUTES = 2.0
 HIGHEST_HELD_OUT = 0.9
 LARGEST_NUMBER = (1 << 63) - 1
-"""No option is a larger whole number."""
+"""The largest whole number that an option may have."""
 
 LARGEST_SIZE = 1 << 20
-"""No size asked for is larger; the sizes that a network can have end earlier."""
+"""The largest size that may be asked for; `Architecture` has a lower limit of its own."""
 
 
 @dataclass(frozen=True)
 class Declared:
-    """What is declared of an option.
+    """The declaration of an option.
 
     Attributes:
         help: one phrase: meaning, unit, effect.
-        usual: its value where nothing is asked for; None if it is chosen for each text.
+        usual: the value if the user gives none; None if the value is chosen for each text.
         chosen: how it is chosen, in words, where ``usual`` is None.
         low, high, open_low: bounds of a number, see `check`.
         choices: the words that are allowed.
@@ -66,7 +66,7 @@ def check(
     if not (low <= value <= high) or (open_low and value == low) or value == math.inf:
         bracket = "(" if open_low else "["
         upper = f"{high:.10g}]" if math.isfinite(high) else "∞)"
-        # A whole number may be too large for the form that others have.
+        # A whole number can be too large for the format ``g``.
         given = f"{value:g}" if -(10**15) < value < 10**15 else str(value)[:40]
         raise UsageError(f"«{name}» is {given}", f"Give a number in {bracket}{low:g}, {upper}")
 
@@ -113,7 +113,7 @@ class Options:
         "Heads of a transformer's attention.", chosen="by width", low=1, high=LARGEST_SIZE
     )
     context: int | None = option(
-        "Characters that each layer of a transformer looks back on.",
+        "How many characters each layer of a transformer attends to.",
         chosen="as --bptt",
         low=1,
         high=LARGEST_SIZE,
@@ -170,7 +170,7 @@ class Options:
         high=LARGEST_SIZE,
     )
     precision: str | None = option(
-        "Of the products: fp32, or bf16 with float32 weights; auto is bf16 where that is faster.",
+        "Precision of products: fp32, or bf16 with float32 weights; auto is the faster one.",
         "auto",
         choices=("auto", "fp32", "bf16"),
     )

@@ -1,7 +1,7 @@
 """What a header says, turned into records whose types are checked.
 
-A record is a dataclass of plain fields. Its module does not postpone annotations, so that a field's
-type is there to be read, and nothing is evaluated while a stranger's file is looked at.
+A record is a dataclass of plain fields. Its module does not postpone annotations: so each field's
+type is a real type, and nothing has to be evaluated while an untrusted file is read.
 """
 
 import math
@@ -20,13 +20,13 @@ Record = TypeVar("Record", bound="DataclassInstance")
 
 
 def typed(kind: type[Record], values: Mapping[str, Any]) -> Record:
-    """Return a record of values that a header gives, if they are what its fields are meant for.
+    """Return a record of a header's values, if each value has the type of its field.
 
     Args:
-        kind: one whose fields are int, float, str, bool, or one of them or None.
+        kind: the dataclass; each field is an int, float, str or bool, or one of these or None.
 
     Raises:
-        TypeError: a value of another type, a number that is not finite, or a name of no field.
+        TypeError: a value has another type, a number is not finite, or there is no such field.
     """
     meant = {each.name: get_args(each.type) or (each.type,) for each in fields(kind)}
     for name, value in values.items():

@@ -57,11 +57,11 @@ class Run:
 
     @property
     def lock_file(self) -> Path:
-        """What the lock is held on; a killed trainer leaves it behind, which means nothing."""
+        """The file to lock; a killed trainer leaves the file behind, but no lock on it."""
         return self.folder / ".lock"
 
     def lock(self) -> Lock:
-        """Lock the run against other trainers, and clear away what a killed one left half written.
+        """Lock the run against other trainers, and delete the half-written files of a killed one.
 
         Raises:
             RunError: another process is training it.
@@ -73,7 +73,7 @@ class Run:
         return lock
 
     def begun(self) -> bool:
-        """Return whether the folder holds anything but what a start that failed leaves."""
+        """Return whether the folder holds more than the leftovers of a failed start."""
         return any(
             path.stat().st_size if path == self.metrics else path != self.lock_file
             for path in self.folder.iterdir()
@@ -92,15 +92,15 @@ class Run:
             raise _unwritable(self.metrics, error) from error
 
     def abandon(self, lock: Lock) -> None:
-        """Give up a folder just created, in which nothing has been saved, and its lock."""
+        """Give up the lock and the folder of a new run in which nothing has been saved."""
         self.metrics.unlink(missing_ok=True)
         lock.release()
-        # Another trainer may have come in meanwhile, and keeps the folder.
+        # If another trainer has started in the folder meanwhile, the folder must stay.
         with suppress(OSError):
             self.folder.rmdir()
 
     def rewind(self, step: int) -> None:
-        """Drop from the history what came after ``step``, which a resumed run will do again."""
+        """Drop the history after ``step``: a resumed run will do these steps again."""
         if not self.metrics.exists():
             return
         kept = [line for line in self.metrics.read_bytes().splitlines() if _step(line) <= step]
@@ -108,10 +108,10 @@ class Run:
 
 
 class Lock:
-    """A lock on a run, which the system releases when its process ends, however it ends.
+    """A lock on a run; the system releases it when the process ends, even if it is killed.
 
     Attributes:
-        held: whether there is a lock; some file systems over a network have none.
+        held: whether the lock was taken; some network file systems have no locks.
 
     Raises:
         RunError: another process holds it.
@@ -119,7 +119,7 @@ class Lock:
     """
 
     def __init__(self, run: Run) -> None:
-        # Only training locks, and importing this takes as long as drawing a hundred characters.
+        # Only training needs a lock, and this import is slow: as slow as a hundred characters.
         from filelock import FileLock, Timeout
 
         self._file = run.lock_file
@@ -143,12 +143,12 @@ class Lock:
             pass
 
     def release(self) -> None:
-        """Release the lock, and leave no file of it; a second time does nothing."""
+        """Release the lock and remove its file; if it is released already, do nothing."""
         if not self.held:
             return
         self.held = False
-        # Removed before it is released: who opened this file in between finds that it is gone, and
-        # does not take it for the lock. Windows removes it itself.
+        # Remove the file first, then release it: a process that opened the file in between sees
+        # that it is gone, and does not use it as the lock. On Windows, releasing removes the file.
         with suppress(OSError):
             self._file.unlink()
         self._lock.release()
@@ -168,11 +168,11 @@ def default_out() -> Path:
 
 
 def runs(out: Path) -> list[Run]:
-    """Return the runs in a folder, newest first, the starter model not among them."""
+    """Return the runs in a folder, newest first, without the starter model."""
     if not out.is_dir():
         return []
     found = [Run(path) for path in out.iterdir() if path.is_dir()]
-    # The starter model is nobody's run, also where a clone's own folder of runs holds it.
+    # The starter model is not a run of the user's, even in a clone, whose folder of runs has it.
     found = [run for run in found if run.model.exists() and run.name != STARTER.name]
     return sorted(found, key=lambda run: (-run.touched(), run.name))
 
@@ -181,7 +181,7 @@ def find(model: str | None, out: Path) -> Path:
     """Return the model file that is meant by a name, a path, or nothing (the newest run).
 
     Raises:
-        CheckpointError: no such model; those there are, are named.
+        CheckpointError: there is no such model; the message lists the existing ones.
     """
     here = runs(out)
     if model is None:
@@ -198,7 +198,7 @@ def find(model: str | None, out: Path) -> Path:
 
 
 def unknown(model: str, here: list[Run], out: Path) -> CheckpointError:
-    """Say that there is no such model, and which there are."""
+    """Return the error for an unknown model; its message lists the existing ones."""
     names = ", ".join([run.name for run in here[:10]] + [STARTER.name])
     return CheckpointError(f"no model or run {model!r} in {out}", f"There are: {names}")
 
@@ -211,7 +211,7 @@ def label(path: Path) -> str:
 def create(out: Path, name: str | None, corpus: str) -> tuple[Run, Lock]:
     """Make and lock the folder of a new run, and make sure that it can be written.
 
-    A folder in which a start ended before anything was saved is taken over.
+    If an earlier start failed before it saved anything, its folder is used again.
 
     Args:
         name: as asked for, or None to name it after the corpus.

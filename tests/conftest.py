@@ -145,7 +145,7 @@ def model_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """An environment in which a process finds nothing of the user's."""
+    """An environment in which a process finds no file of the user."""
     ours = {
         "CHARGEN_CACHE": str(tmp_path / "cache"),
         "CHARGEN_CHECKPOINTS": str(tmp_path / "runs"),

@@ -149,7 +149,7 @@ def test_dropout_comes_from_the_generator(architecture: Architecture) -> None:
 
 @pytest.mark.parametrize("dropout", [0.1, 0.5, 0.9])
 def test_dropout_keeps_the_mean(dropout: float) -> None:
-    """So many are zeroed as was said, and the rest makes up for them."""
+    """The given share of units is zeroed, and the other units are scaled up to keep the mean."""
     network = Network(Architecture("gru", 1, 4, 4), V, dropout, torch.Generator().manual_seed(0))
     dropped = network.train().drop(torch.ones(100_000))
     assert float((dropped == 0).float().mean()) == pytest.approx(dropout, abs=0.01)

@@ -43,7 +43,7 @@ def test_nothing_asked_is_the_usual() -> None:
 
 
 def test_a_plan_has_the_settings_of_its_options() -> None:
-    """What a checkpoint stores of a plan are options that decide the same plan again."""
+    """A checkpoint stores a plan as options, and these options give the same plan again."""
     for options in (Options(patience=3), Options(arch="transformer", epochs=2), Options(steps=5)):
         plan = decide(options, 10_000)
         assert list(plan.settings()) == list(DECLARED)

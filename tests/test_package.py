@@ -5,7 +5,6 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -105,7 +104,7 @@ def test_the_starter_model_writes_at_once() -> None:
 
 
 def test_a_model_is_judged_by_what_it_was_not_trained_on(model_file: Path) -> None:
-    """The share that its header names, or the usual one; none left is an error."""
+    """The held-out share is the header's, or the usual one; if it is zero, that is an error."""
     saved = load(model_file).checkpoint
     for share, held_out in ((0.3, 0.3), (None, 0.1), ("x", 0.1), (7, 0.1)):
         made = Model(model_file, replace(saved, settings={"valid_fraction": share}))
@@ -115,7 +114,7 @@ def test_a_model_is_judged_by_what_it_was_not_trained_on(model_file: Path) -> No
 
 
 def test_a_model_scores_a_text_or_a_file(story: Path, model_file: Path) -> None:
-    """A path is a file, and a mistyped one an error; a text is given by its name."""
+    """A path means a file, and a wrong path is an error; a text is passed as ``text=``."""
     model = load(model_file)
     assert model.perplexity(str(story)).nats == model.perplexity(text=STORY).nats
     assert "tiny" in repr(model)
@@ -148,10 +147,3 @@ def test_training_is_a_function(story: Path, tmp_path: Path) -> None:
     assert model.name == "mine"
     assert events == ["start", "step", "step", "step", "eval", "sample", "done"]
     assert len(model.sample(10, prime="The")) == 10
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/errors.md", "docs/experiments.md"])
-def test_pages_are_complete(page: str) -> None:
-    """No line is a placeholder."""
-    for line in (Path(__file__).parent.parent / page).read_text(encoding="utf-8").splitlines():
-        assert not re.fullmatch(r"[A-Z]{4,}", line)

@@ -50,14 +50,14 @@ def test_a_model_is_found_by_name_folder_or_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
-    """A name that does not exist is answered by those that do."""
+    """The error for an unknown name lists the known names."""
     made(tmp_path, "mine", 1)
     with pytest.raises(CheckpointError, match="There are: mine, starter"):
         runs.find("yours", tmp_path)
 
 
 def test_a_new_run_is_named_after_its_corpus(tmp_path: Path) -> None:
-    """Names come from the file's, and count up rather than overwrite."""
+    """A run has the name of the file; if that name is taken, a number is added."""
     first, held = runs.create(tmp_path / "deep" / "out", None, "my novel (2).txt.gz")
     second, also = runs.create(tmp_path / "deep" / "out", None, "my novel (2).txt.gz")
     assert (first.name, second.name) == ("my-novel-2", "my-novel-2-2")
@@ -138,7 +138,7 @@ def test_history_is_rewound_to_a_step(tmp_path: Path) -> None:
 
 @posix_only
 def test_one_trainer_at_a_time(tmp_path: Path) -> None:
-    """A run that is held is refused, until its holder lets go or is gone."""
+    """A locked run is refused until its trainer releases the lock or ends."""
     run = made(tmp_path, "mine", 1000)
     first = run.lock()
     with pytest.raises(RunError, match="the run mine is being trained by another process"):

@@ -82,14 +82,14 @@ def command(
 ) -> Callable[[Function], Function]:
     """Make a command of a function whose first parameter is its `Console`.
 
-    The command has the parameters that follow, a parameter of the type `Options` as one option for
-    each of its fields, and the options that every command has. An error that the function raises is
-    printed as one line.
+    The command gets the function's other parameters, and the options that every command has. A
+    parameter of the type `Options` becomes one option for each of its fields. An error that the
+    function raises is printed as one line.
 
     Args:
         example: one real command line, for the end of the help.
-        name: if it is not the function's.
-        group: the commands among which it stands.
+        name: the command's name, if it is not the function's.
+        group: the group of commands that it belongs to.
     """
 
     def made(function: Function) -> Function:
@@ -153,7 +153,7 @@ def fail(error: ChargenError, console: Console) -> NoReturn:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Return whether there was too little memory; PyTorch has a word of its own for it."""
+    """Return whether there was too little memory; PyTorch has its own error for that."""
     foreign = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     return isinstance(error, MemoryError) or foreign
 
@@ -173,7 +173,7 @@ def versions() -> str:
 def main() -> None:
     """Run the command that the process was called with."""
     for stream in (sys.stdout, sys.stderr):
-        # A console of another encoding must not make a character of the text an error. The types
-        # of both streams are wider than what they are in a process.
+        # In a console with another encoding, a character of the text must not become an error. The
+        # declared types of both streams are wider than their types in a real process.
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     app()

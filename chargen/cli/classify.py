@@ -26,7 +26,7 @@ def classify(
         list[str] | None,
         typer.Argument(
             metavar="[TEXT]...",
-            help="Files, or -; of each, or of each line, 10,000 characters are read.",
+            help="Files, or -; at most 10,000 characters of each text or line are read.",
             show_default=False,
         ),
     ] = None,
@@ -40,12 +40,12 @@ def classify(
             show_default=False,
         ),
     ] = None,
-    lines: Annotated[bool, typer.Option("--lines", help="Tell each line apart.")] = False,
+    lines: Annotated[bool, typer.Option("--lines", help="Classify each line by itself.")] = False,
     evaluate: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Instead: count over what was held out of these labelled texts; n-grams learn the "
+            help="Instead: measure on the held-out part of these labelled texts; n-grams learn the "
             "rest.",
         ),
     ] = None,
@@ -53,7 +53,7 @@ def classify(
     sharpness: Annotated[
         float | None,
         typer.Option(
-            help="How sure to be, as an inverse temperature; what --evaluate found.",
+            help="Inverse temperature: higher is surer; use the one that --evaluate found.",
             show_default="the model's",
         ),
     ] = None,

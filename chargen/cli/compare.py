@@ -45,7 +45,7 @@ def compare(
     if plot is not None:
         plots.drawable(plot)
     stretches = comparing.places(opened.span(), places, seed)
-    # PyTorch takes seconds to import: not before all that can be wrong has been looked at.
+    # PyTorch takes seconds to import, so everything that can be wrong is checked first.
     from chargen.training.memory import measure
 
     measured = []

@@ -13,7 +13,7 @@ import typer
 from chargen.options import DECLARED, DEFAULT_OUT, OUT_VARIABLE, Options
 
 FLAGS = {"as_bytes": "--bytes", "base": "--from", "output": "-o"}
-"""How arguments are written whose flags are no dashes before their names."""
+"""The flags of those arguments whose flag is not simply their name after two dashes."""
 
 OUT = Path(DEFAULT_OUT)
 

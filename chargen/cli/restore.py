@@ -33,7 +33,7 @@ def restore(
     beam: Annotated[int, typer.Option(help="Hypotheses followed side by side.")] = 20,
     evaluate: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Instead: make gaps in this held-out text, and count."),
+        typer.Option(metavar="FILE", help="Instead: measure on gaps made in this held-out text."),
     ] = None,
     gaps: Annotated[int, typer.Option(help="With --evaluate: how many gaps to make.")] = 300,
     unknown_length: Annotated[

@@ -39,7 +39,7 @@ def sample(
     ] = None,
     min_p: Annotated[
         float | None,
-        typer.Option(help="Draw from those at least p times as likely as the likeliest only."),
+        typer.Option(help="Draw only from those at least p times as likely as the likeliest."),
     ] = None,
     stop: Annotated[
         str | None, typer.Option(metavar="TEXT", help="End before this text; \\n is a new line.")
@@ -75,7 +75,7 @@ def sample(
     console.note(f"model {described(loaded)}")
     if prime_file is not None:
         prime += read_prime(prime_file, loaded)
-    # Before a file is opened to write to: it would be emptied.
+    # Check first: opening the output file empties it.
     loaded.require_causal()
     loaded.label_id(label)
     ids = loaded.prime(prime, unknown)

@@ -1,7 +1,7 @@
 """The network that predicts each next character, in NumPy.
 
-Written apart from `chargen.networks.causal`, whose twin it is; each is the other's oracle. One
-character a call is sampling, a window a call is scoring.
+It was written separately from its twin, `chargen.networks.causal`, so that tests can check each
+against the other. Sampling passes one character in each call, scoring passes a window.
 """
 
 from __future__ import annotations

@@ -64,14 +64,14 @@ class GapFiller:
         return self.following.bos
 
     def look(self, after: Ids) -> Floats:
-        """Return W_right g (1, H), of what the backward stack reads of the text on the right."""
+        """Return W_right g (1, H); g is the backward stack's output for the text on the right."""
         backwards = np.concatenate(([self.bos], after[::-1])).astype(np.int32)
         read, _ = self.backward.forward(backwards[None], self.backward.start(1))
         seen: Floats = read[:, -1] @ self.weights["right.weight"].T
         return seen
 
     def predict(self, read: Floats, right: Floats, remaining: int) -> Floats:
-        """Return the log-probabilities (B, V + 1) of a gap's next character, the last: no more.
+        """Return the log-probabilities (B, V + 1) of a gap's next character; the last is "no more".
 
         Args:
             read: (B, H), the left stack's outputs.

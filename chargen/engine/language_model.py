@@ -21,8 +21,8 @@ State = list[Carried]
 class LanguageModel(Protocol):
     """Predicts each next character from those before it.
 
-    A model with a label, a blend of several models, or one that adapts to what it reads is one as
-    well: sampling, scoring and restoring know nothing but this.
+    A model with a label, a blend of several models and a model that adapts to what it reads are
+    also language models: sampling, scoring and restoring use only this interface.
     """
 
     @property
@@ -35,12 +35,12 @@ class LanguageModel(Protocol):
     def forward(self, ids: Ids, state: State) -> tuple[Floats, State]:
         """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state.
 
-        The state given may be overwritten, and so may the logits returned, by whoever gets them.
+        This call may overwrite the state that it gets, and its caller may overwrite the logits.
         """
 
 
 def pick(state: State, rows: Any) -> State:
-    """Return the state of some of the texts, by an index of rows; as often as they are named."""
+    """Return the state of some of the texts, by an index of rows; a row may be repeated."""
     return [tuple(part[rows] for part in parts) for parts in state]
 
 

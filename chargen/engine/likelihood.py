@@ -1,8 +1,8 @@
 """What characters cost: the one place where logits become nats.
 
-A character that a model knows costs the network's own charge, plus the chance that a character is a
-known one at all; a character that it does not know costs the escape (see
-`chargen.text.vocabulary`). So the probabilities of all of Unicode sum to one, whoever asks.
+A character that a model knows costs the network's own charge, plus the cost of being a known
+character at all. A character that the model does not know costs the escape (see
+`chargen.text.vocabulary`). So for every model the probabilities of all of Unicode sum to one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def log_softmax(logits: Reals) -> Reals:
 def charge(logits: Floats, ids: Ids) -> tuple[Floats, Bools]:
     """Return the nats of each of ``ids`` (…) under logits (…, V), and which were the likeliest.
 
-    An id that is none of the vocabulary gets a charge without meaning. The logits are used up.
+    An id outside the vocabulary gets a charge without meaning. The logits are overwritten.
     """
     highest = logits.max(axis=-1, keepdims=True)
     known = np.where((ids >= 0) & (ids < logits.shape[-1]), ids, 0)
@@ -71,7 +71,7 @@ def character_nats(
     here. All texts are read side by side, in windows, so that memory does not grow with logits.
     """
     bos = model.bos
-    # Read once for all, if it is the same for all.
+    # If all texts have the same text before them, it is read only once.
     shared = given[0] if all(np.array_equal(given[0], other) for other in given) else given[0][:0]
     logits, state = _read(model, np.concatenate(([bos], shared)).astype(np.int32))
     own = [one[len(shared) :] for one in given]

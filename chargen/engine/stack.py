@@ -28,7 +28,7 @@ class Layer(Protocol):
         """Return the state of ``batch`` texts that have not begun."""
 
     def project(self, x: Floats) -> Floats:
-        """Return the part of the work on x (…, I) that no state takes part in."""
+        """Return the part of the work on x (…, I) that does not depend on the state."""
 
     def forward(self, projected: Floats, state: Carried) -> tuple[Floats, Carried]:
         """Return outputs (B, T, H) and the state; both arguments may be overwritten."""

@@ -1,9 +1,10 @@
 """A transformer's block in NumPy, from the equations in `chargen.networks.transformer`.
 
-Keys and values of the last C characters are kept, so that a character costs the same however long
-the text is. They lie in a ring: a character's place is its position modulo C, and it overwrites
-what no later character attends to. Keys are kept as turned by their absolute position: the product
-of two turned vectors depends on their distance alone, so that the order in the ring is no matter.
+The keys and values of the last C characters are kept, so that a character costs the same in a short
+and in a long text. They lie in a ring: a character's place is its position modulo C. There it
+overwrites a character that no later one attends to. Keys are kept as turned by their absolute
+position. The product of two turned vectors depends on their distance alone, so the order in the
+ring does not matter.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 EPSILON = 1e-5
 SLOWEST = 10_000.0
-"""The slowest pair turns once in 2π times so many characters (Su et al. 2021, section 3.2.2)."""
+"""The slowest pair turns once in 2π times this many characters (Su et al. 2021, section 3.2.2)."""
 
 
 def layer_norm(x: Floats, weight: Floats) -> Floats:
@@ -85,7 +86,7 @@ class Block:
             2, 0, 3, 1, 4
         )
         keys, values, came = state
-        # Where all rows have read equally much, as mostly, one row of places does for all.
+        # Usually all rows have read the same number of characters: one row of places is enough.
         alike = batch == 1 or bool((came == came[0]).all())
         before = came[:1] if alike else came
         places = before + np.arange(time)
@@ -98,7 +99,7 @@ class Block:
             mixed = self._attend(query, keys[:, :, :kept], values[:, :, :kept], seen)
         else:
             slots = np.arange(min(int(came.max()), self.context))
-            # A slot that nothing has come to yet lies before the text.
+            # A slot that is still empty gets a place below zero, before the text.
             filled = before - 1 - (before - 1 - slots) % self.context
             there = np.concatenate((filled, places), axis=1)[:, None]
             away = places[:, :, None] - there
@@ -116,7 +117,7 @@ class Block:
         return x, (keys, values, came + time)
 
     def _keep(self, ring: Floats, new: Floats, places: NDArray[np.int64]) -> None:
-        """Put what came (B, heads, T, d) into the ring, the last C of it."""
+        """Write the last C of the new keys or values (B, heads, T, d) into the ring."""
         new = new[:, :, -self.context :]
         slots = places[:, -self.context :] % self.context
         if len(slots) == 1:

@@ -60,13 +60,13 @@ class Trainable(nn.Module):
     Args:
         architecture: kind and sizes.
         characters: V, the size of the vocabulary.
-        dropout: probability with which, in training, each output of a recurrent layer is zeroed on
-            its way to the layer above or to the output, never on its way through time (Zaremba et
-            al. 2014, arXiv:1409.2329), and each recurrent weight for a whole window (Merity et al.
-            2018, arXiv:1708.02182); in a transformer, whatever a block adds. It is rounded to
-            256ths.
-        generator: the source of the initial weights and of dropout's masks; on the CPU for the
-            weights, whatever the device.
+        dropout: probability of zeroing, in training only. In a recurrent layer, each output is
+            zeroed on its way to the layer above or to the output, never on its way through time
+            (Zaremba et al. 2014, arXiv:1409.2329). Each recurrent weight is zeroed for a whole
+            window (Merity et al. 2018, arXiv:1708.02182). In a transformer, the numbers that a
+            block adds are zeroed. The probability is rounded to 256ths.
+        generator: the source of the initial weights and of dropout's masks. For the weights it is
+            on the CPU, even if the network is on another device.
     """
 
     embedding: nn.Embedding
@@ -89,7 +89,8 @@ class Trainable(nn.Module):
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        # A tied embedding is the output's weights too: unit rows would start with wild logits.
+        # A tied embedding is also the output's weights: with a scale of 1, the first logits would
+        # be much too large.
         scale = self.architecture.embed**-0.5 if self.architecture.tied else 1.0
         self.embedding.weight.normal_(0, scale, generator=self.generator)
         self.embedding.weight[self.characters] = 0
@@ -106,7 +107,7 @@ class Trainable(nn.Module):
     def run(self, stack: nn.ModuleList, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Run x (T, B, E) through a stack; return the last layer's outputs (T, B, H) and the state.
 
-        Time comes first: what a step touches then lies together.
+        Time is the first axis, so that the data of one step lies together in memory.
         """
         after: State = []
         for layer, before in zip(stack, state, strict=True):
@@ -130,8 +131,9 @@ class Trainable(nn.Module):
         """Return x with dropout, in training."""
         if not (self.training and self.dropout):
             return x
-        # Our own mask: functional.dropout draws from the global generator only. Eight random bits
-        # decide a unit, cut from long words, because a generator is asked a word at a time.
+        # We make our own mask because functional.dropout uses only the global generator. Each unit
+        # needs eight random bits. A generator makes one word at a time, so we draw words of 64 bits
+        # and cut each of them into eight parts.
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
         words.random_(-(1 << 63), None, generator=self.generator)
         bits = words.view(torch.int8)[: x.numel()].view(x.shape)

@@ -2,26 +2,28 @@ r"""Networks that see both sides of a place: one fills gaps, one tells labels.
 
 After Schuster & Paliwal 1997, "Bidirectional recurrent neural networks", IEEE Transactions on
 Signal Processing 45. Two stacks of layers read the text: one from the left, and one, the backward
-stack, from the right. Let h_t be what the left stack has read of x_0 … x_{t-1}, and g_j what the
-backward stack has read of x_j … x_{T-1}. A gap begins at t, and the text goes on at j. The gap's
-next character is predicted from
+stack, from the right. Let h_t be the left stack's output after it has read x_0 … x_{t-1}, and g_j
+the backward stack's output after it has read x_{T-1} … x_j. A gap begins at t, and the text goes on
+at j. The gap's next character is predicted from
 
     tanh(W_left h_t + W_right g_j + remaining[r])
 
-where r = j - t is the number of characters still missing, or 0 where nobody knows it.
+where r = j - t is the number of characters still missing, or 0 if it is unknown.
 
-A gap is filled from its left end: each character that is put in is read by the left stack, and
-then the next is predicted. Where nobody knows how many are missing, one more output says that none
-is. So the probability of a whole filling is a product, and fillings of different lengths compare.
+A gap is filled from its left end: the left stack reads each character that is put in, and then the
+next one is predicted. If the number of missing characters is unknown, one more output says that the
+gap has ended. So the probability of a whole filling is a product, and fillings of different lengths
+can be compared.
 
 Each stack is also a language model of its own: the left one has an output for the character that
-follows, the backward one for the character that precedes. These outputs keep the stacks learning
-what a text is like, and they judge the fillings that were found: how likely is what stands on the
-right after one, and what stands on the left before it (see `chargen.tasks.restoring`).
+follows, the backward one for the character that precedes. These outputs help the stacks to learn
+what a text is like. They also judge the fillings that were found: how likely is the text on the
+right after the filling, and how likely is the text on the left before it (see
+`chargen.tasks.restoring`)?
 
-In training each place of a window is a gap's next character, and its distance to the gap's end is
-drawn anew at each step. No text is masked, and each character is learned from; BERT learns from
-15 % of them (Devlin et al. 2019, arXiv:1810.04805).
+In training, each place of a window counts as the next character of a gap. Its distance to the gap's
+end is drawn at random in each step. No text is masked, and the network learns from every character;
+BERT learns from 15 % of them (Devlin et al. 2019, arXiv:1810.04805).
 """
 
 from __future__ import annotations
@@ -115,7 +117,7 @@ class GapFiller(TwoSided):
     def cost(
         self, inputs: Tensor, targets: Tensor, state: State, labels: Tensor | None
     ) -> tuple[Tensor, State]:
-        """Return the mean of what each target costs as a gap's next character, and by each side."""
+        """Return the mean of three costs: of the gap's next character, and by each side alone."""
         left, right, after = self.read(inputs, targets, state)
         time = len(left)
         remaining, known = self._draw(time, targets.device)
@@ -135,7 +137,7 @@ class GapFiller(TwoSided):
         """Return for each place how many characters are missing, and whether that is known."""
         uniform = torch.rand(2, time, generator=self.generator, device=device)
         known = uniform[0] < KNOWN
-        # What is drawn lies in [0, 1), and zero has no logarithm.
+        # The random numbers lie in [0, 1). We use 1 minus them, because zero has no logarithm.
         more = ((1 - uniform[1]).log() / torch.tensor(GOES_ON).log()).long()
         return (more + known).clamp(max=LONGEST_GAP), known
 

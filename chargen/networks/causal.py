@@ -70,8 +70,9 @@ class Causal(Trainable):
     def _begin_anew(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """Let some rows forget what came before, as if a text began here.
 
-        Labelled texts are mostly written and judged from their beginning, where nothing was read,
-        while in training something was, but for the first of each lane.
+        Labelled texts are mostly written and judged from their beginning, when the network has read
+        nothing. In training, it has almost always read something: only the first text of each lane
+        has nothing before it.
         """
         chance = torch.rand(len(inputs), 1, generator=self.generator, device=inputs.device)
         forgets = chance < FORGET

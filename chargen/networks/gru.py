@@ -1,7 +1,8 @@
 """The gated recurrent unit of Cho et al. 2014, arXiv:1406.1078.
 
-In the form of cuDNN and `torch.nn.GRU`, where the reset gate acts after the recurrent product (the
-first version of the paper multiplied the state before it): one product serves all three gates.
+This is the form of cuDNN and `torch.nn.GRU`: the reset gate acts after the recurrent product, so
+one product serves all three gates. In the first version of the paper, the gate multiplies the state
+before the product.
 """
 
 from __future__ import annotations

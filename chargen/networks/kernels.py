@@ -1,11 +1,12 @@
 r"""Element-wise work on rows of units, compiled (Numba): what the cells' steps are made of.
 
-Between two products of a recurrence lie a dozen small sums and products a unit. Called one by one
-from Python, each would cost more to call than to do; compiled, a step is one call, and each row is
-read from the cache while it is there. Rows are 1-D arrays of H units. A row of bfloat16 comes as
-the ``int16`` of its bits, because NumPy has no such type.
+Between two matrix products, a recurrence does a dozen small sums and products for each unit. If
+Python did them one by one, each call would take longer than its arithmetic. Compiled, a step is one
+call, and each row is read while it is in the cache. Rows are 1-D arrays of H units. A row of
+bfloat16 is passed as ``int16`` with the same bits, because NumPy has no bfloat16.
 
-Every loop is over few rows, so that the compiler sees that they do not overlap and vectorises it.
+Each loop uses only a few rows: so the compiler can see that they do not overlap, and vectorises the
+loop.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 FAST = {"contract"}
-"""Products and sums may fuse. More freedom would break `exp`, and hide what is not finite."""
+"""Products and sums may be fused. More freedom would break `exp` and hide non-finite numbers."""
 
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 LOG2_E = np.float32(1 / math.log(2))
@@ -45,8 +46,8 @@ HALF_WORD, ROUND, LOWEST_BIT = np.int32(16), np.int32(0x7FFF), np.int32(1)
 def compiled(function: F) -> F:
     """Compile at the first call, for the types it is called with, and keep the result on disk.
 
-    All compiled code is in this one file, because what is kept is renewed when its file changes,
-    not when a file that it calls does.
+    All compiled code is in this one file. A function is compiled again when its own file changes,
+    but not when another file that it uses changes.
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST}
     try:
@@ -58,9 +59,10 @@ def compiled(function: F) -> F:
 
 @compiled
 def exp(x: np.float32) -> np.float32:
-    """e^x within 3e-7 of itself, for x cut to ±`LIMIT`.
+    """Return e^x with a relative error of at most 3e-7; x is cut to ±`LIMIT`.
 
-    As 2^k e^r with r within ln(2)/2 of zero, where six terms of Taylor's series are enough.
+    It is computed as 2^k e^r, with r within ln(2)/2 of zero; for such an r, Taylor's series up to
+    r^6 is enough.
     """
     x = -LIMIT if x < -LIMIT else x
     x = LIMIT if x > LIMIT else x
@@ -89,7 +91,7 @@ def load(value: Any) -> Any:
 
 
 def store(row: Row, at: int, value: Any) -> None:
-    """Write a float32 as an element of a row, rounded to the nearest (ties to even) if shorter."""
+    """Write a float32 into a row, rounded to nearest (ties to even) if the row is bfloat16."""
     raise NotImplementedError
 
 
@@ -147,7 +149,7 @@ def tanhs(projected: Row, product: Row, bias: Row, out: Row) -> None:
 
 @compiled
 def arrive(arriving: Row, product: Row, out: Row) -> None:
-    """Add to ``out`` the gradients from the layer above and, through the product, from later."""
+    """Add two gradients to ``out``: from the layer above, and from the later step (``product``)."""
     for i in range(len(out)):
         out[i] += load(arriving[i]) + load(product[i])
 
@@ -174,7 +176,7 @@ def elman_advance(
 
 @compiled
 def to_state(after: Row, grad: Row, out: Row) -> None:
-    """Write dL/da = d (1 - h'²), where d is dL/dh'; none of d passes on by itself."""
+    """Write dL/da = d (1 - h'²), where d is dL/dh', and set d to zero."""
     for i in range(len(grad)):
         h = load(after[i])
         store(out, i, grad[i] * (ONE - h * h))
@@ -210,7 +212,7 @@ def propose(projected: Row, reset: Row, q: Row, bias: Row, out: Row) -> None:
 
 @compiled
 def mix(update: Row, candidate: Row, hidden: Row) -> None:
-    """Make of h h' = n + z (h - n)."""
+    """Turn h into h' = n + z (h - n)."""
     for i in range(len(hidden)):
         hidden[i] = candidate[i] + update[i] * (hidden[i] - candidate[i])
 
@@ -250,7 +252,7 @@ def to_update(grad: Row, update: Row, candidate: Row, before: Row, out: Row) -> 
 
 @compiled
 def to_candidate(grad: Row, update: Row, candidate: Row, out: Row) -> None:
-    """Write dL/da_n = d (1 - z) (1 - n²) =: s, and make of d what passes on to h by itself, d z."""
+    """Write s = dL/da_n = d (1 - z) (1 - n²), and turn d into d z, the part that goes on to h."""
     for i in range(len(grad)):
         out[i] = grad[i] * (ONE - update[i]) * (ONE - candidate[i] * candidate[i])
         grad[i] *= update[i]
@@ -276,7 +278,7 @@ def gru_retreat(
     grad: Array,
     work: Array,
 ) -> None:
-    """Make a step back by the chain rule: δ is of r, z and q, and memory has that of n."""
+    """Make a step back by the chain rule; ``gates`` gets δ of r, z and q, ``memory`` that of n."""
     for b in range(len(product)):
         gate, d = gates[t, b], grad[0, b]
         update, candidate, a_z, s = work[0], work[1], work[2], work[3]
@@ -295,7 +297,7 @@ def gru_retreat(
 
 @compiled
 def remember(write: Row, forget: Row, new: Row, cell: Row) -> None:
-    """Make of c c' = f c + i g."""
+    """Turn c into c' = f c + i g."""
     for i in range(len(cell)):
         cell[i] = forget[i] * cell[i] + write[i] * new[i]
 
@@ -335,9 +337,9 @@ def lstm_advance(
 
 @compiled
 def to_shown(grad: Row, cell: Row, carry: Row, show: Row) -> None:
-    """Write dL/da_o = d tanh(c') o (1 - o) over o, where d is dL/dh', which does not pass on.
+    """Write dL/da_o = d tanh(c') o (1 - o) over o, where d is dL/dh'.
 
-    Adds d o (1 - tanh²(c')) to e, dL/dc'.
+    Also add d o (1 - tanh²(c')) to e, which is dL/dc', and set d to zero.
     """
     for i in range(len(grad)):
         o, seen = load(show[i]), tanh(load(cell[i]))
@@ -357,7 +359,7 @@ def to_written(carry: Row, write: Row, new: Row) -> None:
 
 @compiled
 def to_kept(carry: Row, before: Row, forget: Row) -> None:
-    """Write dL/da_f = e c f (1 - f) over f, and make of e what passes on to c, e f."""
+    """Write dL/da_f = e c f (1 - f) over f, and turn e into e f, the part that goes on to c."""
     for i in range(len(carry)):
         f = load(forget[i])
         store(forget, i, carry[i] * load(before[i]) * f * (ONE - f))

@@ -63,7 +63,7 @@ class Layer(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run over x (T, B, I) from the state, (B, H) each; return all h (T, B, H) and the last.
 
-        ``drop`` is dropout, in training: of the recurrent weights, and of what is returned.
+        ``drop`` applies dropout in training: to the recurrent weights and to the outputs.
         """
         weights = [self.weight_ih, drop(self.weight_hh), self.bias_ih, self.bias_hh]
         if x.device.type != "cpu":

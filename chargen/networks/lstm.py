@@ -26,7 +26,7 @@ class LSTM(Layer):
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator | None) -> None:
-        """As every layer, with a forget gate that begins open (Jozefowicz et al. 2015)."""
+        """Begin like every layer, but with an open forget gate (Jozefowicz et al. 2015)."""
         super().initialise(generator)
         nn.init.ones_(self.bias_ih[self.hidden : 2 * self.hidden])
 

@@ -1,18 +1,18 @@
 r"""Backpropagation through time on a CPU, written once for every kind of cell.
 
-`torch.nn`'s recurrences on a CPU take a matrix product of their own for each time step's weight
-gradient, or let autograd record every small operation. Here a window is one operation:
+On a CPU, the recurrences of `torch.nn` do a separate matrix product for the weight gradient of each
+time step, or let autograd record every small operation. Here a window is one operation:
 
-- forward, only the product h_{t-1} W_hh^T is inside the loop over time; the inputs' part of all
-  steps was one product before it. What the cell does with the sum is one compiled call;
-- backward, a step is again one product and one compiled call. The call turns what arrives at h_t
-  into δ_t (B, G·H), the gradient of the recurrent product, and what the cell passes on by itself;
-  the product carries δ_t one step back:
+- forward, only the product h_{t-1} W_hh^T is inside the loop over time. One product before the loop
+  does the inputs' part of all steps. One compiled call does the cell's work on the sum;
+- backward, a step is again one product and one compiled call. The call turns the gradient at h_t
+  into two things: δ_t (B, G·H), the gradient of the recurrent product, and the part that the cell
+  passes on directly. The product carries δ_t one step back:
 
-      dL/dh_{t-1} = δ_t W_hh + (what the cell passes on by itself) + dL/dout_{t-1}
+      dL/dh_{t-1} = δ_t W_hh + (the part that the cell passes on directly) + dL/dout_{t-1}
 
 - the weights' gradient is one product after the loop, Σ_t δ_t^T h_{t-1} (Werbos 1990, Proceedings
-  of the IEEE 78); the biases' likewise, a product with ones.
+  of the IEEE 78); the biases' gradient is a product with ones.
 
 Products may be in bfloat16; states, gates and what is computed from them are float32 throughout. A
 cell brings two functions (see `Cell`); a test compares values and gradients with `torch.nn`.
@@ -35,11 +35,11 @@ Multiply = Callable[[Tensor], Tensor]
 class Cell:
     """What a kind of layer does with its pre-activations: compiled functions of step t.
 
-    Both take NumPy arrays; those of a whole window are in the precision of the products, and used
-    again for what comes next, for it is memory that a step waits for:
+    Both take NumPy arrays. The arrays of a whole window have the precision of the products. Later
+    results overwrite earlier ones, because a step spends most of its time waiting for memory:
 
-    ``gates`` (T, B, G, H): the inputs' part of the pre-activations; a step forward puts the gates'
-    activations in its place, a step back puts δ in theirs.
+    ``gates`` (T, B, G, H): the inputs' part of the pre-activations. A step forward overwrites it
+    with the gates' activations, and a step back overwrites these with δ.
     ``track`` (T + 1, B, H): h at the start and after every step.
     ``memory`` (T + 1, B, H): whatever else a step leaves behind.
     ``work`` (G + 1, H) in float32: scratch.
@@ -50,11 +50,11 @@ class Cell:
             float32, is h and, in a layer that has one, its other state.
         retreat: ``(t, gates, track, memory, arriving, product, grad, work)``, a step back, where
             ``arriving`` (T, B, H) is dL/dout and ``product`` (B, H) is δ_{t+1} W_hh. ``grad``
-            (2, B, H), in float32, is what the cell passed on by itself to either state; it becomes
-            what this step passes on.
-        inner: how many of the last gates have their recurrent product and ``bias_hh`` within the
-            cell. For these ``retreat`` leaves in memory (at t + 1) the gradient of the inputs' part
-            where δ is that of the product.
+            (2, B, H), in float32, is the gradient that the step back at t + 1 passed on directly to
+            both states; this step overwrites it with the gradient that it passes on.
+        inner: the number of last gates whose recurrent product and ``bias_hh`` enter inside the
+            cell, apart from the inputs' part. For these gates, δ is the gradient of the product,
+            and ``retreat`` leaves the gradient of the inputs' part in memory (at t + 1).
     """
 
     advance: Callable[..., None]
@@ -65,8 +65,8 @@ class Cell:
 def multiplier(weight: Tensor, batch: int) -> Multiply:
     """Return a function x (B, K) -> x @ weight^T, for a weight (N, K) used many times.
 
-    oneDNN (bfloat16) and MKL (float32) reorder a weight at every product unless that was done
-    beforehand. The calls for it are those that torch's own compiler emits; where they are missing a
+    oneDNN (bfloat16) and MKL (float32) reorder a weight at every product, unless it was reordered
+    beforehand. We reorder it with the calls that torch's own compiler uses. If these are missing, a
     plain product gives the same result.
     """
     weight = weight.contiguous()
@@ -157,7 +157,8 @@ class Recurrence(torch.autograd.Function):
             product = multiply(deltas[t])
         grad[0] += product
         delta = gates.view(time * batch, -1)
-        # As products: sums down the columns of a bfloat16 matrix are slow, and rounded as they go.
+        # We use products, because sums over the columns of a bfloat16 matrix are slow, and they
+        # round each partial sum.
         ones = delta.new_ones(1, time * batch)
         grad_bias_hh = grad_bias_ih = (ones @ delta)[0]
         grad_weight_hh = delta.t() @ track[:-1].view(time * batch, hidden)

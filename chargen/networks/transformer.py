@@ -1,17 +1,19 @@
 r"""A transformer's block (Vaswani et al. 2017, arXiv:1706.03762), read like a recurrent layer.
 
-Its state is the keys and values of the last characters, carried from window to window without a
-gradient (Dai et al. 2019, arXiv:1901.02860), so that every character, in training, scoring and
-sampling alike, attends to the last C in each layer, itself included, and a text has no blocks at
-whose start the model knows nothing. With x the stream (T, B, H):
+Its state is the keys and values of the last characters. They are carried from window to window
+without a gradient (Dai et al. 2019, arXiv:1901.02860). So every character attends to the last C
+characters in each layer, itself included. This is the same in training, scoring and sampling. A
+text is not cut into blocks at whose start the model would know nothing. Let x be the stream
+(T, B, H):
 
     x' = x  + W_mixed attend(W_attention norm(x))
     x'' = x' + W_outer max(0, W_inner norm(x'))²
 
 The squared rectifier learns as fast as a GELU and costs less (So et al. 2021, arXiv:2109.08668).
-The norms come before (Xiong et al. 2020, arXiv:2002.04745) and have no bias. Queries and keys are
-turned by their position (rotary; Su et al. 2021, arXiv:2104.09864): what they say to one another
-depends on their distance alone.
+The norms come before attention and before the inner layer (Xiong et al. 2020, arXiv:2002.04745);
+they have no bias. Queries and keys are turned by their position (rotary; Su et al. 2021,
+arXiv:2104.09864): so the product of a query and a key depends on their distance and not on where
+in the text they are.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ def turn(x: Tensor, start: int = 0) -> Tensor:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
-    """Return for each query (B, heads, T, d) the values, weighted by how well its key fits.
+    """Return for each query (B, heads, T, d) the mean of the values, weighted by their keys' fit.
 
     Args:
         key, value: (B, heads, S, d).
@@ -46,7 +48,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
     """
     if query.device.type != "cpu":
         return functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-    # In windows of hundreds torch's fused kernel takes twice as long on a CPU as these products.
+    # On a CPU, torch's fused kernel takes twice as long as these products (in windows of hundreds).
     bias = torch.zeros(seen.shape, dtype=query.dtype).masked_fill_(~seen, -torch.inf)
     batch, heads, time, size = query.shape
     query, key, value = (x.reshape(batch * heads, -1, size) for x in (query, key, value))
@@ -75,7 +77,7 @@ class Block(nn.Module):
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator | None) -> None:
-        """Begin as a block that adds nothing, so that any depth begins alike."""
+        """Set the weights so that the block adds nothing at first: any depth then starts alike."""
         for linear in (self.attention, self.inner):
             linear.weight.normal_(0, linear.in_features**-0.5, generator=generator)
         for linear in (self.mixed, self.outer):
@@ -94,7 +96,7 @@ class Block(nn.Module):
         time, batch, wide = x.shape
         qkv = self.attention(self.before_attention(x))
         query, key, value = qkv.view(time, batch, 3, self.heads, -1).permute(2, 1, 3, 0, 4)
-        # Kept as they came: turned anew each time, positions stay as small as the window.
+        # Keys are kept unturned and are turned again in each window, so that positions stay small.
         key, value = (
             torch.cat((kept.to(new.dtype), new), dim=2)
             for kept, new in zip(state, (key, value), strict=True)

@@ -1,8 +1,8 @@
 r"""Beam search through the gaps of a text, from its left to its right.
 
-A reader proposes, for each hypothesis about what was missing so far, what may come next in a gap;
-the cheapest ``width`` hypotheses are kept. At the end of a gap the reader says once more what each
-filling costs, in view of what stands around it.
+A hypothesis is a guess of everything that was missing so far. For each hypothesis, a reader
+proposes the next character of a gap; the ``width`` cheapest hypotheses are kept. At the end of a
+gap the reader computes the cost of each filling again, now together with the text around it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 GIVEN = 256
-"""Characters that are read on either side of a gap to know what it stands in, at most."""
+"""The most characters that are read on each side of a gap to know its context."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Where characters are missing: so many, or None where nobody knows."""
+    """A place where characters are missing: how many, or None if nobody knows."""
 
     length: int | None
 
@@ -73,7 +73,7 @@ class Reader(Protocol):
         """
 
     def cost(self, rows: Sequence[Row], nats: Doubles) -> Doubles:
-        """Return what whole fillings cost, which cost ``nats`` (B,) as proposals."""
+        """Return the costs of whole fillings; as proposals they cost ``nats`` (B,)."""
 
 
 @dataclass
@@ -81,11 +81,11 @@ class Beam:
     """Hypotheses about all that was missing so far, side by side.
 
     Attributes:
-        fills: of each, the ids put into each gap.
-        settled: (B,), what each cost up to the last gap.
-        nats: (B,), what that gap's filling costs on top.
-        read: (B, …), what the reader's left side has read of each, and
-        state: its state.
+        fills: for each hypothesis, the ids put into each gap.
+        settled: (B,), the cost of each hypothesis before its last gap.
+        nats: (B,), the cost of the last gap's filling, on top of that.
+        read: (B, …), the last outputs of the reader's left side.
+        state: the state of the reader's left side.
     """
 
     fills: list[tuple[tuple[int, ...], ...]]
@@ -155,7 +155,7 @@ def _propose(reader: Reader, beam: Beam, gap: Gap, after: Ids, width: int) -> Be
         if gap.length is None:
             here = beam.pick(np.arange(len(costs)), costs[:, -1])
             ended = (here if ended is None else join(ended, here)).best(width)
-            # Costs only grow: what is dearer than all that ended cannot become one of them.
+            # Costs only grow: a hypothesis that costs more than all ended ones cannot replace one.
             dearest = (ended.settled + ended.nats)[-1]
             if len(ended.nats) == width and (beam.settled + beam.nats).min() >= dearest:
                 break
@@ -188,7 +188,7 @@ def search(
     read, state = reader.left.forward(start, reader.left.start(1))
     nothing = np.empty(0, dtype=np.int32)
     beam = Beam([()], np.zeros(1), np.zeros(1), read[:, 0], state)
-    # The end of each hypothesis's text, for as long as one can be told from another by it.
+    # The last `GIVEN` characters of each hypothesis's text: the reader needs no more.
     texts = [nothing]
     for number, piece in enumerate(pieces):
         if isinstance(piece, Gap):

@@ -36,8 +36,8 @@ HIGHEST = 64.0
 """The highest inverse temperature."""
 
 FITTED_ON, WEIGHED, FEWEST = 1000, 15_000, 100
-"""Held-out examples that the inverse temperature is fitted to, at most; examples times labels, at
-most, for a judge that reads a text once for each label; and at least this many examples."""
+"""Limits on the held-out examples that the inverse temperature is fitted to: the most examples; the
+most examples times labels, if the judge reads a text once for each label; the fewest examples."""
 
 
 def fit(saved: Checkpoint, valid: Span) -> dict[str, float]:
@@ -89,8 +89,8 @@ class Verdict:
         accuracy: share of texts whose likeliest label was the right one.
         log_loss: mean nats of the right label; the inverse temperature is fitted on the other half
             of the texts.
-        calibration_error: mean distance of what was claimed from what came true, over ten equal
-            ranges of the probability of the likeliest label.
+        calibration_error: mean distance between the claimed and the true share of right labels,
+            over ten equal ranges of the probability of the likeliest label.
         inverse_temperature: that fits all the texts.
         confusion: (K, K), texts of each label (rows) that were taken for each label (columns).
     """

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 BATCH = 64
 TOGETHER = 1 << 14
-"""Texts, and characters with the filling of the shorter ones, that are read side by side."""
+"""The most texts, and the most characters (padding included), that are read side by side."""
 
 LONGEST_READ = 10_000
-"""Characters of a text that are read to tell its label, at most."""
+"""The most characters of a text that are read to tell its label."""
 
 
 class Judge(Protocol):
@@ -50,7 +50,7 @@ class Judge(Protocol):
 
 
 def by_likelihood(saved: Checkpoint) -> Judge:
-    """Return the judge that a model makes that is told the label."""
+    """Return a judge made of a model that reads the label with the text."""
     members = [
         (Causal(saved.architecture, saved.weights, label), saved.vocabulary)
         for label in range(len(saved.labels))
@@ -65,7 +65,7 @@ def by_both_sides(saved: Checkpoint) -> Judge:
 
 
 def batches(texts: Sequence[Ids]) -> list[list[int]]:
-    """Return indices of texts of similar length, so many together that memory stays bounded."""
+    """Group the indices of texts of similar length; each group is small enough for memory."""
     together: list[list[int]] = []
     for index in sorted(range(len(texts)), key=lambda index: len(texts[index])):
         # The longest comes last.
@@ -138,7 +138,7 @@ class Counting:
 
 
 def to_tell(source: str, text: Text, lines: bool) -> list[tuple[str, str]]:
-    """Return what is to be told apart in a text, its beginning or its lines, each with a name.
+    """Return the texts to classify, each with a name: a text's beginning, or each of its lines.
 
     Raises:
         CorpusError: there is nothing on any line.

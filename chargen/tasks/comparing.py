@@ -28,10 +28,10 @@ class Memory:
 
     Attributes:
         contexts: 1, 2, 4 … characters.
-        bpc: bits per character, given so many before it.
+        bpc: bits per character, given that many characters before it.
         error: standard error of each.
-        gradient: length of the gradient that reaches back so many characters, 0 being the last one
-            before what is predicted: for 0, 1, 2, 4 … characters.
+        gradient: length of the gradient that reaches back 0, 1, 2, 4 … characters; 0 is the last
+            character before the predicted one.
     """
 
     contexts: tuple[int, ...]

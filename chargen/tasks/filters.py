@@ -29,7 +29,7 @@ def weigh(shifted: Floats, temp: float = 1.0) -> Floats:
         weights[np.arange(len(shifted)), shifted.argmax(axis=-1)] = 1
         return weights
     if temp != 1:
-        # Nothing is above zero, so that dividing can overflow downwards only, which is no harm.
+        # No number is above zero, so dividing can only overflow to minus infinity: no harm.
         with np.errstate(over="ignore"):
             shifted = shifted / max(temp, SMALLEST_TEMP)
     return np.exp(shifted)

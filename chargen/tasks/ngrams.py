@@ -1,12 +1,13 @@
 """Character n-grams, the classifier to beat: simple, fast, and hard to beat at telling languages.
 
 Witten & Bell 1991, "The zero-frequency problem", IEEE Transactions on Information Theory 37, method
-C, interpolated: after a history h that was followed by T(h) kinds of characters, N(h) times in all,
+C, interpolated. Let N(h) be the number of characters that followed a history h, and T(h) the number
+of different ones. Then
 
     P(c | h) = (N(h c) + T(h) P(c | h')) / (N(h) + T(h)),
 
-h' being h without its first character; below the empty history lies the uniform distribution over
-Unicode.
+where h' is h without its first character. For the empty history, P(c | h') is the uniform
+distribution over Unicode.
 """
 
 from __future__ import annotations

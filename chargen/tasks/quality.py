@@ -16,7 +16,7 @@ from chargen.text.corpus import Span
 from chargen.text.vocabulary import Vocabulary
 
 LENGTHS = range(1, 11)
-"""Gaps of which restoration is judged, as Pythia's (Assael et al. 2019, arXiv:1910.06262)."""
+"""Lengths of the gaps that are made, as for Pythia (Assael et al. 2019, arXiv:1910.06262)."""
 
 BEFORE, AFTER = 200, 100
 """Characters that are shown on either side."""

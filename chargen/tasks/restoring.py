@@ -1,14 +1,14 @@
 r"""Filling the gaps of a damaged text.
 
 A bidirectional model (see `chargen.networks.bidirectional`) proposes fillings that fit both sides.
-Then each of its stacks judges every filling once more in view of the whole: with L and R the text
-on the left and on the right, a filling F costs
+Then each of its stacks judges every filling again, together with the text around it. Let L and R be
+the text on the left and on the right. A filling F costs
 
     w₀ (-log P(F | L, R)) + w₁ (-log P(F R | L)) + w₂ (-log P(L F | R))
 
-The first is from the proposal, the second from the stack that reads from the left, the third from
-the backward stack. A model that reads from left to right can do the same job with the second alone;
-it is the one to beat.
+The first term is from the proposal, the second from the stack that reads from the left, the third
+from the backward stack. A model that reads from left to right can do the same job with the second
+term alone; it is the baseline.
 
 The probability of a filling is its share of exp(-cost) among the fillings considered.
 """
@@ -46,16 +46,16 @@ MARK = re.compile(r"\\\[|\[(\.\.\.|…|\?|\d{1,9})\]")
 BEAM = 20
 
 NEAR = 64
-"""Characters on either side of a filling that are charged to it."""
+"""How many characters on each side of a filling belong to its cost."""
 
 WEIGHTS = (0.1, 0.45, 0.45)
-"""What a bidirectional model's three judgements of a filling count."""
+"""The weights w₀, w₁ and w₂ of the three terms of a bidirectional model's cost."""
 
 
 def parse(text: str) -> list[str | Gap]:
-    """Cut a damaged text into what is there and what is not.
+    """Cut a damaged text into known pieces and gaps.
 
-    Gaps side by side are one.
+    Gaps next to each other become one gap.
 
     Raises:
         UsageError: no gap is marked, one is longer than a model can hold, or the last is of unknown
@@ -151,14 +151,14 @@ class LeftToRight:
         self.left, self.bos = model, model.bos
 
     def look(self, after: Ids) -> Floats:
-        """Return the first character to the right, if any, as a row that picks it."""
+        """Return the first character to the right as a one-hot row; zeros if there is none."""
         first = np.zeros((1, self.bos), dtype=np.float32)
         known = after[:1][after[:1] < self.bos]
         first[0, known] = 1
         return first
 
     def predict(self, read: Floats, right: Floats, remaining: int) -> Floats:
-        """Return the log-probabilities (B, V + 1); "no more" is as likely as what follows then."""
+        """Return log-probabilities (B, V + 1); "no more" has that of the character to the right."""
         logs = log_softmax(read)
         return np.concatenate((logs, (logs * right).sum(axis=-1, keepdims=True)), axis=-1)
 

@@ -1,4 +1,4 @@
-"""Writing text: a model's logits, a choice, and what was chosen is read before the next choice."""
+"""Writing text: the model gives logits, a character is chosen, the model reads it, and so on."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 UNKNOWN = ("error", "replace", "skip")
 PRIME_WINDOW = 256
 TOGETHER = 256
-"""Samples drawn side by side: as fast as more of them, and memory does not grow with their number.
-"""
+"""Samples drawn side by side. More would not be faster, and the limit keeps memory constant."""
 
 AHEAD = 512
 """Characters for which random numbers are drawn ahead, and after which samples are collected."""

@@ -92,7 +92,7 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """exp(nats per character): as uncertain as a choice among that many."""
+        """exp(nats per character): a choice among that many characters is as uncertain."""
         return perplexity(self.nats_per_char)
 
     @property
@@ -135,7 +135,7 @@ class Score:
 
 @dataclass(frozen=True)
 class GapScore(Score):
-    """What a bidirectional model made of a text: each character as a gap between its neighbours.
+    """How well a bidirectional model predicted a text, each character as a gap of one.
 
     Its figures are called pseudo-perplexity (Salazar et al. 2020, arXiv:1910.14659) and are no
     perplexity: they do not multiply to the probability of a text, and lie far lower.
@@ -219,7 +219,7 @@ def score(
 
     Args:
         lanes: read side by side; 1 for the exact pass, None for as many as the length allows.
-        burn_in: characters before its own with which each lane but the first begins.
+        burn_in: extra characters that each lane but the first reads before its own.
         window: characters of each lane per call.
         progress: called with characters done and characters in all.
 

@@ -39,11 +39,11 @@ class Console:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing is to be said that is not asked for."""
+        """Whether to print only what was asked for."""
         return self.quiet or self.json
 
     def say(self, text: str) -> None:
-        """Print a line for people, whatever was asked for."""
+        """Print a line for people, even if the console is quiet or prints JSON."""
         print(visible(text), file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:

@@ -55,7 +55,7 @@ def cells(metric: Metric, figures: Figures) -> tuple[str, ...]:
 
 
 def training(metric: Metric, nats: float) -> str:
-    """Return what training costs: as the headline only where it is the same quantity."""
+    """Return the training loss; as a perplexity only if it is the same quantity."""
     return f"{perplexity(nats):.3f}" if metric.same_in_training else f"{nats:.4f} nats"
 
 

@@ -36,18 +36,19 @@ def _picture(character: str) -> str:
 def interactive() -> bool:
     """Return whether standard error is a screen that can be drawn over.
 
-    Rich asks the environment too, where continuous integration forces colours into a file.
+    Rich's own answer is not enough: in continuous integration, the environment can make it put
+    colours into a file.
     """
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def closed(error: OSError) -> bool:
-    """Return whether an error says that nobody reads any more; Windows has another word for it."""
+    """Return whether an error means that nobody reads any more; Windows uses another error code."""
     return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
 def mute() -> None:
-    """Send what is still to come to nowhere, so that a closed pipe does not complain at exit."""
+    """Discard all further output, so that a closed pipe causes no error message at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -22,7 +22,7 @@ RANKED = 3
 
 
 def figure(value: Any, form: str | None = None, unit: str = "") -> str:
-    """Return a number as it is shown; a dash for what a header lacks or mistakes."""
+    """Return a number as it is shown; a dash if the header has no number there."""
     if not isinstance(value, int | float):
         return "—"
     form = (".4f" if isinstance(value, float) else ",") if form is None else form
@@ -100,7 +100,7 @@ def labels(console: Console, rows: Sequence[tuple[str, Sequence[tuple[str, float
 
 
 def verdicts(console: Console, ways: Sequence[Verdict], names: Sequence[str]) -> None:
-    """Show how well labels were told, by each way, and what the first mistook for what."""
+    """Show how well each way told the labels, and which labels the first way confused."""
     rows = [
         (
             one.name,

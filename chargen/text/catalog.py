@@ -135,10 +135,10 @@ def resolve(source: str) -> Source:
 
 
 def _make_pydoc(name: str) -> Part:
-    """Return the language reference that ``help()`` draws on, each paragraph once.
+    """Return the language reference that ``help()`` shows, each paragraph only once.
 
-    Its topics quote one another at length. Were the copies kept, the held-out end would be full of
-    paragraphs that training has seen.
+    Its topics repeat long parts of one another. If the copies were kept, the held-out end would be
+    full of paragraphs that training has seen.
     """
     try:
         from pydoc_data.topics import topics
@@ -157,7 +157,7 @@ def _make_pydoc(name: str) -> Part:
                 continue
             seen.add(content)
             if RULE.fullmatch(content.splitlines()[-1]):
-                # Held back until something new stands below it.
+                # A heading is kept only if a new paragraph follows it.
                 heading = [paragraph.strip("\n")]
                 continue
             kept += [*heading, paragraph.strip("\n").rstrip()]
@@ -218,7 +218,7 @@ def _check_address(url: str) -> None:
 def _transfer(wanted: Entry, partial: Path, progress: Progress | None) -> None:
     have = partial.stat().st_size if partial.exists() else 0
     if have >= wanted.size:
-        # Whole already, or not this file at all: the check of the hash tells which.
+        # The file is complete, or it is another file: the check of its hash will show which.
         return
     request = urllib.request.Request(wanted.url, headers={"User-Agent": "chargen"})
     if have:

@@ -1,8 +1,8 @@
 """Labelled texts: a file of ``label<TAB>text`` lines, or a folder with a folder for each label.
 
-They are joined to one text, in a shuffled order that is the same each time, so that they are read,
-cut into lanes and streamed like any other; `Marks` say where an example begins and what its label
-is. An example ends with a line break, so that a model can learn to end one.
+The examples are shuffled, always in the same way, and joined to one text. So this text is read, cut
+into lanes and streamed like any other. `Marks` say where each example begins and what its label is.
+Each example ends with a line break, so that a model can learn to end one.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ def read_labelled(
 ) -> Labelled:
     """Read labelled texts and hold out a share of each label's.
 
-    Of lines, a random share, the same each time, because lines are often sorted; of a folder, the
-    end of each label's text, because neighbouring pieces of one text are no strangers.
+    From a file of lines, a random share is held out, because lines are often sorted; it is the same
+    share each time. From a folder, the end of each label's text is held out, because neighbouring
+    pieces of one text are similar.
 
     Args:
         source: a file, ``-``, or a folder of folders.
@@ -242,5 +243,5 @@ def as_text(text: Text, start: int, end: int, errors: str = "surrogateescape") -
 
 
 def as_string(characters: str, errors: str = "replace") -> str:
-    """Return what characters stand for that each stand for a byte of UTF-8."""
+    """Decode a string in which each character stands for one byte of UTF-8."""
     return characters.encode("latin-1").decode("utf-8", errors)

@@ -34,8 +34,8 @@ class Part:
     """A seekable run of UTF-8 bytes: a file on disk, or a temporary copy held open.
 
     ``start`` is where the text begins (after a byte order mark). ``seen`` is the file's size, time
-    of modification and number at first sight, to notice a corpus that is edited or replaced while
-    it is being read.
+    of modification and inode number when it was first opened. It shows whether the file is edited
+    or replaced while it is being read.
     """
 
     name: str

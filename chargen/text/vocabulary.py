@@ -1,7 +1,7 @@
 """Which characters a model knows, and what ids they have.
 
 Ids 0 to V-1 are the characters. Id V, ``bos``, is an input only: "no character", fed at the
-beginning of a text and in place of a character that the model does not know. No output means it.
+beginning of a text and in place of a character that the model does not know. It is no output.
 
 A text to be scored may hold characters that the vocabulary lacks. They are charged as a compressor
 would charge them: with probability ``escape`` the next character is a new one, and then any code

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int32]
 
 PAST = -1
-"""The target where a lane has ended before its window: nothing to predict."""
+"""The target at a place after the end of a lane, where there is nothing to predict."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Lane:
         self.at = 0
 
     def read_into(self, row: Ids) -> None:
-        """Fill ``row`` with the next ids; what the lane no longer has stays as it is."""
+        """Fill ``row`` with the next ids; if the lane ends, the rest of ``row`` is not changed."""
         filled = 0
         while filled < len(row):
             if self.at == len(self.ids):
@@ -123,6 +123,6 @@ def windows(
         if span.marks is not None:
             places = span.start + firsts + np.arange(at, at + width)
             labels, begins = span.marks.at(places)
-            # An example begins as a text does, whatever was read before.
+            # The first input of an example is "no character", as at the start of a text.
             inputs[begins] = vocabulary.bos
         yield Window(inputs, targets, at, labels)

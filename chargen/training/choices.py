@@ -1,6 +1,6 @@
-"""What is decided where nothing was asked for: by the text, the budget and the machine's speed.
+"""Choices that the user left open; they follow from the text, the budget and the machine's speed.
 
-``docs/experiments.md`` has what the tables rest on.
+``docs/experiments.md`` has the experiments behind the tables.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from chargen.options import Budget, Options, Plan
 class Defaults:
     """What is chosen for a family of networks.
 
-    A table is a row of pairs (at most, then): the value of the first pair whose bound is not
-    exceeded.
+    A table is a tuple of pairs (bound, value). It gives the value of the first pair whose bound is
+    not exceeded.
 
     Attributes:
         layers: how many.
         batch, bptt, lr: see `Plan`.
-        width_by_seen: the width at most, by the characters that a network of ``trial_width`` will
-            be trained on in the whole budget.
-        width_by_length: the width at most, by the characters in the text.
-        trial_width: of the network whose throughput is tried.
-        throughput: characters a second that it is trained on, where nobody has measured.
-        slowdown: a network k times as wide takes k to this power as long.
+        width_by_seen: the largest width, by the number of characters that a network of
+            ``trial_width`` will be trained on in the whole budget.
+        width_by_length: the largest width, by the number of characters in the text.
+        trial_width: the width of the network whose throughput is measured.
+        throughput: its training speed in characters a second, used if nobody has measured it.
+        slowdown: a network k times as wide takes k^slowdown times as long.
     """
 
     layers: int
@@ -85,7 +85,7 @@ HEAD = 64
 DROPOUT_BY_PASSES = (
     (1.5, 0.0), (4, 0.1), (8, 0.15), (15, 0.25), (30, 0.3), (50, 0.4), (math.inf, 0.5)
 )  # fmt: skip
-"""By how often the text is read: a text read many times would be learned by heart without it."""
+"""Dropout by the number of passes: without it, a text read many times is learned by heart."""
 
 
 def defaults(options: Options) -> Defaults:
@@ -103,8 +103,8 @@ def decide(
     Args:
         characters: in the training text, held-out part excluded.
         labels: how many labels the text has.
-        throughput: characters a second that this machine trains a network of ``trial_width`` on;
-            None for those of a usual machine.
+        throughput: the speed of this machine, in characters a second, when it trains a network of
+            ``trial_width``; None for the speed of a usual machine.
 
     Raises:
         CorpusError: the text is shorter than the window asked for.
@@ -170,7 +170,7 @@ def network(options: Options, layers: int, hidden: int, bptt: int, labels: int) 
 
 
 def _heads(hidden: int) -> int:
-    """Return how many heads of an even size a width divides into, of about `HEAD` units each."""
+    """Return the number of heads for a width: all of one even size, of about `HEAD` units."""
     most = max(1, hidden // HEAD)
     return next((heads for heads in range(most, 1, -1) if hidden % (2 * heads) == 0), 1)
 
@@ -185,5 +185,5 @@ N = TypeVar("N", int, float)
 
 
 def _entry(table: tuple[tuple[float, N], ...], value: float) -> N:
-    """Return what a table of pairs (at most, then) has for a value."""
+    """Look up a value in a table; see `Defaults`."""
     return next(then for most, then in table if value <= most)

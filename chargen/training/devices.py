@@ -44,7 +44,8 @@ def pick_precision(precision: str, device: torch.device) -> str:
         return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    # Named alike since torch 2.6, though not yet public; what is missing counts as absent.
+    # These functions are private, but have kept their names since torch 2.6. If one is missing,
+    # the processor counts as one without these instructions.
     probes = (getattr(torch.cpu, name, bool) for name in CPU_PROBES)
     fast = device.type == "cpu" and any(probe() for probe in probes)
     return "bf16" if fast else "fp32"
@@ -58,8 +59,9 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any
 def keep_freed_memory() -> None:
     """Tell the C library to keep what a step frees for the next step.
 
-    glibc gives large blocks back to the system at once, and every step would pay for having them
-    zeroed again: more, at small sizes, than for its arithmetic. Elsewhere nothing is done.
+    glibc gives large blocks back to the system at once, and the system zeroes them again for the
+    next step. For small networks this takes longer than the arithmetic. On other systems this
+    function does nothing.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:

@@ -151,7 +151,7 @@ def evaluate(
     precision: str,
     progress: Progress | None = None,
 ) -> Score | LabelScore:
-    """Score a text as its kind of network is measured, and leave no trace in the network."""
+    """Score a text by the measure of the network's kind; do not change weights or state."""
     network.eval()
     device = network.output.bias.device
     with torch.no_grad(), autocast(device, precision):

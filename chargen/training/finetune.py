@@ -93,13 +93,14 @@ def same_labels(saved: Checkpoint, labels: tuple[str, ...]) -> None:
 def extended(name: str, had: Floats, fresh: Floats, old: int, new: int) -> Floats:
     """Return a weight with rows for the characters that only the new text has.
 
-    A new character begins as the fresh network would have it, but no likelier than the rarest of
-    the old: the model's first predictions stay what they were.
+    A new character gets the embedding of a fresh network. In an output its weights are zero, and
+    its bias is the lowest of the old characters' biases. So the model's first predictions stay
+    nearly the same.
 
     Args:
         name: of the tensor.
-        had: the model's, with ``old`` rows of characters.
-        fresh: a new network's, with ``new`` rows; it is used up.
+        had: the model's tensor, with ``old`` rows of characters.
+        fresh: a new network's tensor, with ``new`` rows; it is overwritten.
     """
     if fresh.shape == had.shape:
         return had

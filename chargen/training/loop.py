@@ -1,8 +1,8 @@
 """Training: a generator of reports around one step.
 
-The loop prints nothing. It yields what happened, a `chargen.training.reports.Report` each, and
-saves as it goes; whoever iterates decides what to show. It knows no task: what is shown of a
-network while it trains, and what is fitted at the end, are functions that it is given.
+The loop prints nothing. It yields a `chargen.training.reports.Report` of each event, and saves the
+run regularly; the caller decides what to show. The loop knows no task: the caller gives it the
+functions that make previews and that fit figures at the end.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from chargen.training.texts import Texts
 
 WARM_UP = 50
 SHORTEST_WARM_UP = 0.05
-"""Steps, or share of the budget if that is less, over which the learning rate rises to its height,
-while Adam's moments fill."""
+"""The learning rate rises over this many steps, or over this share of the budget if that is less.
+Meanwhile Adam's moments fill."""
 
 SAVE_EVERY = 60.0
 """Seconds of training after which the state is saved, evaluation or not."""
 
 ROLLBACKS = 8
-"""Rollbacks in a row, without an evaluation between, after which training gives up."""
+"""Training gives up after more rollbacks than this in a row, with no evaluation between them."""
 
 SMOOTHING = 0.98
 RECORDS = 400
@@ -45,7 +45,7 @@ RECORDS = 400
 
 @dataclass(frozen=True)
 class Hooks:
-    """What the trainer is given to do with a model, beside training it; nothing by default.
+    """Functions that the trainer calls on a model, besides training it; none by default.
 
     Attributes:
         preview: ``(model, span, number) -> text``, what to show of it after evaluation ``number``.
@@ -131,7 +131,7 @@ class Trainer:
         return spent[self.plan.budget.unit] / self.plan.budget.amount
 
     def finished(self) -> bool:
-        """Return whether nothing is left to do: a kill may come after the last step."""
+        """Return whether nothing is left: a kill after the last step can leave figures to fit."""
         fitted = not self._to_fit() or self.learner.figures.keys() >= set(self.hooks.fitted)
         return self.progress() >= 1 and fitted
 

@@ -71,7 +71,7 @@ def measure(
 
 
 def _nats(network: Causal, before: Ids, wanted: Tensor, label_ids: Tensor) -> Tensor:
-    """Return the nats (B,) of a character after those before it (B, T), a text's first."""
+    """Return the nats (B,) of a character that follows the first characters (B, T) of a text."""
     none = np.full((len(before), 1), network.characters, dtype=np.int32)
     inputs = torch.from_numpy(np.concatenate((none, before), axis=1))
     logits, _ = network(inputs, network.start(len(inputs)), label_ids[: len(inputs)])

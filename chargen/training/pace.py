@@ -14,8 +14,8 @@ from chargen.training.texts import Texts
 TRIAL_SECONDS = 1.5
 TRIAL_SHARE = 0.02
 TRIAL_STEPS = 3
-"""How long a trial takes: seconds, or that share of the budget if it is less; and at least so many
-steps after the first."""
+"""The length of a trial: this many seconds, or this share of the budget if it is less; but at least
+this many steps after the first."""
 
 
 def throughput(texts: Texts, vocabulary: Vocabulary, options: Options) -> float:

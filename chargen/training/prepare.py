@@ -63,7 +63,7 @@ def _started(
     with ExitStack() as undo:
         run, lock = runs.create(request.out, request.name, texts.name)
         undo.callback(run.abandon, lock)
-        # PyTorch takes seconds to import: not before all that can be wrong has been looked at.
+        # PyTorch takes seconds to import, so everything that can be wrong is checked first.
         from chargen.training.loop import Hooks, Trainer
         from chargen.training.pace import throughput
 

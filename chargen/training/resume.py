@@ -49,9 +49,9 @@ def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
         known = saved.vocabulary.characters
         if len(Vocabulary.of(texts.train.text, known)) > len(saved.vocabulary):
             raise RunError(f"the run {run.name} lacks characters of its own text", "Train anew")
-        # All choices are made in it: nothing is left to decide.
+        # The stored options hold every choice, so `decide` only copies them into a plan.
         plan = decide(options, len(texts.train), len(texts.labels))
-        # PyTorch takes seconds to import: not before all that can be wrong has been looked at.
+        # PyTorch takes seconds to import, so everything that can be wrong is checked first.
         from chargen.training.loop import Hooks, Trainer
 
         hooks = Hooks.of(plan.architecture.kind, texts)

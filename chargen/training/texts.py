@@ -46,7 +46,7 @@ class Texts:
 
     Attributes:
         train: what to learn from.
-        valid: what is held out, as much of it as is scored; None if nothing is.
+        valid: the part of the held-out text that is scored; None if nothing is held out.
         corpus: what a checkpoint says of the texts: names, sizes, fingerprints; never the text.
         labels: names of the labels of a labelled text, in the order of their ids.
     """

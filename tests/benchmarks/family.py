@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.family TEXT MINUTES FOLDER [KIND...]
 
-writes the runs, the held-out tenth of the text, ``memory.svg`` and ``family.jsonl`` to FOLDER, and
-prints what each kind, or each one named, reached: perplexity, what it remembers, and how well gaps
-are filled by the network that sees both sides and by the best of those that read from left to
-right.
+writes the runs, the held-out tenth of the text, ``memory.svg`` and ``family.jsonl`` to FOLDER. It
+prints the results of each kind, or of each KIND that is given: perplexity, what it remembers, and
+how well gaps are filled. Two networks fill gaps: the one that sees both sides, and the best of
+those that read from left to right.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.languages languages.tsv [/usr/share/locale]
 
-takes lines of 15 to 120 characters, mostly letters, that are not the English original, 4,000 of
-each language that has so many. What they are depends on what is installed.
+takes lines of 15 to 120 characters, mostly letters, that are not the English original. It takes
+4,000 lines of each language that has that many. The result depends on the installed programs.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def test_json_is_all_there_is(chargen: Chargen, story: Path) -> None:
 
 
 def test_a_seed_repeats_a_text(chargen: Chargen, model_file: Path) -> None:
-    """Same seed, same bytes; the seed that was chosen is said, so that any text can be repeated."""
+    """The same seed gives the same bytes; a chosen seed is printed, so any text can be repeated."""
     one = chargen("sample", "--length", "60")
     seed = one.stderr.decode().split("seed ")[1].strip()
     assert chargen("sample", "--length", "60", "--seed", seed).stdout == one.stdout
@@ -236,7 +236,7 @@ def test_an_interruption_saves(
 def test_a_killed_run_resumes_to_the_same_weights(
     environment: dict[str, str], chargen: Chargen, story: Path
 ) -> None:
-    """SIGKILL at random moments, then --resume: bit for bit the weights of a run left alone."""
+    """After SIGKILL at random moments, --resume ends at the same weights, bit for bit."""
     moments = random.Random()
     arguments = ["train", str(story), *QUICK, "--dropout", "0.2"]
     arguments += ["--steps", "300", "--evaluations", "60"]
@@ -271,7 +271,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
 
 @posix_only
 def test_a_run_has_one_trainer(environment: dict[str, str], chargen: Chargen, story: Path) -> None:
-    """A second trainer of the same run is refused, until the first is gone, by whatever means."""
+    """A second trainer of a run is refused until the first has ended, even by a kill."""
     process = subprocess.Popen(
         command(["train", str(story), *QUICK, "--steps", "1000000", "--name", "one", "--json"]),
         stdout=subprocess.PIPE,
@@ -307,7 +307,7 @@ def test_a_reader_who_leaves_ends_training_saved(environment: dict[str, str], st
 
 
 def test_fine_tuning_and_resuming_it(chargen: Chargen, story: Path) -> None:
-    """--from starts a run of its own, and that run can be gone on with."""
+    """--from starts a new run, and that run can be resumed."""
     assert chargen("train", story, *QUICK, "--name", "base").returncode == 0
     tuned = chargen("train", story, "--from", "base", "--steps", "4", "--name", "tuned", "--json")
     assert json.loads(tuned.stdout.splitlines()[0])["network"].startswith("lstm 1 × 16")
@@ -341,7 +341,7 @@ def test_names_that_look_like_markup_are_shown(chargen: Chargen, story: Path) ->
 
 
 def test_no_animation_off_a_terminal(chargen: Chargen, story: Path) -> None:
-    """Not even where the environment asks for colours."""
+    """Off a terminal nothing is animated, even if the environment asks for colours."""
     forced = chargen("train", story, *QUICK, extra={"FORCE_COLOR": "1"})
     assert b"\x1b" not in forced.stderr
 
@@ -483,7 +483,7 @@ def test_a_classifier_classifies_and_nothing_else(chargen: Chargen, tmp_path: Pa
 
 
 def test_one_model_for_each_kind(chargen: Chargen, story: Path) -> None:
-    """Several models tell texts apart by what each makes of them."""
+    """Several models classify a text by how likely each of them finds it."""
     write(story.parent / "other.txt", "zebra quagga " * 80)
     for name in ("story", "other"):
         chargen("train", f"{name}.txt", "--steps", "40", "--hidden", "16", "--name", name, "-q")
@@ -523,14 +523,14 @@ def test_fetching_fails_clearly(chargen: Chargen, tmp_path: Path) -> None:
 
 
 def test_debug_shows_where_an_error_arose(chargen: Chargen) -> None:
-    """The traceback is there for who asks for it."""
+    """With --debug the traceback is printed."""
     result = chargen("perplexity", "missing.txt", "--debug")
     assert b"Traceback" in result.stderr
     assert result.stderr.decode().splitlines()[-1].startswith("error: missing.txt does not exist")
 
 
 def test_a_defect_asks_for_a_report(tmp_path: Path, environment: dict[str, str]) -> None:
-    """What nobody foresaw is one line too, with the versions to report."""
+    """An unexpected error is one line too, with the versions to report."""
     code = (
         "import sys; sys.argv = ['chargen', 'runs']; import chargen.runs, chargen.cli.app\n"
         "def broken(*_): raise RuntimeError('two\\nlines')\n"

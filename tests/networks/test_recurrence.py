@@ -78,7 +78,7 @@ def test_values_and_gradients_are_those_of_torch(arch: str, precision: str) -> N
 
 
 def test_a_second_backward_pass_is_refused() -> None:
-    """The gates' memory becomes their gradients', so that going back twice would be wrong."""
+    """The first backward pass overwrites the gates, so a second one would be wrong."""
     layer, tensors, _ = random_layer("gru")
     out, _ = layer(tensors["x"], (tensors["start0"],), same)
     out.sum().backward(retain_graph=True)

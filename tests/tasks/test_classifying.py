@@ -48,7 +48,7 @@ def classifier(request: pytest.FixtureRequest) -> Checkpoint:
 
 
 def test_the_engines_agree_on_labels(classifier: Checkpoint) -> None:
-    """Both engines give a text's labels the same weights, whatever it stands beside."""
+    """Both engines give a text's labels the same weights, whatever texts are beside it."""
     network = Classifier(classifier.architecture, V).eval()
     network.assign(classifier.weights)
     judge = by_both_sides(classifier)

@@ -55,7 +55,7 @@ def test_bits_are_those_of_the_other_engine(
 
 @pytest.mark.parametrize("arch", RECURRENT)
 def test_a_gradient_is_a_difference_quotient(arch: str, stretches: np.ndarray) -> None:
-    """With vectors of size one, the gradient says how the cost moves when one of them does."""
+    """With vectors of size one, the gradient says how the cost changes when a vector changes."""
     saved = model(Architecture(arch, layers=2, hidden=5, embed=1))
     reach = dict(zip((0, *contexts()), measure(saved, stretches[:1]).gradient, strict=False))
     network = Network(saved.architecture, 3).eval()
@@ -91,7 +91,7 @@ def test_a_transformer_sees_as_far_as_its_layers_reach(stretches: np.ndarray) ->
 
 
 def test_a_short_text(tmp_path: Path) -> None:
-    """A text without room for the longest context is refused, and so is no place at all."""
+    """A text that is too short for the longest context is refused, and so are zero places."""
     text = open_text([write(tmp_path / "text.txt", TEXT[:LONGEST])])
     with pytest.raises(CorpusError, match="too short"):
         places(text.span(), 5)

@@ -28,7 +28,7 @@ def test_top_p_keeps_the_fewest_that_reach_p() -> None:
 
 
 def test_min_p_is_relative_to_the_likeliest() -> None:
-    """Kept is what has at least that share of the highest probability."""
+    """Characters with at least that share of the highest probability are kept."""
     assert samplers.min_p(P, 0.5).tolist() == [[0, 0.4, 0.2, 0.3]]
     assert samplers.min_p(P, 1.0).tolist() == [[0, 0.4, 0, 0]]
 

@@ -19,7 +19,7 @@ from tests.tasks.test_restoring import VOCABULARY, reader_of
 
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_edits_are_a_distance(mine: str, theirs: str) -> None:
-    """Symmetric, zero for equals alone, at least the difference in length, at most the longer."""
+    """It is symmetric, 0 only for equal texts; from the length difference to the longer length."""
     distance = edits(mine, theirs)
     assert distance == edits(theirs, mine)
     assert (distance == 0) == (mine == theirs)

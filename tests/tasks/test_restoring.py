@@ -112,7 +112,7 @@ def test_training_learns_from_every_character(both: Architecture) -> None:
 def test_a_length_is_drawn_from_whatever_comes(
     both: Architecture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Random numbers lie in [0, 1), zero included: every one gives a gap that can be held."""
+    """For every random number in [0, 1), zero included, the gap has a length that is allowed."""
     network = bidirectional.GapFiller(both, V)
     for extreme in (0.0, 1 - 2**-24):
         monkeypatch.setattr(
@@ -236,7 +236,7 @@ def test_unknown_characters_stay_as_they_are() -> None:
 
 
 def test_marks() -> None:
-    """The marks of a gap, next to one another, at the ends, and a bracket that is none."""
+    """Marks are read at the ends and next to one another; other brackets are not marks."""
     assert parse("[...]a[…]b") == [Gap(None), "a", Gap(None), "b"]
     assert parse("[?][?]b[12]") == [Gap(2), "b", Gap(12)]
     assert parse("[3][...]a") == [Gap(None), "a"]
@@ -248,6 +248,6 @@ def test_marks() -> None:
     "text", ["nothing missing", "[0]", f"[{LONGEST_GAP}][?]", "a[999999999]b", "to be[...]"]
 )
 def test_what_is_no_gap(text: str) -> None:
-    """No mark, nothing missing, more than a model can hold, and an end that nobody can know."""
+    """No mark, a gap of zero, a gap that is too long, and an unknown gap at the end are refused."""
     with pytest.raises(UsageError):
         parse(text)

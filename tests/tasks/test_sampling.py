@@ -104,7 +104,7 @@ def test_length_zero_writes_nothing() -> None:
 
 
 def test_unknown_characters_in_a_prime() -> None:
-    """They are an error that lists them, are skipped, or stand for no character."""
+    """They raise an error that lists them, are skipped, or are replaced by "no character"."""
     with pytest.raises(PrimeError, match=r"'Ω' \(U\+03A9\), '\\x1b' \(U\+001B\)"):
         prepare_prime("aΩ\x1bbΩ", VOCABULARY)
     assert VOCABULARY.decode(prepare_prime("tΩhe", VOCABULARY, "skip")) == "the"

@@ -27,7 +27,7 @@ def test_visible_text_cannot_command_a_terminal(text: str) -> None:
 
 @given(any_text(), st.integers(1, 5), st.booleans())
 def test_streamed_text_is_whole(text: str, size: int, terminal: bool) -> None:
-    """However it is cut up: to a file the bytes as they are, to a terminal what is visible."""
+    """However the text is cut, a file gets the same bytes and a terminal gets visible text."""
     out = io.BytesIO()
     write = streamer(out, terminal)
     data = text.encode()

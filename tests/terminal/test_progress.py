@@ -79,7 +79,7 @@ def test_off_a_terminal_there_are_plain_lines() -> None:
 
 
 def test_the_screen_shows_everything_at_once() -> None:
-    """Progress, figures, curve and the latest sample, and nothing the text could do to it."""
+    """Progress, figures, curve and the latest sample; the sample cannot control the terminal."""
     text = shown(Screen, terminal=True)
     for part in ("20%", "held out", "gradient", "sample at step 2", "nats per character"):
         assert part in text

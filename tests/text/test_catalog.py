@@ -125,7 +125,7 @@ def test_an_archive_is_unpacked(server: Server) -> None:
 
 
 def test_only_https_is_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An address that anyone on the way could answer is refused."""
+    """An address without https is refused, because anyone on the way could answer it."""
     monkeypatch.setenv("CHARGEN_CACHE", str(tmp_path))
     for url in ("http://example.org/a.txt", "file:///etc/passwd", "ftp://example.org/a"):
         with pytest.raises(CatalogError, match="is not an https address"):

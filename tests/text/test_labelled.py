@@ -56,7 +56,7 @@ def test_line_ends_and_empty_lines(tmp_path: Path) -> None:
 def test_any_text_comes_through(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
 ) -> None:
-    """Whatever characters a text has, but those that end a line, it comes back as it was."""
+    """A text of any characters, except those that end a line, comes back unchanged."""
     rows = [(label, text) for label, text in rows if not set(text) & set("\n\r") and text.strip()]
     try:
         for _, text in rows:
@@ -130,7 +130,7 @@ def test_lines_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_too_many_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A label a line is no labelling."""
+    """A text with too many labels is refused."""
     write(tmp_path / "animals.tsv", ANIMALS)
     monkeypatch.setattr(labels, "LARGEST_LABEL_COUNT", 1)
     with pytest.raises(CorpusError, match="2 labels"):

@@ -62,7 +62,7 @@ def test_a_pass_can_be_taken_up_where_it_was_left(
 
 @given(st.integers(1, 500), st.integers(1, 12), st.integers(0, 9))
 def test_overlapping_lanes_cover_the_text(length: int, lanes: int, overlap: int) -> None:
-    """Each lane begins before the last one's end, and what lies between is covered once."""
+    """Each lane begins ``overlap`` characters before the previous one ends; lengths are alike."""
     made = cuts(length + lanes * overlap, lanes, overlap)
     assert made[0][0] == 0
     assert made[-1][1] == length + lanes * overlap

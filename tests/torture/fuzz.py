@@ -4,7 +4,8 @@
     python -m tests.torture.fuzz models FOLDER -runs=1000000
     python -m tests.torture.fuzz texts FOLDER -runs=1000000
 
-FOLDER keeps what was found worth changing further, and is gone on from; options are libFuzzer's.
+FOLDER keeps the inputs that reached new code, and the next run continues from them. The options are
+libFuzzer's.
 The files and the bounds are those of `tests.torture.test_hostile`, which needs no atheris and runs
 in the suite. What breaks them is written to ``crash-*`` in the working folder.
 """

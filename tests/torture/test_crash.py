@@ -42,7 +42,7 @@ SETTINGS = {
 }  # fmt: skip
 WRITE_SECONDS = 0.01
 LONGEST = 0.6
-"""Seconds after its first step at which a trainer is killed at the latest; a run takes longer."""
+"""A trainer is killed at most this many seconds after its first step; a run takes longer."""
 
 EARLY = 0.2
 """Share of the trainers that are killed before their first step."""
@@ -138,7 +138,7 @@ def sound(run: Run, reached: int) -> None:
 
 
 def test_killed_again_and_again(whole: Run, tmp_path: Path) -> None:
-    """Wherever SIGKILL falls: a checkpoint loads, an interval is lost at most, the end is alike."""
+    """After any SIGKILL a checkpoint loads, an interval is lost at most, the end is the same."""
     moments = random.Random()
     story = tmp_path / "story.txt"
     kills = inside = runs = reached = 0
@@ -248,7 +248,7 @@ def test_a_clock_that_steps_back(whole: Run, tmp_path: Path) -> None:
 
 
 def test_two_trainers_of_one_run(whole: Run, tmp_path: Path) -> None:
-    """The second is refused for as long as the first lives, killed or not, and no longer."""
+    """The second is refused until the first has ended; after a kill it can resume the run."""
     story = tmp_path / "story.txt"
     run = Run(tmp_path / "shared")
 

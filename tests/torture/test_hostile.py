@@ -5,9 +5,9 @@ A few thousand by default, always the same; for more, for others, and for how ma
     CHARGEN_INPUTS=1000000 CHARGEN_SEED=2 python -m pytest -s tests/torture/test_hostile.py
 
 A model file is changed where its structure is: lengths, names, types, shapes and places of tensors,
-the header within the header, numbers among the weights, and single bytes anywhere. Nothing may
-escape but chargen's own errors, take more than `SECONDS`, or more memory than `MEMORY` and
-`TIMES` the file's size; nothing is run, and no file is opened but the one that was given.
+the header within the header, numbers among the weights, and single bytes anywhere. Only chargen's
+own errors may be raised. No input may take more than `SECONDS`, or more memory than `MEMORY` plus
+`TIMES` the file's size. Nothing is run, and no file is opened except the one that was given.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ MEMORY = 64 << 20
 TIMES = 64
 
 USED = 20
-"""One of so many models that can be read is used, too: that takes longer than reading it."""
+"""One of this many readable models is used, too; not all, because use takes longer."""
 
 RESUMED = 20
 """One of so many is a run that training is to go on from."""
@@ -135,7 +135,7 @@ def bent_model(whole: bytes, random: random.Random) -> bytes:
 
 @contextmanager
 def bounded(size: int) -> Iterator[None]:
-    """Let what is inside take some seconds, and some memory on top of what is in use."""
+    """Limit the seconds and the additional memory that the code inside may take."""
 
     def late(*_: object) -> None:
         raise AssertionError(f"took more than {SECONDS} seconds")
@@ -308,7 +308,7 @@ def test_hostile_models(tmp_path: Path, watch: Watch) -> None:
 
 @needs_proc
 def test_hostile_runs(tmp_path: Path) -> None:
-    """A run is gone on with, or refused, whatever its checkpoint says of optimizer and place."""
+    """A run is resumed or refused, whatever its checkpoint says of optimizer and place."""
     story = write(tmp_path / "story.txt", STORY)
     sizes = {"hidden": 8, "embed": 4, "batch": 2, "bptt": 8, "steps": 6, "precision": "fp32"}
     for report in prepared(story, tmp_path, sizes, name="run"):

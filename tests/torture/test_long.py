@@ -100,7 +100,7 @@ def test_training_holds_no_more_in_the_end(tmp_path: Path) -> None:
 
 @needs_proc
 def test_samples_take_no_memory_by_their_number() -> None:
-    """However many are drawn, in one command; each is written again by its own seed."""
+    """Memory does not grow with the number of samples; each seed gives its sample again."""
     saved = tiny_checkpoint()
     engine = Engine(saved.architecture, saved.weights)
     before = 0
@@ -149,7 +149,7 @@ def removed(path: Path) -> None:
 
 @pytest.mark.parametrize("fate", [truncated, appended, edited, replaced, removed])
 def test_a_corpus_that_changes(tmp_path: Path, fate: Callable[[Path], None]) -> None:
-    """Training ends with what happened; nothing of the new text was learned, nothing is lost."""
+    """Training ends with a clear error; it learns nothing from the new text and loses nothing."""
     torch.set_num_threads(1)
     story = write(tmp_path / "story.txt", STORY)
     settings = {

@@ -35,14 +35,14 @@ def test_a_text_shorter_than_the_window_asked_for_is_refused() -> None:
 
 
 def test_a_tied_embedding_is_as_wide_as_the_layers() -> None:
-    """Tied and without a size of its own, it has theirs; another size is an error."""
+    """A tied embedding takes the width of the layers; another size for it is an error."""
     assert decide(Options(tied=True, hidden=48), 1000).architecture.embed == 48
     with pytest.raises(UsageError, match="tied needs equal sizes"):
         decide(Options(tied=True, hidden=48, embed=9), 1000)
 
 
 def test_a_faster_machine_gets_a_wider_network_and_more_dropout() -> None:
-    """What counts is how much will be read in the time, and how often that is the whole text."""
+    """Width depends on how much text is read in the time, and dropout on the number of passes."""
     slow, fast = (
         decide(Options(minutes=1), 300_000, throughput=speed) for speed in (5_000, 500_000)
     )

@@ -218,7 +218,7 @@ def test_time_spent_counts_after_resuming(story: Path) -> None:
 
 
 def test_what_a_kill_left_undone_at_the_end_is_done(story: Path) -> None:
-    """A run with labels is finished once it is known how sure to be of them; then it is refused."""
+    """Resuming a run with labels fits a missing inverse temperature; then nothing is left to do."""
     made, _ = run(story, labels=True, name="kinds")
     assert made.run is not None
     sharpness = checkpoint.read(made.run.best).figures["sharpness"]
@@ -412,7 +412,7 @@ def test_every_kind_learns_new_characters(story: Path, kind: str) -> None:
 
 
 def test_a_failed_start_leaves_no_run_behind(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is refused before training leaves no folder, nor does what is interrupted."""
+    """A start that is refused or interrupted before training leaves no folder."""
     with pytest.raises(UsageError, match="tied needs equal sizes"):
         trainer(story, tied=True)
     if not torch.cuda.is_available():
@@ -430,7 +430,7 @@ def test_a_failed_start_leaves_no_run_behind(story: Path, monkeypatch: pytest.Mo
 
 @posix_only
 def test_a_run_is_held_before_it_is_read(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody else can go on with a run between its being read and its being trained."""
+    """The run is locked before it is read, so that nobody else can resume it in between."""
     made, _ = run(story)
     assert made.run is not None
     plain = checkpoint.read

@@ -1,0 +1,72 @@
+"""The pages: each begins with a command that works, and none is left unfinished."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import command
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(path for path in (ROOT / "docs").glob("*.md"))
+HELD_ELSEWHERE = {"errors.md", "experiments.md", "architecture.md", "contributing.md"}
+"""Pages that other tests run, that begin with a table, or with commands for contributors."""
+
+LONGEST_README = 150
+
+
+def opening(page: Path) -> list[str]:
+    """Return the commands of a page's first block."""
+    block = re.search(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    return block[1].splitlines()
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name not in HELD_ELSEWHERE], ids=lambda page: page.name
+)
+def test_a_page_opens_with_a_command_that_works(
+    page: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """As it stands, after the model that the page about training makes."""
+    made = command(["train", "harbour", "--steps", "2", "--name", "harbour", "--quiet"])
+    subprocess.run(made, cwd=tmp_path, env=environment, check=True, timeout=120)
+    for line in opening(page):
+        given = None
+        if " | " in line:
+            words, line = line.split(" | ")
+            given = shlex.split(words)[1].encode()
+        *_, arguments = line.partition("chargen ")
+        arguments = arguments.replace("--name harbour", "--name other").replace("0.2", "0.02")
+        result = subprocess.run(
+            command(shlex.split(arguments)),
+            input=given,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr.decode()
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
+def test_pages_are_complete(page: Path) -> None:
+    """No line is a placeholder, and every page that is linked to is there."""
+    text = page.read_text(encoding="utf-8")
+    for line in text.splitlines():
+        assert not re.fullmatch(r"[A-Z]{4,}", line)
+    for link in re.findall(r"\]\(([\w./]+)\)", text):
+        assert (page.parent / link).exists(), link
+
+
+def test_the_readme_is_short() -> None:
+    """The rest is in the pages that it leads to."""
+    readme = ROOT / "README.md"
+    assert len(readme.read_text(encoding="utf-8").splitlines()) <= LONGEST_README
+    for page in PAGES:
+        assert f"(docs/{page.name})" in readme.read_text(encoding="utf-8")
