@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from chargen.errors import UsageError
+from chargen.errors import UsageError, argument
 from chargen.kinds import CAUSAL, Kind, Shapes
 
 EXPANSION = 4
@@ -77,29 +77,33 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if self.arch not in FAMILIES:
-            raise UsageError(f"unknown «arch» {self.arch!r}", f"Choose {', '.join(FAMILIES)}")
+            raise UsageError(
+                f"unknown {argument('arch')} {self.arch!r}", f"Choose {', '.join(FAMILIES)}"
+            )
         for name in ("layers", "hidden", "embed", "heads", "context", "labels"):
             value, least = getattr(self, name), int(name != "labels")
             if not isinstance(value, int) or not least <= value <= LARGEST_SIZE:
                 raise UsageError(
-                    f"«{name}» is {value}", f"Give a whole number from {least} to {LARGEST_SIZE}"
+                    f"{argument(name)} is {value}",
+                    f"Give a whole number from {least} to {LARGEST_SIZE}",
                 )
         if self.embed != self.hidden and (self.tied or self.family.attends):
-            why = "«tied»" if self.tied else "a transformer"
+            why = argument("tied") if self.tied else "a transformer"
+            sizes = f"{argument('embed')} {self.embed} and {argument('hidden')} {self.hidden}"
             raise UsageError(
-                f"{why} needs equal sizes, not «embed» {self.embed} and «hidden» {self.hidden}",
-                "Leave «embed» out",
+                f"{why} needs equal sizes, not {sizes}",
+                f"Leave {argument('embed')} out",
             )
         if self.kind.bidirectional and (self.tied or self.family.attends):
-            other = "«tied»" if self.tied else f"«arch» {self.arch}"
+            other = argument("tied") if self.tied else f"{argument('arch')} {self.arch}"
             raise UsageError(
-                f"«bidirectional» does not go with {other}", "Leave one of the two out"
+                f"{argument('bidirectional')} does not go with {other}", "Leave one of the two out"
             )
         if self.family.attends and self.hidden % (2 * self.heads):
             raise UsageError(
-                f"«hidden» {self.hidden} cannot be divided among {self.heads} heads of an even "
-                "size",
-                f"Give a multiple of {2 * self.heads}, or other «heads»",
+                f"{argument('hidden')} {self.hidden} cannot be divided among {self.heads} heads of "
+                "an even size",
+                f"Give a multiple of {2 * self.heads}, or other {argument('heads')}",
             )
 
     @property

@@ -3,8 +3,8 @@
 A library function raises one of these; the command line prints it as one line and exits with its
 ``exit_code``. Anything else that escapes is a defect of chargen.
 
-An error speaks of arguments by their Python names, between « and »: "«hidden» is 0". A program
-reads "hidden is 0"; the command line, which knows its own flags, prints "--hidden is 0".
+An error speaks of arguments (see `argument`). A program reads "hidden is 0"; the command line,
+which knows its own flags, prints "--hidden is 0".
 """
 
 from __future__ import annotations
@@ -12,14 +12,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-ARGUMENT = re.compile(r"«([a-z_]+)»")
+# Noncharacters, which no text that a user types can hold (Unicode Standard, section 23.7).
+BEGIN, END = "\ufdd0", "\ufdd1"
+ARGUMENT = re.compile(f"{BEGIN}(.*?){END}")
+
+
+def argument(name: str) -> str:
+    """Return an argument's Python name, marked, so that the command line can write its flag."""
+    return f"{BEGIN}{name}{END}"
 
 
 def spelled(text: str, spell: Callable[[str], str] = str) -> str:
-    """Return a text with each argument's name as ``spell`` writes it.
+    """Return a text with each marked argument as ``spell`` writes it.
 
     Example:
-        >>> spelled("Give a lower «valid_fraction»", lambda name: f"--{name}")
+        >>> spelled(f"Give a lower {argument('valid_fraction')}", lambda name: f"--{name}")
         'Give a lower --valid_fraction'
     """
     return ARGUMENT.sub(lambda found: spell(found[1]), text)
@@ -31,11 +38,15 @@ class ChargenError(Exception):
     Args:
         problem: what is wrong, naming the file, argument or character.
         hint: the next step to take.
+
+    Attributes:
+        message: both, with marked arguments.
     """
 
     exit_code = 1
 
     def __init__(self, problem: str, hint: str) -> None:
+        self.problem, self.hint = spelled(problem), spelled(hint)
         self.message = f"{problem}. {hint}."
         super().__init__(spelled(self.message))
 

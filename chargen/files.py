@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from chargen.errors import CheckpointError
+from chargen.errors import CheckpointError, argument
 
 PACKAGE = Path(__file__).parent
 BUNDLED = next(
@@ -42,7 +42,8 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as error:
         half.unlink(missing_ok=True)
         raise CheckpointError(
-            f"{path} cannot be written: {reason(error)}", "Free some space or choose another «out»"
+            f"{path} cannot be written: {reason(error)}",
+            f"Free some space or choose another {argument('out')}",
         ) from error
 
 

@@ -123,7 +123,7 @@ class Kind:
         label_input: whether a model with labels reads the label; then it has a vector for each.
         metric: how it is measured.
         network: the class that is trained, see `chargen.networks.base.Trainable`.
-        evaluate: ``(network, span, vocabulary, progress) -> score``, with PyTorch.
+        evaluate: ``(network, span, vocabulary) -> score``, with PyTorch.
         preview: ``(model, span, number) -> text``, the text to show while the model trains; None
             if there is none. ``number`` counts the evaluations from 0.
         finish: ``(model, span) -> figures``, for a model with labels: figures that are fitted to
@@ -235,7 +235,13 @@ def kind_of(bidirectional: bool, labels: int) -> Kind:
     return CLASSIFIER if labels else GAPS
 
 
-def load(reference: str) -> Any:
-    """Import what a reference, ``"module:name"``, stands for."""
+def load(reference: str | None) -> Any:
+    """Import what a reference, ``"module:name"``, stands for.
+
+    Raises:
+        LookupError: the row has none.
+    """
+    if reference is None:
+        raise LookupError("this kind of model has no such code")
     module, _, name = reference.partition(":")
     return getattr(import_module(module), name)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from chargen import checkpoint, kinds, runs
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
-from chargen.errors import KindError, UsageError
-from chargen.options import DECLARED, HIGHEST_HELD_OUT
+from chargen.errors import KindError, UsageError, argument
+from chargen.options import HIGHEST_HELD_OUT, Options
 from chargen.tasks import quality, restoring, sampling, scoring
 from chargen.tasks.beam import Reader
 from chargen.tasks.classifying import Judge, Likelihood
@@ -59,7 +59,7 @@ class Model:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The kinds of text that it tells apart, if any."""
+        """The labels of its texts, if they have any."""
         return self.checkpoint.labels
 
     @cached_property
@@ -89,9 +89,11 @@ class Model:
         if label is None and not self.labels:
             return None
         if not self.labels:
-            raise UsageError(f"{self.name} has no labels", "Leave «label» out")
+            raise UsageError(f"{self.name} has no labels", f"Leave {argument('label')} out")
         if label is None:
-            raise UsageError(f"{self.name} has labels: {known}", "Name one of them by «label»")
+            raise UsageError(
+                f"{self.name} has labels: {known}", f"Name one of them by {argument('label')}"
+            )
         if label not in self.labels:
             raise UsageError(f"{self.name} has no label {label!r}", f"Its labels are: {known}")
         return self.labels.index(label)
@@ -107,12 +109,11 @@ class Model:
         if share == 0:
             raise KindError(
                 f"{self.name} was trained on all examples, and none are left to judge it by",
-                "Train one with a «valid_fraction»",
+                f"Train one with a {argument('valid_fraction')}",
             )
         if isinstance(share, float) and 0 < share <= HIGHEST_HELD_OUT:
             return share
-        usual: float = DECLARED["valid_fraction"].usual
-        return usual
+        return float(Options().usual("valid_fraction"))
 
     def require_causal(self) -> None:
         """Make sure that the model reads from left to right, and can continue and score texts.
@@ -124,8 +125,12 @@ class Model:
         if not kind.continues:
             raise KindError(
                 f"{self.name} sees both sides of a text and can neither continue nor score one",
-                f"Use `chargen {kind.command}` with it, or a model trained without «bidirectional»",
+                f"Use `chargen {kind.command}` with it, or a model trained without "
+                f"{argument('bidirectional')}",
             )
+
+    continues = require_causal
+    """The earlier name."""
 
     @cached_property
     def reader(self) -> Reader:
@@ -138,7 +143,7 @@ class Model:
         if self.labels or kind.reader is None:
             raise KindError(
                 f"{self.name} was trained with labels and cannot restore",
-                "Use a model that was trained without «labels»",
+                f"Use a model that was trained without {argument('labels')}",
             )
         made: Reader = kinds.load(kind.reader)(self.checkpoint)
         return made
@@ -155,7 +160,7 @@ class Model:
         Args:
             prime: ids to go on from, as from `prime`.
             write: called with the first sample's bytes as they are drawn.
-            label: what kind of text to write, for a model with labels.
+            label: the label of the text to write, for a model with labels.
         """
         engine = self.engine if label is None else self.engine_for(label)
         return sampling.sample(engine, self.checkpoint.vocabulary, wanted, prime, write)
@@ -300,7 +305,7 @@ def judge_of(models: Sequence[Model]) -> tuple[Judge, float]:
         if not model.labels or kind.judge is None:
             raise KindError(
                 f"{model.name} has no labels to tell apart",
-                "Give a model for each kind (-m A -m B), or one trained with «labels»",
+                f"Give one model for each label, or one trained with {argument('labels')}",
             )
         fitted = model.checkpoint.figures.get("sharpness")
         if not isinstance(fitted, float) or not 0 <= fitted < math.inf:
@@ -308,7 +313,7 @@ def judge_of(models: Sequence[Model]) -> tuple[Judge, float]:
         return kinds.load(kind.judge)(model.checkpoint), fitted
     names = [model.name for model in models]
     if len(set(names)) < len(names):
-        raise UsageError("two of the models have one name", "Name each kind's model once")
+        raise UsageError("two of the models have one name", "Name the model of each label once")
     for model in models:
         if model.labels:
             raise KindError(f"{model.name} has labels of its own", "Give it alone")

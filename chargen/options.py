@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from chargen.architecture import FAMILIES, Architecture
-from chargen.errors import UsageError
+from chargen.errors import UsageError, argument
 
 DEFAULT_OUT = "checkpoints"
 OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
@@ -23,7 +23,7 @@ HIGHEST_HELD_OUT = 0.9
 LARGEST_NUMBER = (1 << 63) - 1
 """The largest whole number that an option may have."""
 
-LARGEST_SIZE = 1 << 20
+LARGEST_COUNT = 1 << 20
 """The largest size that may be asked for; `Architecture` has a lower limit of its own."""
 
 
@@ -68,7 +68,9 @@ def check(
         upper = f"{high:.10g}]" if math.isfinite(high) else "∞)"
         # A whole number can be too large for the format ``g``.
         given = f"{value:g}" if -(10**15) < value < 10**15 else str(value)[:40]
-        raise UsageError(f"«{name}» is {given}", f"Give a number in {bracket}{low:g}, {upper}")
+        raise UsageError(
+            f"{argument(name)} is {given}", f"Give a number in {bracket}{low:g}, {upper}"
+        )
 
 
 @dataclass(frozen=True)
@@ -100,23 +102,23 @@ class Options:
         "The family of network: elman, gru, lstm or transformer.", "lstm", choices=tuple(FAMILIES)
     )
     layers: int | None = option(
-        "Layers, one above the other.", chosen="1; a transformer 4", low=1, high=LARGEST_SIZE
+        "Layers, one above the other.", chosen="1; a transformer 4", low=1, high=LARGEST_COUNT
     )
     hidden: int | None = option(
-        "Units in each layer.", chosen="by text and time", low=1, high=LARGEST_SIZE
+        "Units in each layer.", chosen="by text and time", low=1, high=LARGEST_COUNT
     )
     embed: int | None = option(
-        "Size of a character's vector.", chosen="64 at most", low=1, high=LARGEST_SIZE
+        "Size of a character's vector.", chosen="64 at most", low=1, high=LARGEST_COUNT
     )
     tied: bool | None = option("Use the embedding as output weights, too.", False)
     heads: int | None = option(
-        "Heads of a transformer's attention.", chosen="by width", low=1, high=LARGEST_SIZE
+        "Heads of a transformer's attention.", chosen="by width", low=1, high=LARGEST_COUNT
     )
     context: int | None = option(
         "How many characters each layer of a transformer attends to.",
-        chosen="as --bptt",
+        chosen="as bptt",
         low=1,
-        high=LARGEST_SIZE,
+        high=LARGEST_COUNT,
     )
     bidirectional: bool | None = option(
         "Read from both ends, to restore or classify; such a model cannot continue a text.", False
@@ -135,13 +137,13 @@ class Options:
     )
     steps: int | None = option("Or: train for this many steps.", low=0, open_low=True)
     batch: int | None = option(
-        "Lanes of text that are read side by side.", chosen="32 at most", low=1, high=LARGEST_SIZE
+        "Lanes of text that are read side by side.", chosen="32 at most", low=1, high=LARGEST_COUNT
     )
     bptt: int | None = option(
         "Characters that a gradient flows back through.",
         chosen="64 or 128 at most",
         low=1,
-        high=LARGEST_SIZE,
+        high=LARGEST_COUNT,
     )
     lr: float | None = option(
         "The highest learning rate.", chosen="by family", low=0, high=100, open_low=True
@@ -161,13 +163,13 @@ class Options:
     )
     valid_chars: int | None = option("Score at most this many held-out characters.", 250_000, low=1)
     evaluations: int | None = option(
-        "Evaluations over the whole budget.", 20, low=1, high=LARGEST_SIZE
+        "Evaluations over the whole budget.", 20, low=1, high=LARGEST_COUNT
     )
     patience: int | None = option(
         "Stop after this many evaluations without a new best.",
         chosen="never",
         low=1,
-        high=LARGEST_SIZE,
+        high=LARGEST_COUNT,
     )
     precision: str | None = option(
         "Precision of products: fp32, or bf16 with float32 weights; auto is the faster one.",
@@ -184,19 +186,14 @@ class Options:
             value = getattr(self, name)
             if declared.choices and value is not None and value not in declared.choices:
                 raise UsageError(
-                    f"unknown «{name}» {value!r}", f"Choose {', '.join(declared.choices)}"
+                    f"unknown {argument(name)} {value!r}", f"Choose {', '.join(declared.choices)}"
                 )
             if declared.low is not None:
                 check(name, value, declared.low, declared.high, open_low=declared.open_low)
         budgets = [unit for unit in BUDGETS if getattr(self, unit) is not None]
         if len(budgets) > 1:
-            given = " and ".join(f"«{unit}»" for unit in budgets)
+            given = " and ".join(f"{argument(unit)}" for unit in budgets)
             raise UsageError(f"{given} are two budgets", "Give one of them")
-        for name in ("heads", "context"):
-            if getattr(self, name) is not None and not FAMILIES[self.usual("arch")].attends:
-                raise UsageError(
-                    f"«{name}» is for a transformer, not {self.usual('arch')}", "Leave it out"
-                )
 
     def usual(self, name: str) -> Any:
         """Return an option as it was asked for, or its usual value."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chargen import files
-from chargen.errors import CheckpointError, RunError, UsageError
+from chargen.errors import CheckpointError, RunError, UsageError, argument
 from chargen.options import DEFAULT_OUT, OUT_VARIABLE
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -65,7 +66,7 @@ class Run:
 
         Raises:
             RunError: another process is training it.
-            CheckpointError: its folder cannot be written.
+            PermissionError: its folder cannot be written.
         """
         lock = Lock(self)
         for path in (self.best, self.last, self.metrics):
@@ -89,7 +90,7 @@ class Run:
             with self.metrics.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
         except OSError as error:
-            raise _unwritable(self.metrics, error) from error
+            raise unwritable(self.metrics, error) from error
 
     def abandon(self, lock: Lock) -> None:
         """Give up the lock and the folder of a new run in which nothing has been saved."""
@@ -115,7 +116,7 @@ class Lock:
 
     Raises:
         RunError: another process holds it.
-        CheckpointError: the run's folder cannot be written.
+        PermissionError: the run's folder cannot be written.
     """
 
     def __init__(self, run: Run) -> None:
@@ -126,21 +127,21 @@ class Lock:
         self._lock = FileLock(self._file, thread_local=False)
         self.held = False
         try:
-            self._lock.acquire(timeout=0)
+            with warnings.catch_warnings(action="ignore"):
+                # It warns where it takes a file alone as the lock.
+                self._lock.acquire(timeout=0)
             self.held = True
         except Timeout:
             raise RunError(
                 f"the run {run.name} is being trained by another process",
-                "Wait until it ends, or start a run of another «name»",
+                f"Wait until it ends, or start a run of another {argument('name')}",
             ) from None
-        except PermissionError as error:
-            raise CheckpointError(
-                f"{run.folder} cannot be written: {files.reason(error)}",
-                "Free some space or choose another «out»",
-            ) from error
-        except (OSError, NotImplementedError):
-            # A file system without locks.
-            pass
+        except PermissionError:
+            raise
+        except OSError:
+            # A file system without locks: training goes on unguarded.
+            with suppress(OSError):
+                self._file.unlink()
 
     def release(self) -> None:
         """Release the lock and remove its file; if it is released already, do nothing."""
@@ -222,7 +223,8 @@ def create(out: Path, name: str | None, corpus: str) -> tuple[Run, Lock]:
     """
     if name is not None and not NAME.fullmatch(name):
         raise UsageError(
-            f"«name» {name!r} cannot be a run's name", "Use letters, digits, dots, - and _"
+            f"{argument('name')} {name!r} cannot be a run's name",
+            "Use letters, digits, dots, - and _",
         )
     if name is None:
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", corpus.split(".")[0]).strip("-")[:LONGEST_NAME]
@@ -245,15 +247,18 @@ def create(out: Path, name: str | None, corpus: str) -> tuple[Run, Lock]:
                     undo.pop_all()
                     return run, lock
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
     raise RunError(
         f"the run {name!r} exists already in {out}",
-        "Go on with it by «resume», or choose another «name»",
+        f"Go on with it by {argument('resume')}, or choose another {argument('name')}",
     )
 
 
-def _unwritable(path: Path, error: OSError) -> RunError:
-    return RunError(f"{path} cannot be written: {files.reason(error)}", "Choose another «out»")
+def unwritable(path: Path, error: OSError) -> RunError:
+    """Say that a run cannot be written, and why."""
+    return RunError(
+        f"{path} cannot be written: {files.reason(error)}", f"Choose another {argument('out')}"
+    )
 
 
 def _numbered(stem: str) -> Iterator[str]:

@@ -27,7 +27,6 @@ import chargen
 from chargen import checkpoint, errors
 from chargen.architecture import Architecture
 from chargen.cli.options import flag
-from chargen.errors import spelled
 from chargen.kinds import GAPS
 from chargen.runs import Run
 from tests.conftest import STORY, posix_only, prepared, tiny_checkpoint, write
@@ -275,6 +274,7 @@ VARIANTS = {
     "chargen sample --prime-file missing.txt": "missing.txt does not exist",
     "chargen restore --evaluate missing.txt": "missing.txt does not exist",
     "chargen restore latin.txt": "latin.txt is not utf-8 text",
+    "chargen restore «hidden»": "'«hidden»' is neither a file",
     "chargen restore ''": "'' is neither a file nor a text with a gap",
     "chargen restore --evaluate long.txt -m gaps --seed -1": "--seed is -1",
     "chargen compare tiny --text long.txt --seed -1": "--seed is -1",
@@ -389,7 +389,7 @@ def raised() -> Iterator[tuple[str, str, str]]:
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
                 continue
             if node.func.id.endswith("Error") and hasattr(errors, node.func.id):
-                problem, hint = (spelled(_words(each), flag) for each in node.args)
+                problem, hint = map(_words, node.args)
                 place = f"{path.name}:{node.lineno}"
                 yield place, node.func.id, f"error: {problem}. {hint}."
 
@@ -400,8 +400,19 @@ def _words(node: ast.expr) -> str:
     assert isinstance(node, ast.JoinedStr), (
         f"line {node.lineno}: write the words where it is raised"
     )
-    parts = [part.value if isinstance(part, ast.Constant) else ANYTHING for part in node.values]
-    return "".join(map(str, parts)).replace(f"«{ANYTHING}»", f"--{ANYTHING}")
+    return "".join(map(_part, node.values))
+
+
+def _part(node: ast.expr) -> str:
+    """Return a part of an f-string as the command line shows it, … for what varies."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    assert isinstance(node, ast.FormattedValue)
+    value = node.value
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == "argument":
+        (name,) = value.args
+        return flag(name.value) if isinstance(name, ast.Constant) else f"--{ANYTHING}"  # type: ignore[arg-type]
+    return ANYTHING
 
 
 def test_the_page_has_every_error() -> None:

@@ -15,9 +15,9 @@ from typer.core import TyperGroup
 
 from chargen import __version__
 from chargen.cli.options import expanded, flag, rebuilt
-from chargen.errors import ChargenError, spelled
+from chargen.errors import ChargenError, argument, spelled
 from chargen.terminal.console import Console
-from chargen.terminal.streams import closed
+from chargen.terminal.streams import closed, mute
 
 PANELS = {
     "Train and use": ("train", "sample", "perplexity", "restore", "classify"),
@@ -127,21 +127,29 @@ def reported(console: Console) -> Iterator[None]:
         raise
     except ChargenError as error:
         fail(error, console)
-    except Exception as error:
-        if isinstance(error, OSError) and closed(error):
-            raise
-        if out_of_memory(error):
-            fail(
-                ChargenError(
-                    "there is not enough memory",
-                    "Try a smaller «hidden», «layers», «batch» or «bptt»",
-                ),
-                console,
-            )
-        what = f"{type(error).__name__}: {error}".replace("\n", " ")
-        report = f"`{shlex.join(['chargen', *sys.argv[1:]])}` and --debug ({versions()})"
-        defect = ChargenError(f"a defect of chargen: {what}", f"Please report it with {report}")
-        fail(defect, console)
+    except OSError as error:
+        if not closed(error):
+            defect(error, console)
+        mute()
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the last line of defence, for people
+        defect(error, console)
+
+
+def defect(error: Exception, console: Console) -> NoReturn:
+    """Report an error that nobody foresaw, or that there is too little memory."""
+    if out_of_memory(error):
+        fail(
+            ChargenError(
+                "there is not enough memory",
+                f"Try a smaller {argument('hidden')}, {argument('layers')}, "
+                f"{argument('batch')} or {argument('bptt')}",
+            ),
+            console,
+        )
+    what = f"{type(error).__name__}: {error}".replace("\n", " ")
+    report = f"`{shlex.join(['chargen', *sys.argv[1:]])}` and --debug ({versions()})"
+    fail(ChargenError(f"a defect of chargen: {what}", f"Please report it with {report}"), console)
 
 
 def fail(error: ChargenError, console: Console) -> NoReturn:
@@ -164,7 +172,7 @@ def versions() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     found = [f"chargen {__version__}", f"Python {platform.python_version()}", platform.platform()]
-    for name in ("torch", "numpy", "numba", "safetensors", "typer", "rich"):
+    for name in ("torch", "numpy", "numba", "safetensors", "filelock", "typer", "rich"):
         with suppress(PackageNotFoundError):
             found.append(f"{name} {version(name)}")
     return ", ".join(found)

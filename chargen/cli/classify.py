@@ -10,8 +10,8 @@ import typer
 from chargen.cli.app import command
 from chargen.cli.inputs import open_sources
 from chargen.cli.options import OUT, EncodingOption, OutOption
-from chargen.errors import UsageError
-from chargen.options import DECLARED, check
+from chargen.errors import UsageError, argument
+from chargen.options import Options, check
 from chargen.terminal.console import Console
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def classify(
 
     check("sharpness", sharpness, 0, math.inf)
     if bool(texts) == (evaluate is not None):
-        raise UsageError("give texts, or «evaluate» FILE", "See --help for how")
+        raise UsageError(f"give texts, or {argument('evaluate')} FILE", "See --help for how")
     loaded = [load(model, out) for model in models] if models else [load(None, out)]
     judge, fitted = judge_of(loaded)
     name = ", ".join(model.name for model in loaded)
@@ -108,11 +108,10 @@ def evaluate_on(
     from chargen.terminal import tables
     from chargen.text.labelled import read_labelled
 
-    usual: float = DECLARED["valid_fraction"].usual
     with console.progress(f"reading {source}") as progress:
         labelled = read_labelled(
             source,
-            loaded[0].held_out if len(loaded) == 1 else usual,
+            loaded[0].held_out if len(loaded) == 1 else Options().usual("valid_fraction"),
             encoding=encoding,
             as_bytes=loaded[0].as_bytes,
             progress=progress,

@@ -58,9 +58,10 @@ def declared_options() -> list[inspect.Parameter]:
     made = []
     for each in fields(Options):
         declared = DECLARED[each.name]
-        usual = declared.chosen if declared.usual in (None, False) else f"{declared.usual:}"
-        if type(declared.usual) is int:
-            usual = f"{declared.usual:,}"
+        usual = declared.chosen
+        if declared.usual not in (None, False):
+            number = type(declared.usual) is int
+            usual = f"{declared.usual:,}" if number else str(declared.usual)
         option = typer.Option(flag(each.name), help=declared.help, show_default=usual or False)
         made.append(
             inspect.Parameter(

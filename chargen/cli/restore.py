@@ -10,7 +10,7 @@ import typer
 from chargen.cli.app import command
 from chargen.cli.inputs import open_sources
 from chargen.cli.options import OUT, EncodingOption, ModelOption, OutOption
-from chargen.errors import UsageError
+from chargen.errors import UsageError, argument
 from chargen.terminal.console import Console
 
 
@@ -48,7 +48,9 @@ def restore(
     from chargen.terminal import tables
 
     if (damaged is None) == (evaluate is None):
-        raise UsageError("give a text with gaps, or «evaluate» FILE", "See --help for how")
+        raise UsageError(
+            f"give a text with gaps, or {argument('evaluate')} FILE", "See --help for how"
+        )
     loaded = load(model, out)
     console.note(f"model {loaded.name} ({loaded.checkpoint.architecture})")
     if evaluate is not None:

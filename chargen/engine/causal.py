@@ -56,8 +56,12 @@ class Causal:
         The state given may be overwritten.
         """
         x, after = self.stack.forward(ids, state)
+        return self.read_out(x), after
+
+    def read_out(self, x: Floats) -> Floats:
+        """Return logits (…, V) from the stack's outputs (…, H)."""
         if self.norm is not None:
             x = layer_norm(x, self.norm)
         logits: Floats = x @ self.output
         logits += self.output_bias
-        return logits, after
+        return logits

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chargen.architecture import Architecture
-from chargen.engine.likelihood import WINDOW, log_softmax
+from chargen.engine.language_model import WINDOW
+from chargen.engine.likelihood import log_softmax
 from chargen.engine.stack import Stack
 
 if TYPE_CHECKING:

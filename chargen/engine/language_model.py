@@ -39,6 +39,23 @@ class LanguageModel(Protocol):
         """
 
 
+WINDOW = 256
+"""Characters that are read in one call, at most: a transformer's attention grows with them."""
+
+LOGITS = 1 << 21
+"""Logits that are made in one call, at most, in numbers: 8 MiB."""
+
+
+def read(model: LanguageModel, ids: Ids) -> tuple[Floats, State]:
+    """Read "no character" and then ids (T,); return the last logits (1, V), and the state."""
+    ids = np.concatenate(([model.bos], ids)).astype(np.int32)
+    state = model.start(1)
+    step = max(1, min(WINDOW, LOGITS // model.bos))
+    for at in range(0, len(ids), step):
+        logits, state = model.forward(ids[None, at : at + step], state)
+    return logits[:, -1], state
+
+
 def pick(state: State, rows: Any) -> State:
     """Return the state of some of the texts, by an index of rows; a row may be repeated."""
     return [tuple(part[rows] for part in parts) for parts in state]

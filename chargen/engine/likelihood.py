@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from chargen.engine.language_model import LanguageModel, State, pick
+from chargen.engine.language_model import LOGITS, WINDOW, LanguageModel, pick, read
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int32]
 
 Reals = TypeVar("Reals", bound="NDArray[np.floating[Any]]")
-
-WINDOW = 256
-"""Characters read at a time, at most: what a transformer attends to grows with them."""
-
-LOGITS = 1 << 21
-"""Logits made at a time, at most, in numbers: 8 MiB."""
 
 
 def log_softmax(logits: Reals) -> Reals:
@@ -73,7 +67,7 @@ def character_nats(
     bos = model.bos
     # If all texts have the same text before them, it is read only once.
     shared = given[0] if all(np.array_equal(given[0], other) for other in given) else given[0][:0]
-    logits, state = _read(model, np.concatenate(([bos], shared)).astype(np.int32))
+    logits, state = read(model, shared)
     own = [one[len(shared) :] for one in given]
     sizes = [len(one) + len(text) for one, text in zip(own, charged, strict=True)]
     rows = np.full((len(own), max(sizes)), bos, dtype=np.int32)
@@ -81,7 +75,7 @@ def character_nats(
         rows[row, : sizes[row]] = np.concatenate((one, text))
     state = pick(state, np.zeros(len(rows), dtype=np.intp))
     costs = np.zeros(rows.shape)
-    costs[:, :1] = charge(np.repeat(logits, len(rows), axis=0), rows[:, :1])[0]
+    costs[:, :1] = charge(np.repeat(logits[:, None], len(rows), axis=0), rows[:, :1])[0]
     step = max(1, min(WINDOW, LOGITS // (len(rows) * bos)))
     for at in range(1, rows.shape[1], step):
         stop = min(at + step, rows.shape[1])
@@ -97,12 +91,3 @@ def character_nats(
 def sequence_nats(model: LanguageModel, given: Sequence[Ids], charged: Sequence[Ids]) -> Doubles:
     """Return the nats (B,) of whole texts, each after what is given before it; without escape."""
     return np.array([nats.sum() for nats in character_nats(model, given, charged)])
-
-
-def _read(model: LanguageModel, ids: Ids) -> tuple[Floats, State]:
-    """Read ids (T,); return the last logits (1, 1, V), and the state of one row."""
-    state = model.start(1)
-    step = max(1, min(WINDOW, LOGITS // model.bos))
-    for at in range(0, len(ids), step):
-        logits, state = model.forward(ids[None, at : at + step], state)
-    return logits[:, -1:], state

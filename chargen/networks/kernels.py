@@ -168,7 +168,7 @@ def elman_advance(
     memory: Array,
     work: Array,
 ) -> None:
-    """Make a step forward. See `recurrence.Cell`."""
+    """Make a step forward. See `chargen.networks.recurrence.Cell`."""
     for b in range(len(product)):
         tanhs(gates[t, b, 0], product[b, 0], bias[0], state[0, b])
         convert(state[0, b], track[t + 1, b])
@@ -228,7 +228,7 @@ def gru_advance(
     memory: Array,
     work: Array,
 ) -> None:
-    """Make a step forward; q = W_hn h + b_hn goes to memory. See `recurrence.Cell`."""
+    """Make a step forward; q = W_hn h + b_hn goes to memory. See `chargen.networks.recurrence`."""
     for b in range(len(product)):
         gate, recurrent, hidden = gates[t, b], product[b], state[0, b]
         reset, update, candidate, q = work[0], work[1], work[2], work[3]
@@ -320,7 +320,7 @@ def lstm_advance(
     memory: Array,
     work: Array,
 ) -> None:
-    """Make a step forward; memory holds the cells. See `recurrence.Cell`."""
+    """Make a step forward; memory holds the cells. See `chargen.networks.recurrence.Cell`."""
     for b in range(len(product)):
         gate, recurrent, hidden, cell = gates[t, b], product[b], state[0, b], state[1, b]
         sigmoids(gate[0], recurrent[0], bias[0], work[0])

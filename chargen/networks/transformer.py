@@ -57,7 +57,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """Attention and an inner layer, each added to the stream; see `layer.Layer`."""
+    """Attention and an inner layer, each added to the stream; see `chargen.networks.layer`."""
 
     @classmethod
     def above(cls, architecture: Architecture, inputs: int) -> Block:  # noqa: ARG003

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from chargen.engine.language_model import State, joined, pick
-from chargen.engine.likelihood import LOGITS, WINDOW
+from chargen.engine.language_model import WINDOW, State, joined, pick
+from chargen.engine.stack import Stack
 from chargen.kinds import LONGEST_GAP
 
 if TYPE_CHECKING:
@@ -39,16 +39,6 @@ Row = tuple["Ids", "Ids", "Ids"]
 """A filling in its place: the text before it, the filling, the text after it."""
 
 
-class Left(Protocol):
-    """What reads the text on the left of a gap; a stack, or a whole language model."""
-
-    def start(self, batch: int) -> State:
-        """Return the state of ``batch`` texts that have not begun."""
-
-    def forward(self, ids: Ids, state: State) -> tuple[Floats, State]:
-        """Return what was read (B, T, …) after each of ``ids`` (B, T), and the state."""
-
-
 class Reader(Protocol):
     """A model, as restoring needs it."""
 
@@ -57,7 +47,7 @@ class Reader(Protocol):
         """V, the id that stands for "no character"."""
 
     @property
-    def left(self) -> Left:
+    def left(self) -> Stack:
         """What reads the text on the left of a gap."""
 
     def look(self, after: Ids) -> Floats:
@@ -67,7 +57,7 @@ class Reader(Protocol):
         """Return the log-probabilities (B, V + 1) of the next character, the last: no more.
 
         Args:
-            read: (B, …), what was read on the left.
+            read: (B, H), what was read on the left.
             right: as from `look`.
             remaining: characters still missing; 0 for an unknown number.
         """
@@ -104,7 +94,7 @@ class Beam:
         order = np.argsort(self.settled + self.nats, kind="stable")[:width]
         return self.pick(order, self.nats[order])
 
-    def put(self, ids: Ids, left: Left) -> None:
+    def put(self, ids: Ids, left: Stack) -> None:
         """Put a character at the end of each hypothesis's last gap."""
         self.fills = [
             (*fills[:-1], (*fills[-1], int(index)))
@@ -212,8 +202,7 @@ def search(
 
 def _read_on(reader: Reader, beam: Beam, ids: Ids) -> None:
     """Let all hypotheses read what stands after the gap."""
-    step = max(1, min(WINDOW, LOGITS // (len(beam.fills) * reader.bos)))
-    for at in range(0, len(ids), step):
-        rows = np.repeat(ids[None, at : at + step], len(beam.fills), axis=0)
+    for at in range(0, len(ids), WINDOW):
+        rows = np.repeat(ids[None, at : at + WINDOW], len(beam.fills), axis=0)
         read, beam.state = reader.left.forward(rows, beam.state)
         beam.read = read[:, -1]

@@ -47,21 +47,27 @@ def fit(saved: Checkpoint, valid: Span) -> dict[str, float]:
     most = WEIGHED // len(saved.labels) if kind.label_input else FITTED_ON
     held_out = examples(valid.text, min(FITTED_ON, max(most, FEWEST)))
     truth = np.array([label for _, label in held_out])
-    judge: Judge = load(kind.judge or "")(saved)
+    judge: Judge = load(kind.judge)(saved)
     logs = weigh_all(judge, [text[:LONGEST_READ] for text, _ in held_out])
     return {"sharpness": best_inverse_temperature(logs, truth)}
 
 
 def probabilities(logs: Doubles, inverse_temperature: float = 1.0) -> Doubles:
     """Return the probability (N, K) of each label."""
-    shares: Doubles = np.exp(log_softmax(inverse_temperature * logs))
+    shares: Doubles = np.exp(_scaled(logs, inverse_temperature))
     return shares
+
+
+def _scaled(logs: Doubles, inverse_temperature: float) -> Doubles:
+    """Return the log-probabilities (N, K) of the labels at an inverse temperature."""
+    # The highest is zero before it is multiplied, so that it cannot overflow.
+    return log_softmax(inverse_temperature * (logs - logs.max(axis=-1, keepdims=True)))
 
 
 def log_loss(logs: Doubles, truth: Labels, inverse_temperature: float = 1.0) -> float:
     """Return the mean nats that the true labels cost."""
     # From logarithms, not from probabilities: a probability that rounds to zero still has a cost.
-    costs = -log_softmax(inverse_temperature * logs)
+    costs = -_scaled(logs, inverse_temperature)
     return float(costs[np.arange(len(truth)), truth].mean())
 
 

@@ -22,7 +22,7 @@ ORDER = 5
 
 
 class NGrams:
-    """A model of texts of one kind, learned by counting.
+    """A model of the texts of one label, learned by counting.
 
     Args:
         order: n.
@@ -57,7 +57,7 @@ class NGrams:
                 seen = self.totals.get(history, 0)
                 if not seen:
                     break
-                kinds = len(self.counts[history])
-                chance = (self.counts[history][character] + kinds * chance) / (seen + kinds)
+                different = len(self.counts[history])
+                chance = (self.counts[history][character] + different * chance) / (seen + different)
             total -= math.log(chance)
         return total

@@ -101,7 +101,7 @@ def parse(text: str) -> list[str | Gap]:
     if pieces[-1] == Gap(None):
         raise UsageError(
             "nothing stands to the right of the last gap to tell how long it is",
-            "Say how many characters are missing, as [20], or continue it: chargen sample «prime»",
+            "Say how many characters are missing, as [20], or continue it by `chargen sample`",
         )
     return pieces
 
@@ -147,8 +147,9 @@ class BothSides:
 class LeftToRight:
     """Any language model, made to fill gaps; what it reads on the left are its logits."""
 
-    def __init__(self, model: LanguageModel) -> None:
-        self.left, self.bos = model, model.bos
+    def __init__(self, model: Causal) -> None:
+        # The stack, not the model: most of what is read on the left needs no logits.
+        self.model, self.left, self.bos = model, model.stack, model.bos
 
     def look(self, after: Ids) -> Floats:
         """Return the first character to the right as a one-hot row; zeros if there is none."""
@@ -159,12 +160,12 @@ class LeftToRight:
 
     def predict(self, read: Floats, right: Floats, remaining: int) -> Floats:
         """Return log-probabilities (B, V + 1); "no more" has that of the character to the right."""
-        logs = log_softmax(read)
+        logs = log_softmax(self.model.read_out(read))
         return np.concatenate((logs, (logs * right).sum(axis=-1, keepdims=True)), axis=-1)
 
     def cost(self, rows: Sequence[Row], nats: Doubles) -> Doubles:
         """Return the cost of the filling and of what stands after it."""
-        return _forwards(self.left, rows)
+        return _forwards(self.model, rows)
 
 
 @dataclass(frozen=True)

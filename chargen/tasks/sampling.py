@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chargen.engine.language_model import LanguageModel, State, pick
-from chargen.errors import PrimeError, UsageError
+from chargen.engine.language_model import LanguageModel, State, pick, read
+from chargen.errors import PrimeError, UsageError, argument
 from chargen.options import LARGEST_NUMBER, check
 from chargen.tasks import filters
 from chargen.text.vocabulary import Vocabulary
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int32]
 
 UNKNOWN = ("error", "replace", "skip")
-PRIME_WINDOW = 256
 TOGETHER = 256
 """Samples drawn side by side. More would not be faster, and the limit keeps memory constant."""
 
@@ -64,7 +63,7 @@ class Sampling:
         check("count", self.count, 1, 1 << 20)
         check("seed", self.seed, 0, LARGEST_NUMBER)
         if self.stop == "":
-            raise UsageError("«stop» is empty", "Give the text before which to stop")
+            raise UsageError(f"{argument('stop')} is empty", "Give the text before which to stop")
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def prepare_prime(prime: str, vocabulary: Vocabulary, unknown: str = "error") ->
         UsageError: another word for ``unknown``.
     """
     if unknown not in UNKNOWN:
-        raise UsageError(f"«unknown» is {unknown!r}", f"Choose {', '.join(UNKNOWN)}")
+        raise UsageError(f"{argument('unknown')} is {unknown!r}", f"Choose {', '.join(UNKNOWN)}")
     ids = vocabulary.encode(prime)
     if unknown == "skip":
         known: Ids = ids[ids != vocabulary.bos]
@@ -118,7 +117,7 @@ def prepare_prime(prime: str, vocabulary: Vocabulary, unknown: str = "error") ->
         more = f" and {len(unseen) - 8} more" if len(unseen) > 8 else ""
         raise PrimeError(
             f"the prime has characters that the model has never seen: {listed}{more}",
-            "Leave them out, or add «unknown» skip or «unknown» replace",
+            f"Leave them out, or add {argument('unknown')} skip or {argument('unknown')} replace",
         )
     return ids
 
@@ -187,7 +186,10 @@ class Stream:
         if not self.constraints:
             return logits
         rows = zip(self.constraints, self.written, logits, strict=True)
-        return np.stack([constraint(text, row) for constraint, text, row in rows])
+        allowed = np.stack([constraint(text, row.copy()) for constraint, text, row in rows])
+        if not np.isfinite(allowed).any(axis=-1).all():
+            raise ValueError("a constraint forbids every character")
+        return allowed
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these texts only; the others have ended."""
@@ -199,17 +201,6 @@ class Stream:
         if self.constraints:
             self.constraints = [self.constraints[row] for row in rows]
             self.written = [self.written[row] for row in rows]
-
-
-def read_prime(model: LanguageModel, prime: Ids | None) -> tuple[Floats, State]:
-    """Return the logits (1, V) after a prime's ids, and the state of one row."""
-    ids = np.array([model.bos], dtype=np.int32)
-    if prime is not None:
-        ids = np.concatenate([ids, prime])
-    state = model.start(1)
-    for at in range(0, len(ids), PRIME_WINDOW):
-        logits, state = model.forward(ids[None, at : at + PRIME_WINDOW], state)
-    return logits[:, -1], state
 
 
 def sample(
@@ -228,7 +219,7 @@ def sample(
     """
     pieces = [_piece(character, vocabulary.as_bytes) for character in vocabulary.characters]
     # One row reads the prime for all.
-    logits, state = read_prime(model, prime)
+    logits, state = read(model, np.empty(0, np.int32) if prime is None else prime)
     for first in range(0, sampling.count, TOGETHER):
         numbers = range(first, min(first + TOGETHER, sampling.count))
         writers = [
@@ -284,12 +275,11 @@ def choose(
     shifted = logits - logits.max(axis=-1, keepdims=True)
     # Probabilities up to a factor, which is all that the cost needs: no second exponential.
     own = filters.weigh(shifted)
-    weights, bent = own, shifted
     if allowed is not None and allowed is not logits:
-        bent = allowed - allowed.max(axis=-1, keepdims=True)
-        weights = filters.weigh(bent)
-    if sampling.temp != 1:
-        weights = filters.weigh(bent, sampling.temp)
+        shifted_allowed = allowed - allowed.max(axis=-1, keepdims=True)
+        weights = filters.weigh(shifted_allowed, sampling.temp)
+    else:
+        weights = own if sampling.temp == 1 else filters.weigh(shifted, sampling.temp)
     if sampling.top_k is not None:
         weights = filters.top_k(weights, sampling.top_k)
     if sampling.top_p is not None:

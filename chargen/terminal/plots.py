@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from chargen.errors import UsageError
+from chargen.errors import UsageError, argument
 from chargen.files import reason
 from chargen.tasks.comparing import Memory
 
@@ -20,7 +20,7 @@ def drawable(path: Path) -> None:
         import matplotlib.figure
     except ImportError:
         raise UsageError(
-            "«plot» needs matplotlib", "Install it: pip install 'chargen[plots]'"
+            f"{argument('plot')} needs matplotlib", "Install it: pip install 'chargen[plots]'"
         ) from None
     why = None if path.parent.is_dir() else "there is no such folder"
     known = matplotlib.figure.Figure().canvas.get_supported_filetypes()

@@ -204,7 +204,11 @@ class Screen:
     @property
     def _scored(self) -> bool:
         """Whether a held-out text was scored."""
-        return bool(self.history) and self.metric.loss in self.history[-1]
+        return bool(self.history) and self._complete(self.history[-1])
+
+    def _complete(self, entry: figures.Figures) -> bool:
+        """Return whether a record has what is shown of it; an old or odd one may lack it."""
+        return {self.metric.loss, self.metric.headline} <= entry.keys()
 
     def _draw(self) -> RenderableType:
         if self.step is None:
@@ -212,7 +216,7 @@ class Screen:
         width = min(self.console.width, WIDEST)
         parts: list[RenderableType] = [self._bar(self.step, width), self._figures(self.step)]
         loss = self.metric.loss if self._scored else "train_nats_per_char"
-        points = [(entry["seconds"], entry[loss]) for entry in self.history]
+        points = [(entry["seconds"], entry[loss]) for entry in self.history if loss in entry]
         if len(points) > 1:
             body = Text(
                 "\n".join(curve(points, width - 4, CURVE_HEIGHT)), style="cyan", no_wrap=True
@@ -242,7 +246,8 @@ class Screen:
         table = Table.grid(padding=(0, 3))
         rows = [("training", figures.training_cells(self.metric, step.smooth_nats_per_char))]
         if self._scored:
-            best = min(self.history, key=lambda entry: entry[self.metric.loss])
+            scored = [entry for entry in self.history if self._complete(entry)]
+            best = min(scored, key=lambda entry: entry[self.metric.loss])
             rows += [
                 ("held out", figures.cells(self.metric, self.history[-1])),
                 ("best", figures.cells(self.metric, best)),

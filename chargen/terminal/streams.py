@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from chargen.errors import RunError, UsageError
+from chargen.errors import RunError, UsageError, argument
 from chargen.files import reason
 
 
@@ -72,7 +72,7 @@ def sink(output: Path | None) -> Iterator[BinaryIO]:
         file = output.open("wb")
     except OSError as error:
         raise UsageError(
-            f"{output} cannot be written: {reason(error)}", "Choose another «output»"
+            f"{output} cannot be written: {reason(error)}", f"Choose another {argument('output')}"
         ) from error
     try:
         with file:

@@ -114,7 +114,7 @@ def verdicts(console: Console, ways: Sequence[Verdict], names: Sequence[str]) ->
     confusion = ways[0].confusion
     console.show(f"{confusion.sum():,} held-out examples of {len(names)} labels")
     console.table(rows, ("by", "accuracy", "nats", "calibration error", "sharpness"))
-    console.show(f"\nwhat each was taken for by {visible(ways[0].name)}")
+    console.show(f"\nwhat each was taken for by {ways[0].name}")
     lines = [
         (label, *(f"{count:,}" for count in row), f"{row[at] / max(1, row.sum()):.0%}")
         for at, (label, row) in enumerate(zip(names, confusion, strict=True))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chargen.errors import CorpusError
+from chargen.errors import CorpusError, argument
 from chargen.text.corpus import Marks, Text, open_text, read_all
 from chargen.text.sources import HIDDEN, Part, proper
 
@@ -133,7 +133,9 @@ def read_labelled(
         for part in (train, valid)
     ]
     if made[0] is None:
-        raise CorpusError(f"{source} leaves nothing to train on", "Give a lower «valid_fraction»")
+        raise CorpusError(
+            f"{source} leaves nothing to train on", f"Give a lower {argument('valid_fraction')}"
+        )
     return Labelled(names, made[0], made[1], digest.hexdigest())
 
 

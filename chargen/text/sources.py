@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from chargen.errors import CorpusError
+from chargen.errors import CorpusError, argument
 from chargen.files import reason
 
 BLOCK = 1 << 16
@@ -98,7 +98,8 @@ def bad_byte(name: str, offset: int, block: bytes, error: UnicodeDecodeError) ->
     kind = "looks like a binary file" if b"\0" in block else f"is not {error.encoding} text"
     return CorpusError(
         f"{name} {kind}: byte 0x{byte:02x} at offset {offset}",
-        "Name its encoding («encoding» latin-1), or model raw bytes («as_bytes»)",
+        f"Name its encoding ({argument('encoding')} latin-1), or model raw bytes "
+        f"({argument('as_bytes')})",
     )
 
 
@@ -227,7 +228,7 @@ def _copy(name: str, source: BinaryIO, copy: IO[bytes], codec: str, as_bytes: bo
     except UnicodeError as error:
         why = getattr(error, "reason", str(error))
         raise CorpusError(
-            f"{name} is not {codec} text: {why}", "Name its encoding by «encoding»"
+            f"{name} is not {codec} text: {why}", f"Name its encoding by {argument('encoding')}"
         ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CorpusError(

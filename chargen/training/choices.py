@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from chargen.architecture import FAMILIES, Architecture
-from chargen.errors import CorpusError
+from chargen.errors import CorpusError, UsageError, argument
 from chargen.kinds import kind_of
 from chargen.options import Budget, Options, Plan
 
@@ -76,6 +76,7 @@ TRANSFORMER = Defaults(
     throughput=30_000,
     slowdown=1.5,
 )
+BY_KIND = {"gaps": BIDIRECTIONAL, "classifier": BIDIRECTIONAL}
 BY_ARCH = {"elman": ELMAN, "transformer": TRANSFORMER}
 
 WIDEST_EMBEDDING = 64
@@ -90,9 +91,8 @@ DROPOUT_BY_PASSES = (
 
 def defaults(options: Options) -> Defaults:
     """Return what is chosen for the network asked for."""
-    if options.bidirectional:
-        return BIDIRECTIONAL
-    return BY_ARCH.get(options.usual("arch"), RECURRENT)
+    kind = kind_of(options.usual("bidirectional"), labels=0)
+    return BY_KIND.get(kind.name) or BY_ARCH.get(options.usual("arch"), RECURRENT)
 
 
 def decide(
@@ -116,7 +116,7 @@ def decide(
         raise CorpusError(
             f"the training text has {characters} characters, less than one window of "
             f"{options.bptt}",
-            f"Give a longer text or «bptt» {characters}",
+            f"Give a longer text or {argument('bptt')} {characters}",
         )
     budget = options.budget()
     bptt = options.bptt or max(1, min(usual.bptt, characters // 2))
@@ -155,6 +155,9 @@ def network(options: Options, layers: int, hidden: int, bptt: int, labels: int) 
     """
     arch, tied = options.usual("arch"), options.usual("tied")
     attends = FAMILIES[arch].attends
+    for name in ("heads", "context"):
+        if getattr(options, name) is not None and not attends:
+            raise UsageError(f"{argument(name)} is for a transformer, not {arch}", "Leave it out")
     width_of_vectors = hidden if tied or attends else min(WIDEST_EMBEDDING, hidden)
     return Architecture(
         arch=arch,

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from chargen.errors import TrainingError
+from chargen.errors import TrainingError, argument
 
 MALLOC_OPTIONS = {-1: (1 << 31) - 1, -3: 32 << 20}
 """Trim threshold and mmap threshold, each as high as glibc allows (malloc.h, mallopt(3))."""
@@ -31,7 +31,7 @@ def pick_device(device: str) -> torch.device:
     if device == "auto":
         device = "cuda" if there["cuda"] else "cpu"
     if not there[device]:
-        raise TrainingError(f"there is no {device} device here", "Use «device» cpu")
+        raise TrainingError(f"there is no {device} device here", f"Use {argument('device')} cpu")
     return torch.device(device)
 
 

@@ -41,9 +41,8 @@ def on_device(ids: Ids, network: Trainable) -> Tensor:
     return torch.from_numpy(ids).to(network.output.bias.device).long()
 
 
-def charge(logits: Tensor, window: Window) -> tuple[Floats, Bools]:
-    """Return nats and hits (B, T) of a window's targets under logits (B, T, V)."""
-    targets = torch.from_numpy(window.targets).to(logits.device).long()
+def charge(logits: Tensor, targets: Tensor) -> tuple[Floats, Bools]:
+    """Return nats and hits (B, T) of targets (B, T) under logits (B, T, V)."""
     wanted = targets.clamp(0, logits.shape[-1] - 1)
     logits = logits.float()
     nats = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
@@ -52,7 +51,7 @@ def charge(logits: Tensor, window: Window) -> tuple[Floats, Bools]:
 
 
 class CausalPredictor:
-    """Scores with a network that predicts each next character; a `scoring.Predictor`.
+    """Scores with a network that predicts each next character; a `chargen.tasks.scoring.Predictor`.
 
     Args:
         label: for a network with labels, that of a text without marks.
@@ -73,7 +72,7 @@ class CausalPredictor:
         if window.labels is not None:
             labels = on_device(window.labels, self.network)
         logits, state = self.network(inputs, state, labels)
-        return *charge(logits, window), state
+        return *charge(logits, on_device(window.targets, self.network)), state
 
 
 class GapPredictor:
@@ -93,30 +92,22 @@ class GapPredictor:
         left, right, state = self.network.read(inputs, targets, state)
         one = torch.ones(len(left), 1, dtype=torch.long, device=left.device)
         logits = self.network(left, right[1:], one).transpose(0, 1)
-        return *charge(logits, window), state
+        return *charge(logits, targets), state
 
 
-def score_causal(
-    network: Causal, span: Span, vocabulary: Vocabulary, progress: Progress | None = None
-) -> Score:
+def score_causal(network: Causal, span: Span, vocabulary: Vocabulary) -> Score:
     """Score a text by a network that predicts each next character."""
-    return score(CausalPredictor(network), span, vocabulary, progress=progress)
+    return score(CausalPredictor(network), span, vocabulary)
 
 
-def score_gaps(
-    network: GapFiller, span: Span, vocabulary: Vocabulary, progress: Progress | None = None
-) -> GapScore:
+def score_gaps(network: GapFiller, span: Span, vocabulary: Vocabulary) -> GapScore:
     """Score a text by a network that fills gaps."""
     lanes = max(1, min(GAP_LANES, len(span) // SHORTEST_LANE))
-    plain = score(
-        GapPredictor(network), span, vocabulary, lanes=lanes, window=GAP_WINDOW, progress=progress
-    )
+    plain = score(GapPredictor(network), span, vocabulary, lanes=lanes, window=GAP_WINDOW)
     return GapScore(**vars(plain))
 
 
-def score_labels(
-    network: Classifier, span: Span, vocabulary: Vocabulary, progress: Progress | None = None
-) -> LabelScore:
+def score_labels(network: Classifier, span: Span, vocabulary: Vocabulary) -> LabelScore:
     """Score the examples of a labelled text, by the mean over each one's places."""
     marks = span.marks
     assert marks is not None
@@ -135,8 +126,6 @@ def score_labels(
         rows = np.searchsorted(marks.starts, at[there], side="right") - 1
         np.add.at(sums, rows, logs[there])
         np.add.at(places, rows, 1)
-        if progress is not None:
-            progress(int(places.sum()), len(span))
     whole = places > 0
     means = log_softmax(sums[whole] / places[whole, None])
     truth = marks.labels[:count][whole]
@@ -149,14 +138,13 @@ def evaluate(
     span: Span,
     vocabulary: Vocabulary,
     precision: str,
-    progress: Progress | None = None,
 ) -> Score | LabelScore:
     """Score a text by the measure of the network's kind; do not change weights or state."""
     network.eval()
     device = network.output.bias.device
     with torch.no_grad(), autocast(device, precision):
         scored: Score | LabelScore = load(network.architecture.kind.evaluate)(
-            network, span, vocabulary, progress
+            network, span, vocabulary
         )
     return scored
 
@@ -165,7 +153,7 @@ def score_long(
     saved: Checkpoint,
     span: Span,
     label: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Score:
     """Score a text that is long enough to be worth importing PyTorch for, on the CPU."""
     keep_freed_memory()

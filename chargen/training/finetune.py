@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chargen import checkpoint, runs
 from chargen.checkpoint import Checkpoint
-from chargen.errors import RunError
+from chargen.errors import RunError, argument
 from chargen.options import Options
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ class Base:
         if not architecture.family.attends:
             del sizes["heads"], sizes["context"]
         for name, value in sizes.items():
-            if getattr(asked, name) not in (None, value):
+            wish = getattr(asked, name)
+            if wish not in (None, value):
                 raise RunError(
-                    f"the model to start from has «{name}» {value}, not {getattr(asked, name)}",
+                    f"the model to start from has {argument(name)} {value}, not {wish}",
                     "Leave the option out",
                 )
         return replace(asked, **sizes)
@@ -86,7 +87,7 @@ def same_labels(saved: Checkpoint, labels: tuple[str, ...]) -> None:
         known = ", ".join(saved.labels[:SHOWN]) or "none"
         raise RunError(
             f"the model to go on from has other labels than this text: {known}",
-            "Give the same «labels» as for it, or none if it has none",
+            f"Give the same {argument('labels')} as for it, or none if it has none",
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from chargen import checkpoint
 from chargen.checkpoint import Checkpoint
-from chargen.errors import TrainingError
+from chargen.errors import TrainingError, argument
 from chargen.kinds import Kind, load
 from chargen.options import Plan
 from chargen.runs import Lock, Run
@@ -235,7 +235,7 @@ class Trainer:
         if counters.rollbacks > ROLLBACKS:
             raise TrainingError(
                 f"the loss stays non-finite after {ROLLBACKS} rollbacks",
-                f"Start again with a lower «lr» than {self.plan.lr:g}",
+                f"Start again with a lower {argument('lr')} than {self.plan.lr:g}",
             )
         report = Rollback(step=before.step + 1, to=counters.step, rate=counters.rate)
         if self.run is not None:

@@ -39,12 +39,13 @@ def throughput(texts: Texts, vocabulary: Vocabulary, options: Options) -> float:
     )
     plan = decide(tried, len(texts.train), len(texts.labels))
     trainer = Trainer(replace(texts, valid=None), vocabulary, plan)
-    counters = trainer.learner.counters
     # The first step compiles, and meets memory that was never used.
     seconds, characters = 0.0, 0
     for report in trainer:
+        # Asked for each time: a rollback replaces them.
+        counters = trainer.learner.counters
         if isinstance(report, Step):
-            if counters.step == 1:
+            if not seconds:
                 seconds, characters = counters.seconds, counters.characters
             elif counters.step > TRIAL_STEPS and counters.seconds - seconds > until:
                 break

@@ -7,6 +7,7 @@ with a run, and `chargen.training.finetune` starts from another model.
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chargen import runs
@@ -69,7 +70,7 @@ def _started(
 
         if None in (options.hidden, options.dropout) and plan.budget.unit == "minutes":
             note("trying how fast this machine trains, to choose what was left open")
-            tried = throughput(texts, vocabulary, options)
+            tried = throughput(texts, vocabulary, replace(options, dropout=plan.dropout))
             plan = decide(options, len(texts.train), len(texts.labels), tried)
         hooks = Hooks.of(plan.architecture.kind, texts)
         trainer = Trainer(texts, vocabulary, plan, run, lock, hooks)

@@ -7,7 +7,7 @@ same names, and types.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from chargen.kinds import Metric
@@ -26,7 +26,7 @@ class Report:
     @property
     def data(self) -> dict[str, Any]:
         """The report's figures by name."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.repr}
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,14 @@ class Start(Report):
     settings: Mapping[str, Any]
     device: str
     history: Sequence[Mapping[str, Any]]
-    metric: Metric = field(repr=False)
+    metric: Metric
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The report's figures by name, without the metric."""
+        data = super().data
+        del data["metric"]
+        return data
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chargen.errors import RunError, UsageError
+from chargen.errors import RunError, UsageError, argument
 from chargen.options import DEFAULT_OUT, Options
 from chargen.text.vocabulary import Vocabulary
 from chargen.training.texts import Sources
@@ -38,10 +38,15 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.resume and self.base:
-            raise UsageError("«resume» and «base» exclude each other", "Give one of them")
+            raise UsageError(
+                f"{argument('resume')} and {argument('base')} exclude each other",
+                "Give one of them",
+            )
         if self.sources.labels is not None and (self.sources.corpus or self.sources.valid):
-            other = "«valid»" if self.sources.valid else "a corpus"
-            raise UsageError(f"«labels» and {other} exclude each other", "Give one of them")
+            other = f"{argument('valid')}" if self.sources.valid else "a corpus"
+            raise UsageError(
+                f"{argument('labels')} and {other} exclude each other", "Give one of them"
+            )
 
     def reads_bytes(self, vocabulary: Vocabulary | None = None) -> bool:
         """Return whether to read bytes: as asked for, or as the model to go on from does.
@@ -52,5 +57,7 @@ class Request:
         if vocabulary is None:
             return self.as_bytes
         if self.as_bytes and not vocabulary.as_bytes:
-            raise RunError("«as_bytes» does not fit a model of characters", "Leave the option out")
+            raise RunError(
+                f"{argument('as_bytes')} does not fit a model of characters", "Leave the option out"
+            )
         return vocabulary.as_bytes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chargen import checkpoint, runs
 from chargen.checkpoint import Checkpoint
-from chargen.errors import RunError, UsageError
+from chargen.errors import RunError, UsageError, argument
 from chargen.options import BUDGETS, DECLARED, Options
 from chargen.records import typed
 from chargen.text.vocabulary import Vocabulary
@@ -37,7 +37,10 @@ def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
     run = runs.existing(request.out, request.name)
     with ExitStack() as undo:
         # Lock first: another process could resume the run between reading and locking.
-        lock = run.lock()
+        try:
+            lock = run.lock()
+        except OSError as error:
+            raise runs.unwritable(run.folder, error) from error
         undo.callback(lock.release)
         saved = checkpoint.read(run.last, resume=True)
         stored = stored_options(saved, run.name)
@@ -60,7 +63,7 @@ def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
         if trainer.finished():
             raise RunError(
                 f"the run {run.name} has spent its budget ({plan.budget})",
-                "Give a larger one, or start a new run from it by «base»",
+                f"Give a larger one, or start a new run from it by {argument('base')}",
             )
         run.rewind(trainer.learner.counters.step)
         undo.pop_all()
@@ -73,10 +76,11 @@ def stored_options(saved: Checkpoint, name: str) -> Options:
     Raises:
         RunError: the checkpoint's settings are no choices that a run can have.
     """
+    usual = {name: declared.usual for name, declared in DECLARED.items()}
     stored = {key: value for key, value in saved.settings.items() if key in DECLARED}
     try:
-        options = typed(Options, stored)
-        if None in (options.dropout, options.lr):
+        options = typed(Options, usual | stored)
+        if None in (options.dropout, options.bptt, options.lr):
             raise ValueError("choices not made")
         if not any(getattr(options, unit) for unit in BUDGETS):
             raise ValueError("no budget")
@@ -100,8 +104,8 @@ def merged(stored: Options, asked: Options, name: str) -> Options:
     for option, value in given.items():
         if option not in FREE and value not in (getattr(stored, option), "auto"):
             raise RunError(
-                f"the run {name} has «{option}» {getattr(stored, option)}, not {value}",
-                "Leave the option out, or start a new run from it by «base»",
+                f"the run {name} has {argument(option)} {getattr(stored, option)}, not {value}",
+                f"Leave the option out, or start a new run from it by {argument('base')}",
             )
     changes: dict[str, Any] = {key: value for key, value in given.items() if key in FREE}
     if any(unit in changes for unit in BUDGETS):
@@ -121,18 +125,18 @@ def same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
         raise RunError(
             f"the run {name} was trained on {names} (sha256 {before}…), and this text is another "
             f"({now}…)",
-            "Give the same corpus again, or start a new run from it by «base»",
+            f"Give the same corpus again, or start a new run from it by {argument('base')}",
         )
     if saved.corpus.get("labels") != corpus.get("labels"):
         raise RunError(
             f"the run {name} was trained on the same text with other labels",
-            "Give the same «labels» again, or start a new run",
+            f"Give the same {argument('labels')} again, or start a new run",
         )
     before, now = _print_of(saved.corpus.get("valid")), _print_of(corpus.get("valid"))
     if before != now:
         raise RunError(
             f"the run {name} held out another text than this (sha256 {before}, not {now})",
-            "Give the same «valid» again, or none if there was none",
+            f"Give the same {argument('valid')} again, or none if there was none",
         )
 
 

@@ -140,6 +140,11 @@ def test_probabilities_are_probabilities(logs: np.ndarray) -> None:
     assert (shares[np.arange(8), heaviest] == shares.max(axis=1)).all()
 
 
+def test_the_highest_inverse_temperature_overflows_nothing() -> None:
+    """However sure a judge is told to be, probabilities are numbers."""
+    assert probabilities(np.array([[-900.0, -901.0]]), 1e307).tolist() == [[1.0, 0.0]]
+
+
 def test_a_verdict_counts() -> None:
     """Accuracy, confusion and calibration of weights that were made by hand."""
     truth = np.array([0, 0, 1, 1] * 25)

@@ -156,7 +156,7 @@ def cost(
         return float(total)
 
     if isinstance(reader, LeftToRight):
-        return side(reader.left, text, len(before))
+        return side(reader.model, text, len(before))
     read, _ = reader.left.forward(
         np.concatenate(([V], text)).astype(np.int32)[None], reader.left.start(1)
     )

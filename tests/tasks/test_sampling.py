@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
 from chargen.engine.causal import Causal as Engine
+from chargen.engine.language_model import State, read
+from chargen.engine.likelihood import character_nats
 from chargen.errors import PrimeError, UsageError
-from chargen.tasks.sampling import Sample, Sampling, prepare_prime, sample
+from chargen.tasks.sampling import Sample, Sampling, Stream, prepare_prime, sample
 from chargen.text.vocabulary import ALL_BYTES, Vocabulary
 from tests.conftest import probabilities, tiny_checkpoint
 
@@ -133,3 +137,84 @@ def test_values_that_cannot_work_are_refused(options: dict[str, object]) -> None
     """Each bad value is an error that names its option."""
     with pytest.raises(UsageError, match=next(iter(options))):
         Sampling(**options)  # type: ignore[arg-type]
+
+
+NOTHING = np.empty(0, np.int32)
+
+
+def streamed(count: int, **asked: Any) -> Stream:
+    """Return a stream of texts with the seeds from 0 on."""
+    return Stream(ENGINE, Sampling(), range(count), *read(ENGINE, NOTHING), **asked)
+
+
+def test_a_stream_is_what_samples_are_made_of() -> None:
+    """Each step is a character of every text and its cost; those that end leave the others be."""
+    stream = streamed(3)
+    columns = [next(stream) for _ in range(5)]
+    stream.keep([0, 2])
+    columns += [next(stream) for _ in range(600)]
+    for row, seed in ((0, 0), (-1, 2)):
+        ids = np.array([ids[row] for ids, _ in columns], dtype=np.int32)
+        (one,) = written(length=605, seed=seed)
+        assert VOCABULARY.decode(ids) == one.text
+        assert np.mean([nats[row] for _, nats in columns]) == pytest.approx(one.nats_per_char)
+
+
+def test_each_text_has_a_constraint_of_its_own() -> None:
+    """It sees the ids so far, decides what may follow, and does not change what characters cost."""
+    seen: list[list[int]] = []
+
+    def alternating(first: int, second: int) -> Callable[[Sequence[int], np.ndarray], np.ndarray]:
+        def allowed(ids: Sequence[int], logits: np.ndarray) -> np.ndarray:
+            seen.append(list(ids))
+            logits[[n for n in range(len(logits)) if n != (first, second)[len(ids) % 2]]] = -np.inf
+            return logits
+
+        return allowed
+
+    stream = streamed(2, constraints=[alternating(1, 2), alternating(3, 4)])
+    columns = [next(stream) for _ in range(4)]
+    stream.keep([1])
+    columns += [next(stream) for _ in range(2)]
+    assert [ids.tolist() for ids, _ in columns] == [[1, 3], [2, 4], [1, 3], [2, 4], [3], [4]]
+    assert seen[:3] == [[], [], [1]]
+    logits, _ = ENGINE.forward(np.array([[VOCABULARY.bos, 1]], dtype=np.int32), ENGINE.start(1))
+    chances = probabilities(logits[0])
+    assert columns[0][1][0] == pytest.approx(-np.log(chances[0, 1]), abs=1e-5)
+    assert columns[1][1][0] == pytest.approx(-np.log(chances[1, 2]), abs=1e-5)
+
+
+def test_a_constraint_that_forbids_everything_is_an_error() -> None:
+    """There is no character left to draw."""
+    stream = streamed(1, constraints=[lambda _ids, logits: logits - np.inf])
+    with pytest.raises(ValueError, match="forbids every character"):
+        next(stream)
+
+
+class Blend:
+    """Two models whose logits are averaged: a language model like any other."""
+
+    def __init__(self, one: Engine, other: Engine) -> None:
+        self.models = (one, other)
+        self.bos = one.bos
+
+    def start(self, batch: int) -> State:
+        return [layer for model in self.models for layer in model.start(batch)]
+
+    def forward(self, ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        half = len(state) // 2
+        parts = zip(self.models, (state[:half], state[half:]), strict=True)
+        done = [model.forward(ids, part) for model, part in parts]
+        return (done[0][0] + done[1][0]) / 2, [*done[0][1], *done[1][1]]
+
+
+def test_any_language_model_writes_and_scores() -> None:
+    """A blend of a model with itself is that model, to sampling and to likelihood."""
+    blend = Blend(ENGINE, ENGINE)
+    assert next(sample(blend, VOCABULARY, Sampling(length=60))).text == written(length=60)[0].text
+    texts = [VOCABULARY.encode("the tide went"), VOCABULARY.encode("sand")]
+    given = [VOCABULARY.encode("it "), VOCABULARY.encode("the")]
+    for mine, theirs in zip(
+        character_nats(blend, given, texts), character_nats(ENGINE, given, texts), strict=True
+    ):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5)

@@ -111,6 +111,16 @@ def test_other_costs_are_not_called_perplexity(
     assert ("1,234 examples" if labels else "nats") in text
 
 
+def test_the_screen_takes_an_odd_history() -> None:
+    """Records that lack a figure are passed over, not stumbled on."""
+    file = io.StringIO()
+    history = [{"seconds": 1.0, "step": 1, "nats_per_char": 0.5}]
+    with Screen(Console(file=file, force_terminal=True, width=100)) as seen:
+        for report in (replace(START, history=history), *STORY[1:]):
+            seen.show(report)
+    assert "held-out perplexity 4.500" in file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0s"), (59.6, "1m00s"), (185, "3m05s"), (7830, "2h10m")]
 )

@@ -26,6 +26,7 @@ from chargen.training.devices import pick_device, pick_precision
 from chargen.training.loop import Trainer
 from chargen.training.pace import throughput
 from chargen.training.reports import Report
+from chargen.training.state import Learner
 from tests.conftest import STORY, posix_only, prepared, write
 
 TINY: dict[str, Any] = {
@@ -387,6 +388,47 @@ def test_fine_tuning_starts_from_the_model_and_learns_new_characters(story: Path
     assert after == pytest.approx(before, abs=0.15)
     with pytest.raises(RunError, match="has hidden 16, not 20"):
         trainer(other, base="base", hidden=20)
+
+
+def test_heads_are_checked_after_what_is_inherited(story: Path) -> None:
+    """A resumed transformer, or one started from, takes its own heads and no others."""
+    run(story, **FAMILY["transformer"], name="base")
+    assert trainer(story, resume=True, name="base", heads=2, steps=44)
+    with pytest.raises(RunError, match="has heads 2, not 4"):
+        trainer(story, resume=True, name="base", heads=4, steps=44)
+    with pytest.raises(RunError, match="start from has heads 2, not 4"):
+        prepared(story, story.parent / "runs", {"heads": 4}, base="base")
+    with pytest.raises(UsageError, match="heads is for a transformer, not lstm"):
+        trainer(story, heads=4)
+
+
+def test_a_header_without_some_settings_has_the_usual_ones(story: Path) -> None:
+    """What an early checkpoint does not say is what was usual; a window that is missing is not."""
+    made, _ = run(story, name="early")
+    assert made.run is not None
+    saved = checkpoint.read(made.run.last, resume=True)
+    kept = {key: value for key, value in saved.settings.items() if key not in ("clip", "arch")}
+    checkpoint.write(made.run.last, replace(saved, settings=kept))
+    assert trainer(story, name="early", resume=True, clip=1.0, arch="lstm", steps=44)
+    del kept["bptt"]
+    checkpoint.write(made.run.last, replace(saved, settings=kept))
+    with pytest.raises(RunError, match="make no sense"):
+        trainer(story, name="early", resume=True, steps=44)
+
+
+def test_a_trial_survives_a_rollback(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The speed is measured over the steps that count."""
+    made = trainer(story)
+    plain, calls = Learner.step, []
+
+    def failing(self: Learner, window: Any, rate: float) -> tuple[float, float]:
+        nats, norm = plain(self, window, rate)
+        calls.append(nats)
+        return (math.nan if len(calls) == 3 else nats), norm
+
+    monkeypatch.setattr(Learner, "step", failing)
+    options = Options(**TINY | {"steps": None, "minutes": 0.001})
+    assert 0 < throughput(made.texts, made.learner.vocabulary, options) < math.inf
 
 
 @pytest.mark.parametrize("kind", FAMILY)
