@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Annotated
 
 import typer
@@ -16,6 +15,8 @@ from chargen.terminal.console import Console
 @command("chargen runs --json")
 def runs(console: Console, out: OutOption = OUT) -> None:
     """List what has been trained here, newest first."""
+    import datetime
+
     from chargen import checkpoint
     from chargen import runs as folder
     from chargen.terminal import tables

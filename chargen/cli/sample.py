@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,6 +57,8 @@ def sample(
     out: OutOption = OUT,
 ) -> None:
     """Write text, character by character as it is drawn."""
+    import secrets
+
     from chargen.model import load
     from chargen.tasks.sampling import Sampling
 
