@@ -129,7 +129,7 @@ class Kind:
         finish: ``(model, span) -> figures``, for a model with labels: figures that are fitted to
             held-out examples when training ends. ``fitted`` lists the keys of these figures.
         continues: whether it predicts each next character, so that it can sample and score.
-        reader: ``(model) -> reader`` that fills gaps, see `chargen.tasks.restoring.Reader`.
+        reader: ``(model) -> reader`` that fills gaps, see `chargen.tasks.beam.Reader`.
         judge: ``(model) -> judge`` that tells labels, see `chargen.tasks.classifying.Judge`.
         command: the command that it is made for.
         example: arguments to try first; ``{name}`` and ``{label}`` are put in.

@@ -173,18 +173,16 @@ class Stream:
         at = self.drawn % AHEAD
         if at == 0:
             self.uniform = np.stack([random.random(AHEAD) for random in self.randoms])
-        self.chosen, nats = choose(
-            self.logits, self.sampling, self.uniform[:, at], self._allowed(self.logits)
-        )
+        allowed = self._allowed(self.logits) if self.constraints else None
+        self.chosen, nats = choose(self.logits, self.sampling, self.uniform[:, at], allowed)
         self.drawn += 1
-        for text, index in zip(self.written, self.chosen.tolist(), strict=False):
-            text.append(index)
+        if self.constraints:
+            for text, index in zip(self.written, self.chosen.tolist(), strict=True):
+                text.append(index)
         return self.chosen, nats
 
     def _allowed(self, logits: Floats) -> Floats:
         """Return the logits (B, V) after each text's constraint."""
-        if not self.constraints:
-            return logits
         rows = zip(self.constraints, self.written, logits, strict=True)
         allowed = np.stack([constraint(text, row.copy()) for constraint, text, row in rows])
         if not np.isfinite(allowed).any(axis=-1).all():
@@ -246,11 +244,14 @@ def _fill(writers: Sequence[_Writer], stream: Stream, sampling: Sampling) -> Non
         else:
             columns.append((ids, nats))
             if len(columns) == AHEAD or position == sampling.length:
-                texts, costs = (np.stack(part, axis=1) for part in zip(*columns, strict=True))
+                rows = (
+                    np.concatenate(part).reshape(-1, len(writing)).T.tolist()
+                    for part in zip(*columns, strict=True)
+                )
                 columns = []
-                for writer, text, cost in zip(writing, texts.tolist(), costs.tolist(), strict=True):
+                for writer, text, cost in zip(writing, *rows, strict=True):
                     writer.take(text, cost)
-        if any(writer.stopped for writer in writing):
+        if watched and any(writer.stopped for writer in writing):
             going = [row for row, writer in enumerate(writing) if not writer.stopped]
             writing = [writing[row] for row in going]
             if not writing:
@@ -275,9 +276,8 @@ def choose(
     shifted = logits - logits.max(axis=-1, keepdims=True)
     # Probabilities up to a factor, which is all that the cost needs: no second exponential.
     own = filters.weigh(shifted)
-    if allowed is not None and allowed is not logits:
-        shifted_allowed = allowed - allowed.max(axis=-1, keepdims=True)
-        weights = filters.weigh(shifted_allowed, sampling.temp)
+    if allowed is not None:
+        weights = filters.weigh(allowed - allowed.max(axis=-1, keepdims=True), sampling.temp)
     else:
         weights = own if sampling.temp == 1 else filters.weigh(shifted, sampling.temp)
     if sampling.top_k is not None:
