@@ -611,3 +611,27 @@ def test_control_characters_do_not_reach_a_terminal(
     assert b"\x1b" not in seen()
     assert "␛" in seen().decode()
     assert b"\x1b" in seen("--raw")
+
+
+def test_the_shell_completes_commands(tmp_path: Path, environment: dict[str, str]) -> None:
+    """The shell asks chargen itself, as what --install-completion puts into it does."""
+    asked = {"_CHARGEN_COMPLETE": "complete_bash", "COMP_WORDS": "chargen per", "COMP_CWORD": "1"}
+    code = "import sys; sys.argv[0] = 'chargen'; from chargen.cli import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment | asked,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.stdout.split() == [b"perplexity"]
+
+
+def test_the_help_groups_commands(chargen: Chargen) -> None:
+    """What trains and uses models, what looks into them, and texts, each under a heading."""
+    text = chargen("--help").stdout.decode()
+    headings = ["Train and use:", "Look into:", "Texts:"]
+    places = [text.index(heading) for heading in headings]
+    assert places == sorted(places)
+    assert places[0] < text.index("  classify") < places[1] < text.index("  compare") < places[2]
+    assert "--install-completion" in text
