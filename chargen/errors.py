@@ -3,7 +3,7 @@
 A library function raises one of these; the command line prints it as one line and exits with its
 ``exit_code``. Anything else that escapes is a defect of chargen.
 
-An error speaks of arguments (see `argument`). A program reads "hidden is 0"; the command line,
+An error speaks of arguments (see `argument`). A program reads "`hidden` is 0"; the command line,
 which knows its own flags, prints "--hidden is 0".
 """
 
@@ -22,7 +22,12 @@ def argument(name: str) -> str:
     return f"{BEGIN}{name}{END}"
 
 
-def spelled(text: str, spell: Callable[[str], str] = str) -> str:
+def quoted(name: str) -> str:
+    """Return an argument's name as a program reads it."""
+    return f"`{name}`"
+
+
+def spelled(text: str, spell: Callable[[str], str] = quoted) -> str:
     """Return a text with each marked argument as ``spell`` writes it.
 
     Example:

@@ -30,7 +30,7 @@ def test_values_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
 
 def test_there_is_one_budget() -> None:
     """Minutes, epochs and steps exclude each other."""
-    with pytest.raises(UsageError, match="minutes and steps are two budgets"):
+    with pytest.raises(UsageError, match="`minutes` and `steps` are two budgets"):
         Options(minutes=1, steps=2)
 
 

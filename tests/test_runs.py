@@ -94,7 +94,7 @@ def test_a_start_that_was_killed_leaves_its_name_free(tmp_path: Path) -> None:
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     """A name that is taken is an error that says how to go on."""
     made(tmp_path, "mine", 1)
-    with pytest.raises(RunError, match="by resume"):
+    with pytest.raises(RunError, match="by `resume`"):
         runs.create(tmp_path, "mine", "x")
 
 

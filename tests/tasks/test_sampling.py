@@ -113,7 +113,7 @@ def test_unknown_characters_in_a_prime() -> None:
         prepare_prime("aΩ\x1bbΩ", VOCABULARY)
     assert VOCABULARY.decode(prepare_prime("tΩhe", VOCABULARY, "skip")) == "the"
     assert (prepare_prime("tΩe", VOCABULARY, "replace") == VOCABULARY.bos).tolist() == [0, 1, 0]
-    with pytest.raises(UsageError, match="unknown is"):
+    with pytest.raises(UsageError, match="`unknown` is"):
         prepare_prime("a", VOCABULARY, "maybe")
 
 

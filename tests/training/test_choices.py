@@ -37,7 +37,7 @@ def test_a_text_shorter_than_the_window_asked_for_is_refused() -> None:
 def test_a_tied_embedding_is_as_wide_as_the_layers() -> None:
     """A tied embedding takes the width of the layers; another size for it is an error."""
     assert decide(Options(tied=True, hidden=48), 1000).architecture.embed == 48
-    with pytest.raises(UsageError, match="tied needs equal sizes"):
+    with pytest.raises(UsageError, match="`tied` needs equal sizes"):
         decide(Options(tied=True, hidden=48, embed=9), 1000)
 
 

@@ -257,11 +257,11 @@ def test_resuming_checks_corpus_and_architecture(story: Path) -> None:
         trainer(other, resume=True)
     with pytest.raises(RunError, match="held out another text"):
         trainer(story, resume=True, valid=str(other))
-    with pytest.raises(RunError, match="has hidden 16, not 32"):
+    with pytest.raises(RunError, match="has `hidden` 16, not 32"):
         trainer(story, resume=True, hidden=32)
-    with pytest.raises(RunError, match="has arch lstm, not gru"):
+    with pytest.raises(RunError, match="has `arch` lstm, not gru"):
         trainer(story, resume=True, arch="gru")
-    with pytest.raises(RunError, match="as_bytes does not fit"):
+    with pytest.raises(RunError, match="`as_bytes` does not fit"):
         trainer(story, resume=True, as_bytes=True)
 
 
@@ -300,7 +300,7 @@ def test_a_loss_that_never_recovers_ends_training(
     monkeypatch.setattr(
         made.learner.network, "forward", lambda *a: ((r := plain(*a))[0] * math.nan, r[1])
     )
-    with pytest.raises(TrainingError, match=r"non-finite after 8 rollbacks.*lr than 0\.01"):
+    with pytest.raises(TrainingError, match=r"non-finite after 8 rollbacks.*`lr` than 0\.01"):
         list(made)
     assert all(np.isfinite(array).all() for array in weights(made).values())
 
@@ -386,7 +386,7 @@ def test_fine_tuning_starts_from_the_model_and_learns_new_characters(story: Path
     made.save("best")
     after = load(made.run.best).perplexity(story).nats_per_char  # type: ignore[union-attr]
     assert after == pytest.approx(before, abs=0.15)
-    with pytest.raises(RunError, match="has hidden 16, not 20"):
+    with pytest.raises(RunError, match="has `hidden` 16, not 20"):
         trainer(other, base="base", hidden=20)
 
 
@@ -394,11 +394,11 @@ def test_heads_are_checked_after_what_is_inherited(story: Path) -> None:
     """A resumed transformer, or one started from, takes its own heads and no others."""
     run(story, **FAMILY["transformer"], name="base")
     assert trainer(story, resume=True, name="base", heads=2, steps=44)
-    with pytest.raises(RunError, match="has heads 2, not 4"):
+    with pytest.raises(RunError, match="has `heads` 2, not 4"):
         trainer(story, resume=True, name="base", heads=4, steps=44)
-    with pytest.raises(RunError, match="start from has heads 2, not 4"):
+    with pytest.raises(RunError, match="start from has `heads` 2, not 4"):
         prepared(story, story.parent / "runs", {"heads": 4}, base="base")
-    with pytest.raises(UsageError, match="heads is for a transformer, not lstm"):
+    with pytest.raises(UsageError, match="`heads` is for a transformer, not lstm"):
         trainer(story, heads=4)
 
 
@@ -455,7 +455,7 @@ def test_every_kind_learns_new_characters(story: Path, kind: str) -> None:
 
 def test_a_failed_start_leaves_no_run_behind(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A start that is refused or interrupted before training leaves no folder."""
-    with pytest.raises(UsageError, match="tied needs equal sizes"):
+    with pytest.raises(UsageError, match="`tied` needs equal sizes"):
         trainer(story, tied=True)
     if not torch.cuda.is_available():
         with pytest.raises(TrainingError, match="no cuda device"):
