@@ -48,7 +48,7 @@ class Declared:
     choices: tuple[str, ...] = ()
 
 
-def option(help: str, usual: Any = None, **declared: Any) -> Any:  # noqa: A002
+def option(help: str, usual: Any = None, **declared: Any) -> Any:  # noqa: A002 - as Typer
     """Declare a field of `Options`."""
     return field(default=None, metadata={"declared": Declared(help, usual, **declared)})
 

@@ -34,7 +34,7 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="On an error, show wh
 class Panels(TyperGroup):
     """A group of commands whose help lists them under headings."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Click's signature
         """Return the commands in the order of `PANELS`."""
         return [name for names in PANELS.values() for name in names if name in self.commands]
 
@@ -111,7 +111,7 @@ def command(
 
         run.__doc__ = function.__doc__
         run.__annotations__ = {each.name: each.annotation for each in parameters}
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions may have one
         group.command(name or function.__name__, epilog=f"Example: {example}")(run)
         return function
 

@@ -60,7 +60,7 @@ class Block(nn.Module):
     """Attention and an inner layer, each added to the stream; see `chargen.networks.layer`."""
 
     @classmethod
-    def above(cls, architecture: Architecture, inputs: int) -> Block:  # noqa: ARG003
+    def above(cls, architecture: Architecture, inputs: int) -> Block:  # noqa: ARG003 - as layers
         """Return a block of a stack; its inputs are as wide as itself."""
         return cls(architecture)
 
