@@ -221,6 +221,7 @@ CLASSIFIER = Kind(
 )
 
 KINDS = {kind.name: kind for kind in (CAUSAL, GAPS, CLASSIFIER)}
+"""All rows, by name; a test goes through them."""
 
 
 def kind_of(bidirectional: bool, labels: int) -> Kind:

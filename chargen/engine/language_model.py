@@ -22,7 +22,7 @@ class LanguageModel(Protocol):
     """Predicts each next character from those before it.
 
     A model with a label, a blend of several models and a model that adapts to what it reads are
-    also language models: sampling, scoring and restoring use only this interface.
+    also language models: sampling and scoring use only this interface.
     """
 
     @property

@@ -71,7 +71,7 @@ class Layer(nn.Module):
             return drop(out), tuple(part.float() for part in last)
         autocast = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if autocast else x.dtype
-        out, *last = Recurrence.apply(self.cell, dtype, x, *weights, *state)  # type: ignore[no-untyped-call]
+        out, *last = Recurrence.apply(self.cell, dtype, x, *weights, *state)  # type: ignore[no-untyped-call]  # PyTorch's
         return drop(out), tuple(last)
 
     def fused(

@@ -145,7 +145,7 @@ class BothSides:
 
 
 class LeftToRight:
-    """Any language model, made to fill gaps; what it reads on the left are its logits."""
+    """A model that continues texts, used to fill gaps."""
 
     def __init__(self, model: Causal) -> None:
         # The stack, not the model: most of what is read on the left needs no logits.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +20,7 @@ from chargen.text.corpus import Span
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST, Window, cuts, windows
 from chargen.training.devices import autocast, keep_freed_memory, pick_precision
+from chargen.training.texts import Progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 GAP_LANES = 16
 GAP_WINDOW = 1024
 """A bidirectional network sees to the end of its window: few lanes, and long windows."""
-
-Progress = Callable[[int, int], None]
 
 
 def on_device(ids: Ids, network: Trainable) -> Tensor:

@@ -12,7 +12,6 @@ from chargen.text import catalog
 from chargen.text.corpus import Span, Text, open_text
 from chargen.text.labelled import read_labelled
 
-DEFAULT_CORPUS = catalog.DEFAULT
 NAMES = 20
 """Names of files that a checkpoint keeps, at most."""
 
@@ -119,7 +118,7 @@ def _running(
             skipped=_skipped(note),
         )
 
-    text = opened(sources.corpus or [DEFAULT_CORPUS])
+    text = opened(sources.corpus or [catalog.DEFAULT])
     most = options.usual("valid_chars")
     if sources.valid is not None:
         own = opened([sources.valid])
