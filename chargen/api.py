@@ -25,6 +25,7 @@ def train(
     base: str | Path | None = None,
     encoding: str = "utf-8",
     as_bytes: bool = False,
+    progress: bool | None = None,
     on_report: Callable[[Report], None] | None = None,
     **options: Any,
 ) -> Model:
@@ -37,15 +38,21 @@ def train(
         labels: instead of a corpus, labelled texts; see `chargen.text.labelled`.
         resume: go on with the run.
         base: a model to start from.
+        progress: whether to show it on standard error; None for yes if that is a terminal.
         on_report: called with each `chargen.training.reports.Report`.
         **options: fields of `chargen.options.Options`, such as ``minutes=2`` or ``hidden=256``.
 
     Raises:
         ChargenError: see `chargen.errors`.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the run is saved, and ``resume`` goes on.
 
     Example:
         >>> model = chargen.train("corpus.txt", minutes=2)  # doctest: +SKIP
     """
+    from chargen.terminal.console import Console
+    from chargen.terminal.progress import view_on
+    from chargen.terminal.streams import interactive
+    from chargen.training.follow import follow
     from chargen.training.prepare import prepare
     from chargen.training.request import Request
     from chargen.training.texts import Sources
@@ -57,6 +64,8 @@ def train(
         labels=None if labels is None else str(labels),
         encoding=encoding,
     )
+    shown = interactive() if progress is None else progress
+    console = Console(quiet=not shown)
     trainer = prepare(
         Request(
             sources=sources,
@@ -66,10 +75,18 @@ def train(
             resume=resume,
             base=None if base is None else str(base),
             as_bytes=as_bytes,
-        )
+        ),
+        note=console.note,
     )
-    for report in trainer:
-        if on_report is not None:
-            on_report(report)
+    with view_on(console) as view:
+
+        def show(report: Report) -> None:
+            view.show(report)
+            if on_report is not None:
+                on_report(report)
+
+        done = follow(trainer, show)
+    if done.stopped == "interrupted":
+        raise KeyboardInterrupt
     assert trainer.run is not None
     return load(trainer.run.model)

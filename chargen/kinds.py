@@ -78,12 +78,13 @@ PSEUDO_PERPLEXITY = Metric(
 )  # fmt: skip
 
 LABEL_ACCURACY = Metric(
-    figures=("examples", "label_accuracy", "label_nats"),
+    figures=("examples", "label_accuracy", "label_accuracy_error", "label_nats"),
     loss="label_nats",
     unit="nats a label",
     headline="label_accuracy",
     title="accuracy",
     lower=False,
+    error="label_accuracy_error",
     examples="examples",
 )
 
@@ -123,11 +124,12 @@ class Kind:
         label_input: whether a model with labels reads the label; then it has a vector for each.
         metric: how it is measured.
         network: the class that is trained, see `chargen.networks.base.Trainable`.
-        evaluate: ``(network, span, vocabulary) -> score``, with PyTorch.
+        evaluate: ``(network, span, vocabulary, most) -> score``, with PyTorch; ``most`` limits the
+            characters, None for all.
         preview: ``(model, span, number) -> text``, the text to show while the model trains; None
             if there is none. ``number`` counts the evaluations from 0.
-        finish: ``(model, span) -> figures``, for a model with labels: figures that are fitted to
-            held-out examples when training ends. ``fitted`` lists the keys of these figures.
+        finish: ``(model, span, seconds) -> figures``, for a model with labels: figures that are
+            fitted to held-out examples when training ends. ``fitted`` lists their keys.
         continues: whether it predicts each next character, so that it can sample and score.
         reader: ``(model) -> reader`` that fills gaps, see `chargen.tasks.beam.Reader`.
         judge: ``(model) -> judge`` that tells labels, see `chargen.tasks.classifying.Judge`.

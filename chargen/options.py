@@ -85,6 +85,11 @@ class Budget:
     amount: float
     unit: str
 
+    @property
+    def seconds(self) -> float:
+        """How long somebody waits; infinity for a budget that is no time."""
+        return 60 * self.amount if self.unit == "minutes" else math.inf
+
     def __str__(self) -> str:
         amount = f"{self.amount:,}" if isinstance(self.amount, int) else f"{self.amount:g}"
         return f"{amount} {self.unit if self.amount != 1 else self.unit[:-1]}"

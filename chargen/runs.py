@@ -88,7 +88,7 @@ class Run:
         """
         try:
             with self.metrics.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
+                file.write(json.dumps(files.finite(entry)) + "\n")
         except OSError as error:
             raise unwritable(self.metrics, error) from error
 

@@ -9,7 +9,6 @@ import itertools
 import json
 import os
 import re
-import resource
 import shlex
 import signal
 import sys
@@ -173,6 +172,8 @@ def _replaced(place: str, value: Any) -> None:
 
 
 def _full_disk() -> None:
+    import resource
+
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (99, 99))
 
@@ -318,7 +319,8 @@ def provoke(example: Example, folder: Path) -> tuple[int, str, str]:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(printed[1], 1)
             os.dup2(said[1], 2)
-            sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115
+            sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+            sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
             code = run(
                 command, dict(variable.split("=") for variable in variables), folder, example
             )

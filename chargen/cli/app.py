@@ -17,7 +17,7 @@ from chargen import __version__
 from chargen.cli.options import expanded, flag, rebuilt
 from chargen.errors import ChargenError, argument, spelled
 from chargen.terminal.console import Console
-from chargen.terminal.streams import closed, mute
+from chargen.terminal.streams import closed, mute, open_standard_streams
 
 PANELS = {
     "Train and use": ("train", "sample", "perplexity", "restore", "classify"),
@@ -180,8 +180,5 @@ def versions() -> str:
 
 def main() -> None:
     """Run the command that the process was called with."""
-    for stream in (sys.stdout, sys.stderr):
-        # In a console with another encoding, a character of the text must not become an error. The
-        # declared types of both streams are wider than their types in a real process.
-        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    open_standard_streams()
     app()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shlex
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,13 +12,16 @@ from chargen.cli.app import command
 from chargen.cli.options import OUT, EncodingOption, OutOption
 from chargen.options import Options
 from chargen.terminal.console import Console, Throttle
-from chargen.terminal.streams import closed, interactive, mute
+from chargen.terminal.streams import closed, mute
 
 if TYPE_CHECKING:
-    from chargen.terminal.progress import View
     from chargen.training.loop import Trainer
+    from chargen.training.reports import Report
 
 INTERRUPTED = 130
+
+BEGAN = time.perf_counter()
+"""When the command began, as nearly as it can know."""
 
 
 @command("chargen train corpus.txt --minutes 5 --name mine")
@@ -61,6 +62,7 @@ def train(
 ) -> None:
     """Train a network on a text; keep the best on held-out text."""
     with console.progress("starting") as progress:
+        from chargen.terminal.progress import view_on
         from chargen.training.prepare import prepare
         from chargen.training.request import Request
         from chargen.training.texts import Sources
@@ -73,17 +75,21 @@ def train(
             resume=resume,
             base=base,
             as_bytes=as_bytes,
+            began=BEGAN,
         )
         trainer = prepare(request, note=console.note, progress=progress)
-    with interruptible(trainer), view_on(console) as view:
-        second = Throttle()
-        for report in trainer:
-            if not console.json:
-                view.show(report)
-            elif report.event != "step" or second.due():
-                _emit_or_stop(console, {"event": report.event} | report.data, trainer)
+    from chargen.training.follow import follow
+
+    second = Throttle()
+
+    def emit(report: Report) -> None:
+        if report.event != "step" or second.due():
+            _emit_or_stop(console, report, trainer)
+
+    with view_on(console) as view:
+        done = follow(trainer, emit if console.json else view.show)
     name = trainer.run.name if trainer.run else ""
-    if report.data["stopped"] == "interrupted":
+    if done.stopped == "interrupted":
         if not console.json:
             console.say(
                 f"interrupted and saved; to go on: chargen train ... --resume --name {name}"
@@ -99,39 +105,12 @@ def first_use(trainer: Trainer, name: str) -> str:
     return f"{kind.command} {kind.example.format(name=name, label=label)}"
 
 
-def _emit_or_stop(console: Console, value: dict[str, Any], trainer: Trainer) -> None:
-    """Print a report; if nobody reads any more, save and end."""
+def _emit_or_stop(console: Console, report: Report, trainer: Trainer) -> None:
+    """Print a report as JSON; if nobody reads any more, save and end."""
     try:
-        console.emit(value)
+        console.emit({"event": report.event} | report.data)
     except OSError as error:
         if not closed(error):
             raise
         mute()
         trainer.stop()
-
-
-def view_on(console: Console) -> View:
-    """Return what shows reports: a screen on a terminal, lines elsewhere."""
-    from chargen.terminal.progress import Lines, Screen
-
-    shows = Screen if interactive() and not console.silent else Lines
-    return shows(console.rich())
-
-
-@contextmanager
-def interruptible(trainer: Trainer) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end training after the step under way; a second one ends at once."""
-    before = {}
-
-    def handle(_number: int, _frame: object) -> None:
-        if trainer.stopping:
-            raise KeyboardInterrupt
-        trainer.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

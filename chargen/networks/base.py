@@ -104,19 +104,27 @@ class Trainable(nn.Module):
         """Return the state of ``batch`` texts that have not begun."""
         return [layer.start(batch) for layer in cast("Iterable[Layer | Block]", self.layers)]
 
-    def run(self, stack: nn.ModuleList, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def run(
+        self, stack: nn.ModuleList, x: Tensor, state: State, ages: NDArray[np.int32] | None = None
+    ) -> tuple[Tensor, State]:
         """Run x (T, B, E) through a stack; return the last layer's outputs (T, B, H) and the state.
 
-        Time is the first axis, so that the data of one step lies together in memory.
+        Time is the first axis, so that the data of one step lies together in memory. ``ages`` are
+        those of `chargen.text.windows.Window`.
         """
         after: State = []
         for layer, before in zip(stack, state, strict=True):
-            x, carried = layer(x, before, self.drop)
+            x, carried = layer(x, before, self.drop, ages)
             after.append(carried)
         return x, after
 
     def cost(
-        self, inputs: Tensor, targets: Tensor, state: State, labels: Tensor | None
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        state: State,
+        labels: Tensor | None,
+        ages: NDArray[np.int32] | None = None,
     ) -> tuple[Tensor, State]:
         """Return the nats that all targets cost, summed, and the state.
 
@@ -124,6 +132,7 @@ class Trainable(nn.Module):
             inputs: (B, T) ids.
             targets: (B, T) ids; `chargen.text.windows.PAST` costs nothing.
             labels: (B, T), of a labelled text.
+            ages: (B, T), of a text made of examples; see `chargen.text.windows.Window`.
         """
         raise NotImplementedError
 

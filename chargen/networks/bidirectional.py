@@ -28,6 +28,9 @@ BERT learns from 15 % of them (Devlin et al. 2019, arXiv:1810.04805).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -35,6 +38,9 @@ from chargen.architecture import Architecture
 from chargen.kinds import LONGEST_GAP
 from chargen.networks.base import State, Trainable, layers, summed_nats
 from chargen.text.windows import PAST
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 GOES_ON = 0.9
 """Chance, at each character of the gaps in training, that the gap goes on after it."""
@@ -65,19 +71,52 @@ class TwoSided(Trainable):
         for side in (self.left, self.right):
             nn.init.xavier_uniform_(side.weight, generator=self.generator)
 
-    def read(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+    def read(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        state: State,
+        ages: NDArray[np.int32] | None = None,
+    ) -> tuple[Tensor, Tensor, State]:
         """Return h (T, B, H), g (T + 1, B, H), and the state of the left stack.
 
         Args:
             inputs: (B, T) ids, the character before each target.
             targets: (B, T) ids; beyond the last, the right stack has read nothing.
+            ages: (B, T), of a text made of examples. Each stack then reads each example alone, and
+                the last g is not used.
         """
-        left, after = self.run(self.layers, self.embedding(inputs.t()), state)
-        none = torch.full_like(targets[:, :1], self.characters)
-        backwards = torch.cat((targets, none), dim=1).flip(1).t()
-        backwards = torch.where(backwards == PAST, self.characters, backwards)
-        right, _ = self.run(self.backward, self.embedding(backwards), self.start(len(targets)))
-        return left, right.flip(0), after
+        left, after = self.run(self.layers, self.embedding(inputs.t()), state, ages)
+        read = targets.cpu().numpy()
+        beyond = ends_of(read, ages)
+        # From the right: before the last character of each text, "no character" is read.
+        places = np.cumsum(1 + beyond[:, ::-1], axis=1)[:, ::-1] - 1
+        ids = np.full((len(read), 1 + places.max()), self.characters)
+        np.put_along_axis(ids, places, np.where(read == PAST, self.characters, read), axis=1)
+        since = None
+        if ages is not None:
+            since = np.ones(ids.shape, dtype=np.int32)
+            np.put_along_axis(since, places - 1, 1 - beyond, axis=1)
+            # The places before a text, seen from its end, count up for a transformer's reach.
+            at = np.arange(ids.shape[1])
+            since = (at - np.maximum.accumulate(np.where(since == 0, at, 0), axis=1)).astype(
+                np.int32
+            )
+        backwards = torch.from_numpy(ids).to(inputs.device).t()
+        out, _ = self.run(self.backward, self.embedding(backwards), self.start(len(read)), since)
+        index = torch.from_numpy(places.T.copy()).to(inputs.device)[:, :, None]
+        right = out.gather(0, index.expand(-1, -1, out.shape[-1]))
+        return left, torch.cat((right, out[:1])), after
+
+
+def ends_of(targets: NDArray[np.int64], ages: NDArray[np.int32] | None) -> NDArray[np.int64]:
+    """Return 1 at the last place (B, T) of each text and of each row, and 0 elsewhere."""
+    ends = np.zeros(targets.shape, dtype=np.int64)
+    ends[:, -1] = 1
+    if ages is not None:
+        ends[:, :-1] |= ages[:, 1:] == 0
+        ends[:, :-1] |= (targets[:, 1:] == PAST) & (targets[:, :-1] != PAST)
+    return ends
 
 
 class GapFiller(TwoSided):
@@ -115,10 +154,15 @@ class GapFiller(TwoSided):
         return logits
 
     def cost(
-        self, inputs: Tensor, targets: Tensor, state: State, labels: Tensor | None
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        state: State,
+        labels: Tensor | None,
+        ages: NDArray[np.int32] | None = None,
     ) -> tuple[Tensor, State]:
         """Return the mean of three costs: of the gap's next character, and by each side alone."""
-        left, right, after = self.read(inputs, targets, state)
+        left, right, after = self.read(inputs, targets, state, ages)
         time = len(left)
         remaining, known = self._draw(time, targets.device)
         places = torch.arange(time, device=targets.device)
@@ -166,10 +210,15 @@ class Classifier(TwoSided):
         return logits
 
     def cost(
-        self, inputs: Tensor, targets: Tensor, state: State, labels: Tensor | None
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        state: State,
+        labels: Tensor | None,
+        ages: NDArray[np.int32] | None = None,
     ) -> tuple[Tensor, State]:
         """Return the nats of each target's label."""
         assert labels is not None
-        left, right, after = self.read(inputs, targets, state)
+        left, right, after = self.read(inputs, targets, state, ages)
         wanted = torch.where(targets == PAST, PAST, labels).t()
         return summed_nats(self(left, right[:-1]), wanted), after

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from chargen.networks.kernels import elman_advance, elman_retreat
 from chargen.networks.layer import Layer
@@ -15,12 +14,4 @@ class Elman(Layer):
 
     arch = "elman"
     cell = Cell(elman_advance, elman_retreat)
-
-    def fused(
-        self, x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run the device's own kernel."""
-        out, hidden = torch.rnn_tanh(
-            x, state[0][None], weights, True, 1, 0.0, self.training, False, False
-        )
-        return out, (hidden[0],)
+    kernel = staticmethod(torch.rnn_tanh)

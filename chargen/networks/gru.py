@@ -8,7 +8,6 @@ before the product.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from chargen.networks.kernels import gru_advance, gru_retreat
 from chargen.networks.layer import Layer
@@ -26,12 +25,4 @@ class GRU(Layer):
 
     arch = "gru"
     cell = Cell(gru_advance, gru_retreat, inner=1)
-
-    def fused(
-        self, x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run the device's own kernel."""
-        out, hidden = torch.gru(
-            x, state[0][None], weights, True, 1, 0.0, self.training, False, False
-        )
-        return out, (hidden[0],)
+    kernel = staticmethod(torch.gru)

@@ -7,13 +7,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from chargen.architecture import FAMILIES, Architecture
 from chargen.networks.recurrence import Cell, Recurrence
+from chargen.networks.segments import in_segments
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Layer(nn.Module):
@@ -25,6 +30,7 @@ class Layer(nn.Module):
 
     arch: ClassVar[str]
     cell: ClassVar[Cell]
+    kernel: ClassVar[Callable[..., tuple[Tensor, ...]]]
 
     @classmethod
     def above(cls, architecture: Architecture, inputs: int) -> Layer:
@@ -59,23 +65,48 @@ class Layer(nn.Module):
         return (self.bias_hh.new_zeros(batch, self.hidden),) * FAMILIES[self.arch].states
 
     def forward(
-        self, x: Tensor, state: tuple[Tensor, ...], drop: Callable[[Tensor], Tensor]
+        self,
+        x: Tensor,
+        state: tuple[Tensor, ...],
+        drop: Callable[[Tensor], Tensor],
+        ages: NDArray[np.int32] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run over x (T, B, I) from the state, (B, H) each; return all h (T, B, H) and the last.
 
-        ``drop`` applies dropout in training: to the recurrent weights and to the outputs.
+        Args:
+            drop: applies dropout in training: to the recurrent weights and to the outputs.
+            ages: (B, T), zero where a row begins anew; None if no row does.
         """
         weights = [self.weight_ih, drop(self.weight_hh), self.bias_ih, self.bias_hh]
         if x.device.type != "cpu":
-            out, last = self.fused(x, tuple(part.to(x.dtype) for part in state), weights)
+            before = tuple(part.to(x.dtype) for part in state)
+            out, last = in_segments(self.fused, x, before, weights, ages)
             return drop(out), tuple(part.float() for part in last)
         autocast = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if autocast else x.dtype
-        out, *last = Recurrence.apply(self.cell, dtype, x, *weights, *state)  # type: ignore[no-untyped-call]  # PyTorch's
+        out, *last = Recurrence.apply(self.cell, dtype, ages, x, *weights, *state)  # type: ignore[no-untyped-call]  # PyTorch's
         return drop(out), tuple(last)
 
     def fused(
-        self, x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]
+        self, x: list[Tensor], state: tuple[Tensor, ...], weights: list[Tensor]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Do the same by a kernel for the whole window (cuDNN's)."""
-        raise NotImplementedError
+        """Do the same by the device's own kernel for the whole window (cuDNN's).
+
+        Args:
+            x: one tensor (T, B, I); or a packed sequence's data and batch sizes.
+        """
+        before = [part[None] for part in state]
+        # The last argument says that time is the first axis; a packed sequence has no such choice.
+        layout = (False,) if len(x) == 1 else ()
+        out, *last = self.kernel(
+            *x,
+            before if len(before) > 1 else before[0],
+            weights,
+            True,
+            1,
+            0.0,
+            self.training,
+            False,
+            *layout,
+        )
+        return out, tuple(part[0] for part in last)

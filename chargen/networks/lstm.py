@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from chargen.networks.kernels import lstm_advance, lstm_retreat
 from chargen.networks.layer import Layer
@@ -23,19 +23,10 @@ class LSTM(Layer):
 
     arch = "lstm"
     cell = Cell(lstm_advance, lstm_retreat)
+    kernel = staticmethod(torch.lstm)
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator | None) -> None:
         """Begin like every layer, but with an open forget gate (Jozefowicz et al. 2015)."""
         super().initialise(generator)
         nn.init.ones_(self.bias_ih[self.hidden : 2 * self.hidden])
-
-    def fused(
-        self, x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run the device's own kernel."""
-        before = [part[None] for part in state]
-        out, hidden, cell = torch.lstm(
-            x, before, weights, True, 1, 0.0, self.training, False, False
-        )
-        return out, (hidden[0], cell[0])

@@ -14,6 +14,9 @@ time step, or let autograd record every small operation. Here a window is one op
 - the weights' gradient is one product after the loop, Σ_t δ_t^T h_{t-1} (Werbos 1990, Proceedings
   of the IEEE 78); the biases' gradient is a product with ones.
 
+A row may begin anew at any step: then its state before that step is zero, and no gradient goes back
+past it.
+
 Products may be in bfloat16; states, gates and what is computed from them are float32 throughout. A
 cell brings two functions (see `Cell`); a test compares values and gradients with `torch.nn`.
 """
@@ -22,11 +25,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Multiply = Callable[[Tensor], Tensor]
 
@@ -88,6 +95,13 @@ def _prepacked(weight: Tensor, batch: int) -> Multiply:
     return lambda x: mkl._mkl_linear(x, packed, weight, None, batch)
 
 
+def beginnings(ages: NDArray[np.int32] | None, time: int) -> list[NDArray[np.intp] | None]:
+    """Return for each step the rows that begin anew there, None for no row; see `Window.ages`."""
+    if ages is None:
+        return [None] * time
+    return [rows if len(rows) else None for rows in map(np.flatnonzero, ages.T == 0)]
+
+
 def array(tensor: Tensor) -> Any:
     """Return a tensor's memory as a NumPy array; bfloat16, which NumPy lacks, as its bits."""
     return (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
@@ -101,6 +115,7 @@ class Recurrence(torch.autograd.Function):
         ctx: Any,
         cell: Cell,
         dtype: torch.dtype,
+        ages: NDArray[np.int32] | None,
         x: Tensor,
         weight_ih: Tensor,
         weight_hh: Tensor,
@@ -110,11 +125,13 @@ class Recurrence(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         """Run over x (T, B, I) from the state ``start``, (B, H) each, with products in ``dtype``.
 
+        ``ages`` (B, T) is zero where a row begins anew.
+
         Returns all h (T, B, H) in ``dtype``, and the state after the last step.
         """
         time, batch, _ = x.shape
-        rows, hidden = weight_hh.shape
-        split = rows - cell.inner * hidden
+        gate_rows, hidden = weight_hh.shape
+        split = gate_rows - cell.inner * hidden
         bias = torch.cat((bias_ih, bias_hh[split:])).view(-1, hidden)
         bias.view(-1)[:split] += bias_hh[:split]
         x, weight_ih = x.to(dtype), weight_ih.to(dtype)
@@ -125,13 +142,18 @@ class Recurrence(torch.autograd.Function):
             part.copy_(before)
             kept[0] = before
         multiply = multiplier(weight_hh.to(dtype), batch)
-        work = bias.new_empty(rows // hidden + 1, hidden)
+        work = bias.new_empty(gate_rows // hidden + 1, hidden)
         window = [array(tensor) for tensor in (track, memory, work)]
         known, biases, now = array(gates), array(bias), array(state)
+        begin = beginnings(ages, time)
         for t, h in enumerate(track[:-1].unbind(0)):
             product = array(multiply(h)).reshape(known.shape[1:])
+            rows = begin[t]
+            if rows is not None:
+                product[rows] = 0
+                now[:, rows] = 0
             cell.advance(t, known, product, biases, now, *window)
-        ctx.cell, ctx.count, ctx.spent = cell, len(start), False
+        ctx.cell, ctx.begin, ctx.count, ctx.spent = cell, begin, len(start), False
         ctx.save_for_backward(x, gates, track, memory, weight_ih, weight_hh)
         return track[1:], *state[: len(start)]
 
@@ -152,24 +174,43 @@ class Recurrence(torch.autograd.Function):
         passed, work = array(grad), array(grad.new_empty(gates.shape[2] + 1, hidden))
         product = gates.new_zeros(batch, hidden)
         deltas = gates.view(time, batch, -1).unbind(0)
+        hs, others = array(track), array(memory)
         for t in range(time - 1, -1, -1):
+            rows = ctx.begin[t]
+            if rows is None:
+                cell.retreat(t, *window, array(product), passed, work)
+                product = multiply(deltas[t])
+                continue
+            # What was the state before this step is also the state after the step before it.
+            kept = hs[t, rows], others[t, rows]
+            hs[t, rows], others[t, rows] = 0, 0
             cell.retreat(t, *window, array(product), passed, work)
             product = multiply(deltas[t])
+            hs[t, rows], others[t, rows] = kept
+            array(product)[rows] = 0
+            passed[:, rows] = 0
         grad[0] += product
         delta = gates.view(time * batch, -1)
         # We use products, because sums over the columns of a bfloat16 matrix are slow, and they
         # round each partial sum.
         ones = delta.new_ones(1, time * batch)
         grad_bias_hh = grad_bias_ih = (ones @ delta)[0]
-        grad_weight_hh = delta.t() @ track[:-1].view(time * batch, hidden)
+        before = track[:-1]
+        if any(rows is not None for rows in ctx.begin):
+            before = before.clone()
+            for t, rows in enumerate(ctx.begin):
+                if rows is not None:
+                    array(before)[t, rows] = 0
+        grad_weight_hh = delta.t() @ before.reshape(time * batch, hidden)
         if cell.inner:
             inner = memory[1:].view(time * batch, hidden)
             grad_bias_ih = torch.cat((grad_bias_hh[:-hidden], (ones @ inner)[0]))
             delta[:, -hidden:] = inner
         grad_weight_ih = delta.t() @ x.view(time * batch, -1)
-        grad_x = delta @ weight_ih if ctx.needs_input_grad[2] else None
+        grad_x = delta @ weight_ih if ctx.needs_input_grad[3] else None
         weights = (grad_weight_ih, grad_weight_hh, grad_bias_ih, grad_bias_hh)
         return (
+            None,
             None,
             None,
             None if grad_x is None else grad_x.view_as(x),

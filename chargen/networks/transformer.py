@@ -19,12 +19,17 @@ in the text they are.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from chargen.architecture import EXPANSION, Architecture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SLOWEST = 10_000.0
 
@@ -44,7 +49,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
 
     Args:
         key, value: (B, heads, S, d).
-        seen: (T, S), which keys a query may attend to.
+        seen: (T, S) or (B, 1, T, S), which keys a query may attend to.
     """
     if query.device.type != "cpu":
         return functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
@@ -52,7 +57,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
     bias = torch.zeros(seen.shape, dtype=query.dtype).masked_fill_(~seen, -torch.inf)
     batch, heads, time, size = query.shape
     query, key, value = (x.reshape(batch * heads, -1, size) for x in (query, key, value))
-    fit = torch.baddbmm(bias[None], query * size**-0.5, key.transpose(1, 2))
+    bias = bias.expand(batch, heads, -1, -1).reshape(-1, *seen.shape[-2:])
+    fit = torch.baddbmm(bias, query * size**-0.5, key.transpose(1, 2))
     return (fit.softmax(-1).to(value.dtype) @ value).view(batch, heads, time, size)
 
 
@@ -90,9 +96,17 @@ class Block(nn.Module):
         return nothing, nothing
 
     def forward(
-        self, x: Tensor, state: tuple[Tensor, ...], drop: Callable[[Tensor], Tensor]
+        self,
+        x: Tensor,
+        state: tuple[Tensor, ...],
+        drop: Callable[[Tensor], Tensor],
+        ages: NDArray[np.int32] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Return the stream (T, B, H) after this block, and the keys and values now kept."""
+        """Return the stream (T, B, H) after this block, and the keys and values now kept.
+
+        Args:
+            ages: (B, T), how many places back a row's text goes; None for all the way.
+        """
         time, batch, wide = x.shape
         qkv = self.attention(self.before_attention(x))
         query, key, value = qkv.view(time, batch, 3, self.heads, -1).permute(2, 1, 3, 0, 4)
@@ -102,7 +116,7 @@ class Block(nn.Module):
             for kept, new in zip(state, (key, value), strict=True)
         )
         before = key.shape[2] - time
-        seen = self._seen(before, time, x.device)
+        seen = self._seen(before, time, x.device, ages)
         mixed = attend(turn(query, before), turn(key), value, seen)
         mixed = mixed.permute(2, 0, 1, 3).reshape(time, batch, wide)
         x = x + drop(self.mixed(mixed))
@@ -111,8 +125,14 @@ class Block(nn.Module):
         last = max(0, before + time - (self.context - 1))
         return x, (key[:, :, last:], value[:, :, last:])
 
-    def _seen(self, before: int, time: int, device: torch.device) -> Tensor:
-        """Return which of the keys (before + T) each query (T) attends to: the last C."""
+    def _seen(
+        self, before: int, time: int, device: torch.device, ages: NDArray[np.int32] | None
+    ) -> Tensor:
+        """Return which keys (before + T) each query (T) attends to: the last C of its text."""
         there = torch.arange(before + time, device=device)
         away = there[before:, None] - there
-        return (away >= 0) & (away < self.context)
+        seen = (away >= 0) & (away < self.context)
+        if ages is None:
+            return seen
+        reach = torch.from_numpy(ages).to(device)[:, None, :, None]
+        return seen & (away <= reach)

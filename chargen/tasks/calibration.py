@@ -8,7 +8,9 @@ inverse temperature, which is fitted to examples that were held out (temperature
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,16 +42,27 @@ FITTED_ON, WEIGHED, FEWEST = 1000, 15_000, 100
 most examples times labels, if the judge reads a text once for each label; the fewest examples."""
 
 
-def fit(saved: Checkpoint, valid: Span) -> dict[str, float]:
-    """Return the inverse temperature that fits held-out examples best, as a figure of the model."""
+def fit(saved: Checkpoint, valid: Span, seconds: float = math.inf) -> dict[str, float]:
+    """Return the inverse temperature that fits held-out examples best, as a figure of the model.
+
+    Args:
+        seconds: to read examples for, about; but at least `FEWEST` are read.
+    """
+    began = time.perf_counter()
     # A judge by likelihood reads each example once for each label.
     kind = saved.architecture.kind
     most = WEIGHED // len(saved.labels) if kind.label_input else FITTED_ON
     held_out = examples(valid.text, min(FITTED_ON, max(most, FEWEST)))
     truth = np.array([label for _, label in held_out])
     judge: Judge = load(kind.judge)(saved)
-    logs = weigh_all(judge, [text[:LONGEST_READ] for text, _ in held_out])
-    return {"sharpness": best_inverse_temperature(logs, truth)}
+    texts = [text[:LONGEST_READ] for text, _ in held_out]
+    parts: list[Doubles] = []
+    for at in range(0, len(texts), FEWEST):
+        if parts and time.perf_counter() - began > seconds:
+            break
+        parts.append(weigh_all(judge, texts[at : at + FEWEST]))
+    logs = np.concatenate(parts)
+    return {"sharpness": best_inverse_temperature(logs, truth[: len(logs)])}
 
 
 def probabilities(logs: Doubles, inverse_temperature: float = 1.0) -> Doubles:

@@ -2,13 +2,14 @@
 
 The nats of all characters are summed, and divided once. A long text is read in lanes side by side;
 each lane but the first begins ``burn_in`` characters early, so that its state has settled when its
-own characters begin. ``lanes=1`` makes the one exact pass.
+own characters begin. ``lanes=1`` makes the one exact pass. A sample of a text is read in the same
+way, with lanes that leave out what lies between them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -32,6 +33,9 @@ BURN_IN = 192
 WINDOW = 128
 SHORTEST_LANE = 4 * BURN_IN
 """The shortest lane: in a shorter one, most of the work would be burning in."""
+
+SAMPLE_LANES = 16
+"""Lanes of a small sample: fewer would see fewer places of the text, more would only burn in."""
 
 BLOCKS = 64
 LONGEST_BLOCK = 1000
@@ -180,11 +184,22 @@ class LabelScore:
         """The figure that training makes as low as it can: the mean cost of an example's label."""
         return self.nats / self.examples
 
+    @property
+    def accuracy(self) -> float:
+        """Share of examples whose likeliest label was the right one."""
+        return self.hits / self.examples
+
+    @property
+    def accuracy_error(self) -> float:
+        """Standard error of the accuracy: that of a share of independent examples."""
+        return math.sqrt(self.accuracy * (1 - self.accuracy) / self.examples)
+
     def json(self) -> dict[str, Any]:
         """Return the figures under their usual keys."""
         return {
             "examples": self.examples,
-            "label_accuracy": self.hits / self.examples,
+            "label_accuracy": self.accuracy,
+            "label_accuracy_error": self.accuracy_error,
             "label_nats": self.loss,
         }
 
@@ -205,19 +220,50 @@ class ModelPredictor:
         return *charge(logits, window.targets), state
 
 
+def stretches(
+    length: int, most: int | None, lanes: int | None, burn_in: int
+) -> tuple[list[tuple[int, int]], list[int], int]:
+    """Return what is read of a text of ``length`` characters, and what is scored of it.
+
+    Args:
+        most: characters to score, in equal stretches all over the text; None for all.
+        lanes: read side by side; None for as many as the length allows.
+        burn_in: characters that are read before a stretch.
+
+    Returns:
+        Where each lane starts and stops; where the characters that it scores begin; and the size of
+        the blocks for the standard error, which no stretch of a sample cuts.
+    """
+    scored = length if most is None else min(most, length)
+    wide = max(1, min(LANES, scored // SHORTEST_LANE))
+    block = max(1, min(LONGEST_BLOCK, scored // BLOCKS), -(-scored // MOST_BLOCKS))
+    if scored == length:
+        lanes = wide if lanes is None else lanes
+        ranges = cuts(length, lanes, overlap=burn_in if lanes > 1 else 0)
+        return ranges, [start + burn_in if start else 0 for start, _ in ranges], block
+    lanes = max(wide, min(SAMPLE_LANES, scored)) if lanes is None else min(lanes, scored)
+    block = min(block, scored // lanes)
+    own = scored // lanes // block * block
+    apart = max(1, lanes - 1)
+    firsts = [lane * (length - own) // apart // block * block for lane in range(lanes)]
+    return [(max(0, first - burn_in), first + own) for first in firsts], firsts, block
+
+
 def score(
     predictor: Predictor[S],
     span: Span,
     vocabulary: Vocabulary,
     *,
+    most: int | None = None,
     lanes: int | None = None,
     burn_in: int = BURN_IN,
     window: int = WINDOW,
     progress: Callable[[int, int], None] | None = None,
 ) -> Score:
-    """Score a span, state carried from its start.
+    """Score a span, or a sample of it, state carried from its start.
 
     Args:
+        most: characters to score, see `stretches`; None for all.
         lanes: read side by side; 1 for the exact pass, None for as many as the length allows.
         burn_in: extra characters that each lane but the first reads before its own.
         window: characters of each lane per call.
@@ -228,15 +274,14 @@ def score(
     """
     if not len(span):
         raise ValueError("there is no text to score")
-    if lanes is None:
-        lanes = max(1, min(LANES, len(span) // SHORTEST_LANE))
-    ranges = cuts(len(span), lanes, overlap=burn_in if lanes > 1 else 0)
+    ranges, firsts, block = stretches(len(span), most, lanes, burn_in)
     starts = np.array([start for start, _ in ranges])[:, None]
-    settled = starts + np.where(starts > 0, burn_in, 0)
-    block = max(1, min(LONGEST_BLOCK, len(span) // BLOCKS), -(-len(span) // MOST_BLOCKS))
+    settled = np.array(firsts)[:, None]
+    scored = sum(stop for _, stop in ranges) - sum(firsts)
     sums = np.zeros(-(-len(span) // block))
+    sizes = np.zeros_like(sums)
     unknown = hits = done = 0
-    state = predictor.start(lanes)
+    state = predictor.start(len(ranges))
     for chunk in windows(span, vocabulary, ranges, window):
         nats, hit, state = predictor.charge(chunk, state)
         places = starts + chunk.start + np.arange(chunk.targets.shape[1])
@@ -244,31 +289,39 @@ def score(
         is_unknown = chunk.targets == vocabulary.bos
         costs = with_escape(vocabulary, chunk.targets, nats)
         np.add.at(sums, places[counted] // block, costs[counted])
+        np.add.at(sizes, places[counted] // block, 1)
         unknown += int((is_unknown & counted).sum())
         hits += int((hit & counted & ~is_unknown).sum())
         done += int(counted.sum())
         if progress is not None:
-            progress(done, len(span))
-    total = float(sums.sum())
+            progress(done, scored)
     return Score(
-        characters=len(span),
+        characters=done,
         unknown=unknown,
-        nats=total,
+        nats=float(sums.sum()),
         hits=hits,
-        size=span.size(),
-        error=_standard_error(sums, total, len(span), block),
+        size=span.size() if done == len(span) else _size(span, firsts, ranges),
+        error=_standard_error(sums[sizes > 0], sizes[sizes > 0]),
     )
 
 
-def _standard_error(sums: NDArray[np.float64], total: float, length: int, block: int) -> float:
+def _size(span: Span, firsts: Sequence[int], ranges: Sequence[tuple[int, int]]) -> int:
+    """Return the bytes of all stretches that are scored."""
+    return sum(
+        span.part(first, stop).size() for first, (_, stop) in zip(firsts, ranges, strict=True)
+    )
+
+
+def _standard_error(sums: NDArray[np.float64], sizes: NDArray[np.float64]) -> float:
     """Return the standard error of a mean over correlated characters, by batch means.
 
     Neighbouring characters are not independent, blocks of hundreds of characters nearly are
     (Flegal & Jones 2010, Annals of Statistics 38, section 3).
+
+    Args:
+        sums, sizes: nats and characters of each block.
     """
     if len(sums) < 2:
         return 0.0
-    sizes = np.full(len(sums), block, dtype=np.float64)
-    sizes[-1] = length - block * (len(sums) - 1)
-    away = sums - sizes * total / length
-    return float(math.sqrt((away**2).sum() * len(sums) / (len(sums) - 1)) / length)
+    away = sums - sizes * sums.sum() / sizes.sum()
+    return float(math.sqrt((away**2).sum() * len(sums) / (len(sums) - 1)) / sizes.sum())

@@ -6,7 +6,6 @@ A command makes one console and passes it on. Nothing here knows what it prints.
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chargen.files import finite
 from chargen.terminal.streams import interactive, visible
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Console:
 
     def emit(self, value: Any) -> None:
         """Print one line of JSON, with null for a number that JSON does not have."""
-        sys.stdout.write(json.dumps(_finite(value), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(finite(value), ensure_ascii=False) + "\n")
         sys.stdout.flush()
 
     def rich(self) -> Rich:
@@ -122,14 +122,6 @@ class Console:
         terminal = sys.stdout.isatty()
         width = None if terminal else WIDE
         Rich(highlight=False, width=width, force_terminal=terminal).print(made)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Throttle:

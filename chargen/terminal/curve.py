@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 EMPTY = 0x2800
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The bit of each dot, by row and column (Unicode Standard, section 21.1)."""
+
+
+def points_of(history: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float]]:
+    """Return (seconds, value) of each record that has both as finite numbers."""
+    pairs = [(record.get("seconds"), record.get(key)) for record in history]
+    return [
+        (x, y)
+        for x, y in pairs
+        if isinstance(x, int | float) and isinstance(y, int | float) and math.isfinite(x + y)
+    ]
 
 
 def curve(points: Sequence[tuple[float, float]], width: int, height: int) -> list[str]:

@@ -11,6 +11,9 @@ from chargen.tasks.scoring import perplexity
 
 Figures = Mapping[str, Any]
 
+LARGE = 10_000
+"""A figure from here on is written in powers of ten."""
+
 
 def duration(seconds: float) -> str:
     """Return seconds as people write them: 42s, 3m05s, 2h10m."""
@@ -23,9 +26,14 @@ def duration(seconds: float) -> str:
 
 
 def headline(metric: Metric, figures: Figures) -> str:
-    """Return the figure that people are shown first, with its title."""
+    """Return the figure that people are shown first, with its title and its standard error."""
     value = figures[metric.headline]
-    return f"{metric.title} {value:.3f}" if metric.lower else f"{metric.title} {value:.1%}"
+    error = figures.get(metric.error or "")
+    if not metric.lower:
+        return f"{metric.title} {value:.1%}" + ("" if error is None else f" ± {error:.1%}")
+    # Large figures without digits that mean nothing.
+    form = ".3f" if value < LARGE else ".3g"
+    return f"{metric.title} {value:{form}}" + ("" if error is None else f" ± {error:{form}}")
 
 
 def found(metric: Metric, figures: Figures) -> str:
@@ -41,8 +49,7 @@ def final(metric: Metric, figures: Figures) -> str:
     loss, first = figures[metric.loss], headline(metric, figures)
     if metric.examples is not None:
         return f"{first} of {figures[metric.examples]:,} examples ({loss:.4f} {metric.unit})"
-    error = f" ± {figures[metric.error]:.3f}" if metric.error is not None else ""
-    return f"{first}{error} per character ({loss:.4f} nats, {loss / math.log(2):.3f} bits)"
+    return f"{first} per character ({loss:.4f} nats, {loss / math.log(2):.3f} bits)"
 
 
 def cells(metric: Metric, figures: Figures) -> tuple[str, ...]:
@@ -54,13 +61,23 @@ def cells(metric: Metric, figures: Figures) -> tuple[str, ...]:
     return headline(metric, figures), bits, f"{loss:.4f} nats"
 
 
-def training(metric: Metric, nats: float) -> str:
+def training(metric: Metric, nats: float, dropout: float) -> str:
     """Return the training loss; as a perplexity only if it is the same quantity."""
-    return f"{perplexity(nats):.3f}" if metric.same_in_training else f"{nats:.4f} nats"
-
-
-def training_cells(metric: Metric, nats: float) -> tuple[str, ...]:
-    """Return what training costs, for the cells of a table."""
+    how = with_dropout(dropout)
     if not metric.same_in_training:
-        return (f"{nats:.4f} nats",)
-    return cells(metric, {metric.loss: nats, metric.headline: perplexity(nats)})
+        return f"{nats:.4f} nats{how and f' ({how})'}"
+    value = headline(metric, {metric.headline: perplexity(nats)})
+    return f"{value} ({nats:.4f} nats{how and f', {how}'})"
+
+
+def training_cells(metric: Metric, nats: float, dropout: float) -> tuple[str, ...]:
+    """Return what training costs, for the cells of a table."""
+    how = with_dropout(dropout)
+    if not metric.same_in_training:
+        return f"{nats:.4f} nats", how
+    return *cells(metric, {metric.loss: nats, metric.headline: perplexity(nats)}), how
+
+
+def with_dropout(dropout: float) -> str:
+    """Say that a training loss was measured with dropout, which makes it higher."""
+    return "with dropout" if dropout else ""

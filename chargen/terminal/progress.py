@@ -6,19 +6,31 @@ import math
 import time
 from typing import Protocol
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console as Rich
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from chargen.kinds import PERPLEXITY, Metric
 from chargen.terminal import figures
-from chargen.terminal.curve import curve
+from chargen.terminal.console import Console
+from chargen.terminal.curve import curve, points_of
 from chargen.terminal.figures import duration
-from chargen.terminal.streams import visible
-from chargen.training.reports import Done, Evaluation, Preview, Report, Rollback, Start, Step
+from chargen.terminal.streams import interactive, visible
+from chargen.training.reports import (
+    Conclusion,
+    Done,
+    Evaluation,
+    Preview,
+    Report,
+    Rollback,
+    Start,
+    Step,
+)
 
 LINE_EVERY = 10.0
 """Seconds between two plain lines of progress."""
@@ -37,6 +49,12 @@ class View(Protocol):
     def __exit__(self, *error: object) -> None: ...
     def show(self, report: Report) -> None:
         """Show one report."""
+
+
+def view_on(console: Console) -> View:
+    """Return what shows reports: a screen on a terminal, lines elsewhere."""
+    shows = Screen if interactive() and not console.silent else Lines
+    return shows(console.rich())
 
 
 def opening(start: Start) -> str:
@@ -66,14 +84,22 @@ def closing(done: Done, metric: Metric) -> str:
     return "\n".join(lines)
 
 
-def evaluated(evaluation: Evaluation, metric: Metric) -> str:
+def evaluated(evaluation: Evaluation, metric: Metric, dropout: float) -> str:
     """Say in one line what an evaluation found."""
-    nats = evaluation.train_nats_per_char
+    training = figures.training(metric, evaluation.train_nats_per_char, dropout)
     if not evaluation.figures:
-        return f"step {evaluation.step:,}: training {nats:.4f} nats"
+        return f"step {evaluation.step:,}: training {training}"
     return (
         f"step {evaluation.step:,}: held-out {figures.found(metric, evaluation.figures)}, "
-        f"training {figures.training(metric, nats)}{', best so far' * evaluation.best}"
+        f"training {training}{', best so far' * evaluation.best}"
+    )
+
+
+def concluding(conclusion: Conclusion) -> str:
+    """Say that the last evaluation has begun."""
+    return (
+        f"scoring the best model, of step {conclusion.step:,}, on {conclusion.characters:,} "
+        "held-out characters"
     )
 
 
@@ -86,14 +112,16 @@ def undone(rollback: Rollback) -> str:
 
 
 class Speed:
-    """Characters a second, over the training time between reports."""
+    """Characters a second, over the time between reports."""
 
     def __init__(self) -> None:
+        self.first: Step | None = None
         self.since: tuple[float, int] | None = None
         self.value = 0.0
 
     def update(self, step: Step) -> None:
         """Take in a step's report."""
+        self.first = self.first or step
         now = (step.seconds, step.characters_seen)
         if self.since is None:
             self.since = now
@@ -102,17 +130,19 @@ class Speed:
             self.since = now
 
     def left(self, step: Step) -> float:
-        """Return the training seconds left, going by the pace so far."""
-        done = step.progress
-        return step.seconds * (1 - done) / done if done > 0 else math.nan
+        """Return the seconds of training left, going by the pace so far."""
+        first = self.first or step
+        done = step.progress - first.progress
+        return (step.seconds - first.seconds) * (1 - step.progress) / done if done > 0 else math.nan
 
 
 class Lines:
     """One line now and then, for logs and pipes."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Rich) -> None:
         self.console = console
         self.metric = PERPLEXITY
+        self.dropout = 0.0
         self.speed = Speed()
         self.shown = -math.inf
         self.sample = ""
@@ -128,17 +158,20 @@ class Lines:
         match report:
             case Start():
                 self.metric = report.metric
+                self.dropout = report.settings["dropout"]
                 self._print(opening(report))
             case Step():
                 self._step(report)
             case Evaluation():
-                self._print(evaluated(report, self.metric))
+                self._print(evaluated(report, self.metric, self.dropout))
             case Preview():
                 self.sample = report.text
                 beginning = visible(" ".join(self.sample.split()))[:BEGINNING]
                 self._print(f"  it writes: {beginning} …")
             case Rollback():
                 self._print(undone(report))
+            case Conclusion():
+                self._print(concluding(report))
             case Done():
                 if self.sample:
                     body = visible(self.sample).strip("\n").replace("\n", "\n  | ")
@@ -149,9 +182,10 @@ class Lines:
         self.speed.update(step)
         if time.monotonic() - self.shown >= LINE_EVERY:
             self.shown = time.monotonic()
+            nats = step.smooth_nats_per_char
             self._print(
                 f"{step.progress:4.0%}  step {step.step:,}  "
-                f"train {step.smooth_nats_per_char:.4f} nats  lr {step.lr:.2g}  "
+                f"training {figures.training(self.metric, nats, self.dropout)}  lr {step.lr:.2g}  "
                 f"gradient {step.gradient_norm:.2f}  {self.speed.value:,.0f} characters/s"
             )
 
@@ -162,10 +196,12 @@ class Lines:
 class Screen:
     """A screen that is drawn over in place: progress, figures, curve, the latest sample."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Rich) -> None:
         self.console = console
         self.metric = PERPLEXITY
+        self.dropout = 0.0
         self.speed = Speed()
+        self.ending = ""
         self.step: Step | None = None
         self.history: list[figures.Figures] = []
         self.sample = ""
@@ -182,6 +218,7 @@ class Screen:
         match report:
             case Start():
                 self.metric = report.metric
+                self.dropout = report.settings["dropout"]
                 self._print(opening(report))
                 self.history = list(report.history)
                 self.live.start()
@@ -194,6 +231,8 @@ class Screen:
                 self.sample = report.text
             case Rollback():
                 self._print(undone(report))
+            case Conclusion():
+                self.ending = concluding(report)
             case Done():
                 self.live.stop()
                 self._print(closing(report, self.metric))
@@ -208,7 +247,8 @@ class Screen:
 
     def _complete(self, entry: figures.Figures) -> bool:
         """Return whether a record has what is shown of it; an old or odd one may lack it."""
-        return {self.metric.loss, self.metric.headline} <= entry.keys()
+        shown = (entry.get(key) for key in (self.metric.loss, self.metric.headline))
+        return all(isinstance(value, int | float) and math.isfinite(value) for value in shown)
 
     def _draw(self) -> RenderableType:
         if self.step is None:
@@ -216,7 +256,7 @@ class Screen:
         width = min(self.console.width, WIDEST)
         parts: list[RenderableType] = [self._bar(self.step, width), self._figures(self.step)]
         loss = self.metric.loss if self._scored else "train_nats_per_char"
-        points = [(entry["seconds"], entry[loss]) for entry in self.history if loss in entry]
+        points = points_of(self.history, loss)
         if len(points) > 1:
             body = Text(
                 "\n".join(curve(points, width - 4, CURVE_HEIGHT)), style="cyan", no_wrap=True
@@ -234,17 +274,25 @@ class Screen:
 
     def _bar(self, step: Step, width: int) -> RenderableType:
         row = Table.grid(padding=(0, 1))
+        if self.ending:
+            row.add_row(Spinner("dots"), Text(self.ending, style="dim"))
+            return row
         left = duration(self.speed.left(step))
         row.add_row(
             ProgressBar(total=1.0, completed=step.progress, width=max(10, width - 40)),
             f"{step.progress:4.0%}",
-            Text(f"{duration(step.seconds)} trained, {left} left", style="dim"),
+            Text(f"{duration(step.seconds)} so far, {left} left", style="dim"),
         )
         return row
 
     def _figures(self, step: Step) -> RenderableType:
         table = Table.grid(padding=(0, 3))
-        rows = [("training", figures.training_cells(self.metric, step.smooth_nats_per_char))]
+        rows = [
+            (
+                "training",
+                figures.training_cells(self.metric, step.smooth_nats_per_char, self.dropout),
+            )
+        ]
         if self._scored:
             scored = [entry for entry in self.history if self._complete(entry)]
             best = min(scored, key=lambda entry: entry[self.metric.loss])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from chargen.errors import RunError, UsageError, argument
 from chargen.files import reason
@@ -40,6 +41,63 @@ def interactive() -> bool:
     colours into a file.
     """
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+class Lasting(io.RawIOBase):
+    """A stream whose reader may go away: what nobody can read is dropped without an error.
+
+    Long work must not end because the pipe, the terminal or the disk that its progress is written
+    to is gone.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self.descriptor
+
+    def isatty(self) -> bool:
+        """Return whether it is a terminal."""
+        return os.isatty(self.descriptor)
+
+    def write(self, data: Any) -> int:
+        """Write what can be written; return the number of bytes that were taken."""
+        try:
+            return os.write(self.descriptor, data)
+        except OSError:
+            return len(data)
+
+
+def open_standard_streams() -> None:
+    """Make standard input, output and error usable, however the process was started.
+
+    A service may start it with closed descriptors; then nothing is read, and output is dropped. In
+    a console with another encoding, a character of the text must not become an error.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The system gives the lowest free descriptor, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    # The declared type is wider than the type in a real process.
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    descriptor = 2 if sys.stderr is None else sys.stderr.fileno()
+    sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(Lasting(descriptor)),
+        encoding="utf-8",
+        errors="replace",
+        line_buffering=True,
+    )
 
 
 def closed(error: OSError) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chargen.terminal.console import Console
-from chargen.terminal.curve import curve
+from chargen.terminal.curve import curve, points_of
 from chargen.terminal.streams import visible
 
 if TYPE_CHECKING:
@@ -199,12 +198,7 @@ def model(console: Console, name: str, path: str, saved: Checkpoint) -> None:
 
 def _curve(console: Console, saved: Checkpoint) -> None:
     metric = saved.architecture.kind.metric
-    points = [
-        (record["seconds"], record[metric.loss])
-        for record in saved.history
-        if all(isinstance(record.get(key), int | float) for key in (metric.loss, "seconds"))
-        and math.isfinite(record[metric.loss] + record["seconds"])
-    ]
+    points = points_of(saved.history, metric.loss)
     if len(points) > 1:
         console.show(f"\nheld-out {metric.unit} over the time trained")
         console.show("\n".join(curve(points, 72, 10)))

@@ -44,10 +44,10 @@ class Marks:
     starts: NDArray[np.int64]
     labels: NDArray[np.int32]
 
-    def at(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """Return the label at each place of the text, and whether an example begins there."""
+    def at(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the label at each place of the text, and the place in its example."""
         rows = np.searchsorted(self.starts, places, side="right") - 1
-        return self.labels[rows], self.starts[rows] == places
+        return self.labels[rows], (places - self.starts[rows]).astype(np.int32)
 
 
 class Text:
@@ -188,6 +188,10 @@ class Span:
         """Yield the code points from ``start`` to ``stop``, both counted from the span's start."""
         stop = len(self) if stop is None else stop
         return self.text.blocks(self.start + start, self.start + stop)
+
+    def part(self, start: int, stop: int) -> Span:
+        """Return a stretch of the span, from ``start`` to ``stop``, counted from its start."""
+        return Span(self.text, self.start + start, self.start + stop)
 
     def size(self) -> int:
         """Bytes that the span takes as UTF-8 (as given, for a text of bytes)."""

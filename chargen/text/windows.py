@@ -36,12 +36,15 @@ class Window:
         targets: (B, T) ids; ``PAST`` beyond a lane's end, ``bos`` for an unknown character.
         start: how many characters of each lane came before.
         labels: (B, T) of a labelled text: the label of each target.
+        ages: (B, T) of a text made of examples: the place of each target in its example. Where it
+            is 0, an example begins, and nothing that came before may be known.
     """
 
     inputs: Ids
     targets: Ids
     start: int
     labels: Ids | None = None
+    ages: Ids | None = None
 
     @property
     def characters(self) -> int:
@@ -119,10 +122,9 @@ def windows(
         inputs = np.concatenate([previous[:, None], targets[:, :-1]], axis=1)
         previous = targets[:, -1].copy()
         inputs[inputs == PAST] = vocabulary.bos
-        labels = None
+        labels = ages = None
         if span.marks is not None:
-            places = span.start + firsts + np.arange(at, at + width)
-            labels, begins = span.marks.at(places)
+            labels, ages = span.marks.at(span.start + firsts + np.arange(at, at + width))
             # The first input of an example is "no character", as at the start of a text.
-            inputs[begins] = vocabulary.bos
-        yield Window(inputs, targets, at, labels)
+            inputs[ages == 0] = vocabulary.bos
+        yield Window(inputs, targets, at, labels, ages)

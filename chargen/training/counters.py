@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+RETIRED = ("recent_nats", "recent_characters")
+"""Names that earlier checkpoints have, and that nothing needs any more."""
+
 
 @dataclass
 class Counters:
@@ -11,20 +14,24 @@ class Counters:
         step: steps taken.
         epoch: whole passes over the training text.
         place: characters of each lane done in this pass.
-        seconds: spent in steps; evaluations and saving do not count.
+        seconds: that somebody has waited, see `chargen.training.clock`.
+        overhead: of these seconds, spent before training began: at each start of the command.
         characters: trained on, in all passes.
         evaluated, evaluated_at: evaluations due so far, and the step of the last one.
         best: the lowest held-out loss, once there is one.
         stale: evaluations since then.
         rate: factor on the learning rate; halved by each rollback.
         rollbacks: in a row.
-        recent_nats, recent_characters: summed since the last evaluation.
+        smooth: the training loss in nats per character, averaged over the last steps.
+        sample: held-out characters that are scored at an evaluation; 0 until that is chosen.
+        concluded: whether the best model has been scored on the whole held-out text.
     """
 
     step: int = 0
     epoch: int = 0
     place: int = 0
     seconds: float = 0.0
+    overhead: float = 0.0
     characters: int = 0
     evaluated: int = 0
     evaluated_at: int = -1
@@ -32,8 +39,9 @@ class Counters:
     stale: int = 0
     rate: float = 1.0
     rollbacks: int = 0
-    recent_nats: float = 0.0
-    recent_characters: int = 0
+    smooth: float | None = None
+    sample: int = 0
+    concluded: bool = False
 
     def __post_init__(self) -> None:
         if min(self.step, self.epoch, self.place, self.characters, self.seconds) < 0:

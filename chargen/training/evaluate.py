@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +16,11 @@ from chargen.kinds import load
 from chargen.networks.base import State, Trainable
 from chargen.networks.bidirectional import Classifier, GapFiller
 from chargen.networks.causal import Causal
+from chargen.tasks.classifying import LONGEST_READ, batches
 from chargen.tasks.scoring import SHORTEST_LANE, GapScore, LabelScore, Score, score
 from chargen.text.corpus import Span
 from chargen.text.vocabulary import Vocabulary
-from chargen.text.windows import PAST, Window, cuts, windows
+from chargen.text.windows import PAST, Window
 from chargen.training.devices import autocast, keep_freed_memory, pick_precision
 from chargen.training.texts import Progress
 
@@ -69,7 +71,7 @@ class CausalPredictor:
         labels = torch.full_like(inputs[:, :1], self.label)
         if window.labels is not None:
             labels = on_device(window.labels, self.network)
-        logits, state = self.network(inputs, state, labels)
+        logits, state = self.network(inputs, state, labels, window.ages)
         return *charge(logits, on_device(window.targets, self.network)), state
 
 
@@ -93,42 +95,67 @@ class GapPredictor:
         return *charge(logits, targets), state
 
 
-def score_causal(network: Causal, span: Span, vocabulary: Vocabulary) -> Score:
+def score_causal(
+    network: Causal, span: Span, vocabulary: Vocabulary, most: int | None = None
+) -> Score:
     """Score a text by a network that predicts each next character."""
-    return score(CausalPredictor(network), span, vocabulary)
+    return score(CausalPredictor(network), span, vocabulary, most=most)
 
 
-def score_gaps(network: GapFiller, span: Span, vocabulary: Vocabulary) -> GapScore:
+def score_gaps(
+    network: GapFiller, span: Span, vocabulary: Vocabulary, most: int | None = None
+) -> GapScore:
     """Score a text by a network that fills gaps."""
-    lanes = max(1, min(GAP_LANES, len(span) // SHORTEST_LANE))
-    plain = score(GapPredictor(network), span, vocabulary, lanes=lanes, window=GAP_WINDOW)
+    lanes = max(1, min(GAP_LANES, min(most or len(span), len(span)) // SHORTEST_LANE))
+    plain = score(
+        GapPredictor(network), span, vocabulary, most=most, lanes=lanes, window=GAP_WINDOW
+    )
     return GapScore(**vars(plain))
 
 
-def score_labels(network: Classifier, span: Span, vocabulary: Vocabulary) -> LabelScore:
-    """Score the examples of a labelled text, by the mean over each one's places."""
+def score_labels(
+    network: Classifier, span: Span, vocabulary: Vocabulary, most: int | None = None
+) -> LabelScore:
+    """Score the examples of a labelled text, each alone, by the mean over its places."""
     marks = span.marks
     assert marks is not None
-    lanes = cuts(len(span), max(1, min(GAP_LANES, len(span) // SHORTEST_LANE)))
-    state = network.start(len(lanes))
-    firsts = np.array([start for start, _ in lanes])[:, None]
-    count = int(np.searchsorted(marks.starts, span.stop))
-    sums = np.zeros((count, network.architecture.labels))
-    places = np.zeros(count)
-    for window in windows(span, vocabulary, lanes, GAP_WINDOW):
-        inputs, targets = on_device(window.inputs, network), on_device(window.targets, network)
-        left, right, state = network.read(inputs, targets, state)
-        logs = network(left, right[:-1]).float().log_softmax(-1).transpose(0, 1).cpu().numpy()
-        at = span.start + firsts + window.start + np.arange(logs.shape[1])
-        there = window.targets != PAST
-        rows = np.searchsorted(marks.starts, at[there], side="right") - 1
-        np.add.at(sums, rows, logs[there])
-        np.add.at(places, rows, 1)
-    whole = places > 0
-    means = log_softmax(sums[whole] / places[whole, None])
-    truth = marks.labels[:count][whole]
-    nats = -means[np.arange(len(truth)), truth].sum()
-    return LabelScore(len(truth), int((means.argmax(axis=1) == truth).sum()), float(nats))
+    bounds = np.append(marks.starts, span.text.characters)
+    whole = np.flatnonzero((bounds[:-1] >= span.start) & (bounds[1:] <= span.stop))
+    share = 1.0 if most is None else min(1.0, most / len(span))
+    wanted = max(1, round(share * len(whole)))
+    chosen = whole[np.arange(wanted) * len(whole) // wanted]
+    ends = np.minimum(bounds[chosen + 1], bounds[chosen] + LONGEST_READ)
+    examples = [
+        vocabulary.lookup(np.concatenate(list(span.text.blocks(start, end))))
+        for start, end in zip(bounds[chosen].tolist(), ends.tolist(), strict=True)
+    ]
+    means = np.empty((wanted, network.architecture.labels))
+    for rows in batches(examples):
+        for row, logs in zip(rows, _told(network, [examples[row] for row in rows]), strict=True):
+            means[row] = logs.mean(axis=0)
+    truth = marks.labels[chosen]
+    nats = -log_softmax(means)[np.arange(wanted), truth].sum()
+    return LabelScore(wanted, int((means.argmax(axis=1) == truth).sum()), float(nats))
+
+
+def _told(network: Classifier, texts: Sequence[Ids]) -> Iterator[Floats]:
+    """Yield the log-probabilities (T, labels) at the places of each text, read alone."""
+    targets = np.full((len(texts), max(map(len, texts))), PAST, dtype=np.int32)
+    for row, text in zip(targets, texts, strict=True):
+        row[: len(text)] = text
+    inputs = np.roll(targets, 1, axis=1)
+    inputs[:, 0] = PAST
+    inputs = np.where(inputs == PAST, network.characters, inputs)
+    ages = np.broadcast_to(np.arange(targets.shape[1], dtype=np.int32), targets.shape)
+    left, right, _ = network.read(
+        on_device(inputs, network),
+        on_device(targets, network),
+        network.start(len(texts)),
+        np.ascontiguousarray(ages),
+    )
+    logs = network(left, right[:-1]).float().log_softmax(-1).transpose(0, 1).cpu().numpy()
+    for text, told in zip(texts, logs, strict=True):
+        yield told[: len(text)]
 
 
 def evaluate(
@@ -136,13 +163,18 @@ def evaluate(
     span: Span,
     vocabulary: Vocabulary,
     precision: str,
+    most: int | None = None,
 ) -> Score | LabelScore:
-    """Score a text by the measure of the network's kind; do not change weights or state."""
+    """Score a text by the measure of the network's kind; do not change weights or state.
+
+    Args:
+        most: about how many of its characters to score, all over the text; None for all.
+    """
     network.eval()
     device = network.output.bias.device
     with torch.no_grad(), autocast(device, precision):
         scored: Score | LabelScore = load(network.architecture.kind.evaluate)(
-            network, span, vocabulary
+            network, span, vocabulary, most
         )
     return scored
 

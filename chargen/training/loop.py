@@ -8,8 +8,7 @@ functions that make previews and that fit figures at the end.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,15 +21,21 @@ from chargen.runs import Lock, Run
 from chargen.text.corpus import Span
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import Window, cuts, windows
-from chargen.training.evaluate import evaluate
-from chargen.training.reports import Done, Evaluation, Preview, Report, Rollback, Start, Step
+from chargen.training.clock import Clock
+from chargen.training.held_out import HeldOut
+from chargen.training.reports import (
+    Conclusion,
+    Done,
+    Evaluation,
+    Preview,
+    Report,
+    Rollback,
+    Start,
+    Step,
+)
+from chargen.training.schedule import Schedule
 from chargen.training.state import Learner
 from chargen.training.texts import Texts
-
-WARM_UP = 50
-SHORTEST_WARM_UP = 0.05
-"""The learning rate rises over this many steps, or over this share of the budget if that is less.
-Meanwhile Adam's moments fill."""
 
 SAVE_EVERY = 60.0
 """Seconds of training after which the state is saved, evaluation or not."""
@@ -38,7 +43,11 @@ SAVE_EVERY = 60.0
 ROLLBACKS = 8
 """Training gives up after more rollbacks than this in a row, with no evaluation between them."""
 
-SMOOTHING = 0.98
+SMOOTHED = 50
+SMOOTHED_SHARE = 10
+"""The training loss that is shown is an average over so many steps, or over one in so many of all
+steps so far, if that is fewer: so it does not lag behind while the loss falls fast."""
+
 RECORDS = 400
 """Steps that are recorded in the history of a run, at most."""
 
@@ -49,12 +58,13 @@ class Hooks:
 
     Attributes:
         preview: ``(model, span, number) -> text``, what to show of it after evaluation ``number``.
-        finish: ``(model, held-out span) -> figures``, what to add to the best model at the end.
+        finish: ``(model, held-out span, seconds) -> figures``, what to add to the best model at the
+            end, in about so many seconds.
         fitted: the keys of those figures.
     """
 
     preview: Callable[[Checkpoint, Span, int], str] | None = None
-    finish: Callable[[Checkpoint, Span], dict[str, Any]] | None = None
+    finish: Callable[[Checkpoint, Span, float], dict[str, Any]] | None = None
     fitted: tuple[str, ...] = ()
 
     @classmethod
@@ -76,6 +86,7 @@ class Trainer:
         run: where to save; None saves nothing.
         lock: on the run; released when training ends.
         hooks: what to show and to fit.
+        began: when the wait for this training began, see `Clock`.
 
     Raises:
         TrainingError: the device asked for is not there.
@@ -89,15 +100,30 @@ class Trainer:
         run: Run | None = None,
         lock: Lock | None = None,
         hooks: Hooks | None = None,
+        began: float | None = None,
     ) -> None:
+        clock = Clock(began)
         self.texts = texts
         self.plan = plan
         self.run = run
         self.lock = lock
         self.hooks = hooks or Hooks()
         self.learner = Learner(plan, vocabulary, texts.labels)
+        self.held_out = None if texts.valid is None else HeldOut(texts.valid, vocabulary, plan)
         self.lanes = cuts(len(texts.train), plan.batch)
-        self.smooth: float | None = None
+        self.schedule = Schedule(
+            plan=plan,
+            learner=self.learner,
+            clock=clock,
+            characters=len(texts.train),
+            longest=max(stop - start for start, stop in self.lanes),
+            held_out=self.held_out,
+            fits=self.hooks.finish is not None and self.held_out is not None,
+        )
+        self.best: Checkpoint | None = None
+        self.good: tuple[Checkpoint, Checkpoint | None] | None = None
+        self.capture_due = False
+        self.written = 0.0
         self.recorded = 0
         self.stopping = False
 
@@ -110,159 +136,171 @@ class Trainer:
         self.learner.restore(saved)
         # Under another budget other evaluations are due.
         counters = self.learner.counters
-        counters.evaluated = min(counters.evaluated, self._due())
+        counters.evaluated = min(counters.evaluated, self.schedule.due())
 
-    def save(self, name: str) -> Checkpoint:
-        """Write ``best`` or ``last``, and return what was written."""
-        if name == "best":
-            saved = self.learner.model(self.texts.corpus)
+    def save(self) -> None:
+        """Write the state as it is; or, if training could not go on from it, the last good one."""
+        if self.good is None or self.learner.sound(next(self._windows(), None)):
+            last = self.learner.capture(self.texts.corpus)
         else:
-            saved = self.learner.capture(self.texts.corpus)
-        if self.run is not None:
-            checkpoint.write(self.run.best if name == "best" else self.run.last, saved)
-        return saved
-
-    def progress(self) -> float:
-        """Return the share of the budget that is spent."""
-        counters = self.learner.counters
-        spent = {
-            "minutes": counters.seconds / 60, "epochs": self.passes(), "steps": counters.step
-        }  # fmt: skip
-        return spent[self.plan.budget.unit] / self.plan.budget.amount
+            last, _ = self.good
+        self.good = last, self.best
+        self._write()
 
     def finished(self) -> bool:
         """Return whether nothing is left: a kill after the last step can leave figures to fit."""
-        fitted = not self._to_fit() or self.learner.figures.keys() >= set(self.hooks.fitted)
-        return self.progress() >= 1 and fitted
+        fitted = not self.schedule.fits or self.learner.figures.keys() >= set(self.hooks.fitted)
+        return self.schedule.progress() >= 1 and fitted and self.learner.counters.concluded
 
-    def passes(self) -> float:
-        """Return how often the training text has been read."""
-        longest = max(stop - start for start, stop in self.lanes)
-        return self.learner.counters.epoch + self.learner.counters.place / longest
+    def __iter__(self) -> Generator[Report, None, None]:
+        """Train to the end of the budget, yielding reports; the last is ``done``.
 
-    def __iter__(self) -> Iterator[Report]:
-        """Train to the end of the budget, yielding reports; the last is ``done``."""
+        A caller that wants no more reports closes the iterator; the state is then saved.
+        """
         try:
             yield from self._train()
+        except GeneratorExit:
+            if self.run is not None:
+                self.save()
+            raise
         finally:
             if self.lock is not None:
                 self.lock.release()
 
     def _train(self) -> Iterator[Report]:
-        learner, train = self.learner, self.texts.train
-        good = self.save("last")
+        learner = self.learner
+        self.schedule.begin()
+        self.save()
         yield self._start()
-        saved = learner.counters.seconds
         ended = self._ended()
         while ended is None:
-            for window in windows(
-                train, learner.vocabulary, self.lanes, self.plan.bptt, learner.counters.place
-            ):
-                began = time.perf_counter()
-                rate = self._rate()
-                nats, norm = learner.step(window, rate)
-                learner.counters.seconds += time.perf_counter() - began
-                if not (math.isfinite(nats) and math.isfinite(norm)):
-                    yield self._roll_back(good)
-                    break
-                self._count(window, nats)
-                report = self._step_report(nats, norm, rate)
-                self._record(report)
-                yield report
-                evaluate_now = self._due() > learner.counters.evaluated
-                if evaluate_now:
-                    yield from self._evaluate()
-                if evaluate_now or learner.counters.seconds - saved > SAVE_EVERY:
-                    good, saved = self.save("last"), learner.counters.seconds
+            for window in self._windows():
+                learned = yield from self._learn(window)
                 ended = self._ended()
-                if ended is not None:
+                if ended is not None or not learned:
                     break
             else:
                 learner.counters.epoch += 1
                 learner.counters.place = 0
                 learner.forget()
-        if ended == "budget" and learner.counters.evaluated_at != learner.counters.step:
-            yield from self._evaluate()
         if ended != "interrupted":
-            self._finish()
-        self.save("last")
+            yield from self._conclude()
+        self.save()
         yield self._done(ended)
 
-    def _rate(self) -> float:
-        """Return the learning rate of the next step: a short rise, then a straight fall to zero."""
-        progress = self.progress()
-        risen = max((self.learner.counters.step + 1) / WARM_UP, progress / SHORTEST_WARM_UP)
-        highest = self.plan.lr * self.learner.counters.rate
-        return highest * min(1.0, risen) * max(0.0, 1 - progress)
+    def _windows(self) -> Iterator[Window]:
+        learner = self.learner
+        return windows(
+            self.texts.train,
+            learner.vocabulary,
+            self.lanes,
+            self.plan.bptt,
+            learner.counters.place,
+        )
+
+    def _learn(self, window: Window) -> Generator[Report, None, bool]:
+        """Learn from a window, and evaluate if that is due; return False after a rollback."""
+        learner = self.learner
+        long_ago = learner.counters.seconds - self.written > SAVE_EVERY
+        captured = None
+        if self.capture_due or long_ago:
+            captured = learner.capture(self.texts.corpus), self.best
+        rate = self.schedule.rate()
+        nats, norm = learner.step(window, rate)
+        self.schedule.charge("step")
+        if not (math.isfinite(nats) and math.isfinite(norm)):
+            yield self._roll_back(learner.counters.step + 1)
+            return False
+        if captured is not None:
+            # A step from this state has just succeeded, so it is safe to go back to.
+            self.good, self.capture_due = captured, False
+            if long_ago or self.schedule.affords("save"):
+                self._write()
+        self._count(window, nats)
+        report = self._step_report(nats, norm, rate)
+        self._record(report)
+        yield report
+        return (yield from self._evaluate()) if self.schedule.evaluation_due() else True
+
+    def _write(self) -> None:
+        """Write the last good state, and the best model that goes with it."""
+        if self.run is None or self.good is None:
+            return
+        last, best = self.good
+        if best is not None:
+            checkpoint.write(self.run.best, best)
+        checkpoint.write(self.run.last, last)
+        self.schedule.charge("save")
+        self.written = self.learner.counters.seconds
 
     def _record(self, report: Step) -> None:
         """Add a step to the history; few enough that the file stays small on any budget."""
-        number = int(self.progress() * RECORDS)
+        number = int(self.schedule.progress() * RECORDS)
         if self.run is not None and number > self.recorded:
             self.recorded = number
             self.run.record({"event": report.event} | report.data)
-
-    def _due(self) -> int:
-        """Return how many evaluations should have been made by now."""
-        return min(int(self.progress() * self.plan.evaluations), self.plan.evaluations)
 
     def _ended(self) -> str | None:
         """Return why training is over, or None while it is not."""
         if self.stopping:
             return "interrupted"
-        if self.progress() >= 1:
+        if self.schedule.progress() >= 1:
             return "budget"
         return "patience" if self.learner.counters.stale >= self.plan.patience else None
 
     def _count(self, window: Window, nats: float) -> None:
         counters = self.learner.counters
-        characters = window.characters
+        new = max(1 / SMOOTHED, 1 / (1 + counters.step / SMOOTHED_SHARE))
+        before = nats if counters.smooth is None else counters.smooth
+        counters.smooth = before + new * (nats - before)
         counters.step += 1
         counters.place = window.start + window.targets.shape[1]
-        counters.characters += characters
-        counters.recent_nats += nats * characters
-        counters.recent_characters += characters
-        self.smooth = nats if self.smooth is None else self.smooth
-        self.smooth += (1 - SMOOTHING) * (nats - self.smooth)
+        counters.characters += window.characters
+        counters.concluded = False
 
-    def _roll_back(self, good: Checkpoint) -> Rollback:
+    def _roll_back(self, step: int) -> Rollback:
+        assert self.good is not None
+        saved, best = self.good
         before = self.learner.counters
-        self.restore(good)
+        self.restore(saved)
+        self.best = best
         counters = self.learner.counters
-        counters.seconds = before.seconds
+        counters.seconds, counters.overhead = before.seconds, before.overhead
         counters.rate = before.rate / 2
         counters.rollbacks = before.rollbacks + 1
         if counters.rollbacks > ROLLBACKS:
+            self._write()
             raise TrainingError(
                 f"the loss stays non-finite after {ROLLBACKS} rollbacks",
                 f"Start again with a lower {argument('lr')} than {self.plan.lr:g}",
             )
-        report = Rollback(step=before.step + 1, to=counters.step, rate=counters.rate)
+        report = Rollback(step=step, to=counters.step, rate=counters.rate)
         if self.run is not None:
             self.run.rewind(counters.step)
             self.run.record({"event": report.event} | report.data | {"step": counters.step})
         return report
 
-    def _evaluate(self) -> Iterator[Report]:
+    def _evaluate(self) -> Generator[Report, None, bool]:
+        """Score the held-out text, or a sample of it; return False after a rollback."""
         learner, counters = self.learner, self.learner.counters
-        recent = counters.recent_nats / max(1, counters.recent_characters)
-        counters.recent_nats, counters.recent_characters, counters.rollbacks = 0.0, 0, 0
-        counters.evaluated, counters.evaluated_at = self._due(), counters.step
-        loss, figures = recent, {}
-        if self.texts.valid is not None:
-            scored = evaluate(
-                learner.network, self.texts.valid, learner.vocabulary, learner.precision
-            )
+        loss, figures = counters.smooth or 0.0, {}
+        if self.held_out is not None:
+            counters.sample = counters.sample or self.held_out.sample(self.schedule.expected())
+            scored = self.held_out.score(learner.network, learner.precision, counters.sample)
             loss, figures = scored.loss, scored.json()
-        better = math.isfinite(loss) and (
-            self.texts.valid is None or counters.best is None or loss < counters.best
-        )
+        self.schedule.charge("evaluation")
+        if not math.isfinite(loss):
+            yield self._roll_back(counters.step)
+            return False
+        counters.evaluated, counters.evaluated_at = self.schedule.due(), counters.step
+        counters.rollbacks, self.capture_due = 0, True
+        better = self.held_out is None or counters.best is None or loss < counters.best
         report = Evaluation(
             step=counters.step,
-            epoch=round(self.passes(), 4),
+            epoch=round(self.schedule.passes(), 4),
             seconds=round(counters.seconds, 3),
             characters_seen=counters.characters,
-            train_nats_per_char=recent,
+            train_nats_per_char=counters.smooth or 0.0,
             figures=figures,
             best=better,
         )
@@ -270,31 +308,41 @@ class Trainer:
         if better:
             counters.best, counters.stale = loss, 0
             learner.figures = {key: value for key, value in report.data.items() if key != "best"}
-            self.save("best")
+            self.best = learner.model(self.texts.corpus)
         else:
             counters.stale += 1
         if self.run is not None:
             self.run.record({"event": report.event} | report.data)
         yield report
-        if self.hooks.preview is not None:
+        if self.hooks.preview is not None and self.schedule.affords("preview"):
             span = self.texts.train if self.texts.valid is None else self.texts.valid
-            model = learner.model(self.texts.corpus)
+            model = self.best if better and self.best else learner.model(self.texts.corpus)
             text = self.hooks.preview(model, span, max(0, counters.evaluated - 1))
+            self.schedule.charge("preview")
             yield Preview(counters.step, text)
+        return True
 
-    def _to_fit(self) -> bool:
-        """Return whether something is to be fitted to held-out text at the end."""
-        return self.hooks.finish is not None and self.texts.valid is not None
-
-    def _finish(self) -> None:
-        """Add to the best model what is fitted at the end."""
-        finish, valid = self.hooks.finish, self.texts.valid
-        if finish is None or valid is None or self.run is None or not self.run.best.exists():
-            return
-        saved = checkpoint.read(self.run.best)
-        fitted = finish(saved, valid)
-        self.learner.figures |= fitted
-        checkpoint.write(self.run.best, replace(saved, figures=saved.figures | fitted))
+    def _conclude(self) -> Iterator[Report]:
+        """Score the best model on all of the held-out text, and add what is fitted to that."""
+        learner, held_out = self.learner, self.held_out
+        if held_out is not None and learner.figures:
+            best = self.best
+            if best is None and self.run is not None and self.run.best.exists():
+                best = checkpoint.read(self.run.best)
+            if best is not None:
+                figures = dict(learner.figures)
+                if learner.counters.sample < held_out.last():
+                    yield Conclusion(figures["step"], held_out.last())
+                    scored = held_out.score_model(best, learner.network, learner.precision)
+                    if math.isfinite(scored.loss):
+                        figures |= scored.json()
+                if self.hooks.finish is not None:
+                    fitting = self.schedule.fitting()
+                    figures |= self.hooks.finish(best, held_out.span, fitting)
+                self.best = replace(best, figures=figures)
+                learner.figures = figures
+        learner.counters.concluded = True
+        self.schedule.charge("conclusion", most=math.inf)
 
     def _start(self) -> Start:
         learner, architecture = self.learner, self.plan.architecture
@@ -321,11 +369,11 @@ class Trainer:
         return Step(
             step=counters.step,
             epoch=counters.epoch,
-            progress=min(1.0, self.progress()),
+            progress=min(1.0, self.schedule.progress()),
             seconds=round(counters.seconds, 3),
             characters_seen=counters.characters,
             nats_per_char=nats,
-            smooth_nats_per_char=nats if self.smooth is None else self.smooth,
+            smooth_nats_per_char=nats if counters.smooth is None else counters.smooth,
             gradient_norm=norm,
             lr=rate,
         )

@@ -6,6 +6,7 @@ with a run, and `chargen.training.finetune` starts from another model.
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -71,9 +72,10 @@ def _started(
         if None in (options.hidden, options.dropout) and plan.budget.unit == "minutes":
             note("trying how fast this machine trains, to choose what was left open")
             tried = throughput(texts, vocabulary, replace(options, dropout=plan.dropout))
-            plan = decide(options, len(texts.train), len(texts.labels), tried)
+            left = max(0.5, 1 - (time.perf_counter() - request.began) / plan.budget.seconds)
+            plan = decide(options, len(texts.train), len(texts.labels), tried * left)
         hooks = Hooks.of(plan.architecture.kind, texts)
-        trainer = Trainer(texts, vocabulary, plan, run, lock, hooks)
+        trainer = Trainer(texts, vocabulary, plan, run, lock, hooks, request.began)
         if base is not None:
             base.give_weights(trainer.learner)
         undo.pop_all()

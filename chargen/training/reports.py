@@ -18,7 +18,7 @@ class Report:
     """Something that happened.
 
     Attributes:
-        event: start, step, eval, sample, rollback or done.
+        event: start, step, eval, sample, rollback, conclusion or done.
     """
 
     event: ClassVar[str]
@@ -72,8 +72,9 @@ class Step(Report):
 
     Attributes:
         progress: share of the budget that is spent.
-        seconds: of training so far; evaluations and saving do not count.
-        smooth_nats_per_char: the training loss, averaged over the last steps.
+        seconds: that somebody has waited so far, see `chargen.training.clock`.
+        smooth_nats_per_char: the training loss, averaged over the last tenth of the steps, or over
+            the last fifty if these are fewer.
     """
 
     event = "step"
@@ -91,10 +92,10 @@ class Step(Report):
 
 @dataclass(frozen=True)
 class Evaluation(Report):
-    """The held-out text was scored.
+    """The held-out text was scored, or a sample of it.
 
     Attributes:
-        train_nats_per_char: mean training loss since the last evaluation.
+        train_nats_per_char: the training loss, averaged as in `Step`; with dropout.
         figures: the score, by the names of the metric's figures; empty if no text is held out.
         best: whether this is the best model so far.
     """
@@ -145,12 +146,28 @@ class Rollback(Report):
 
 
 @dataclass(frozen=True)
+class Conclusion(Report):
+    """The last evaluation begins: the best model is scored on more than a sample.
+
+    Attributes:
+        step: of the best model.
+        characters: that will be scored.
+    """
+
+    event = "conclusion"
+
+    step: int
+    characters: int
+
+
+@dataclass(frozen=True)
 class Done(Report):
     """Training has ended.
 
     Attributes:
         best, last: paths of the run's model files.
-        valid: the best score, by the names of the metric's figures, and the model's name.
+        valid: the best model's score, by the names of the metric's figures, and the model's name.
+        seconds: that somebody has waited, to the last line.
         stopped: why: ``budget``, ``patience`` or ``interrupted``.
     """
 

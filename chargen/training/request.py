@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Request:
         resume: go on with the run ``name``, or with the newest.
         base: a model to start from.
         as_bytes: take each byte as a character.
+        began: when somebody began to wait, by `time.perf_counter`.
 
     Raises:
         UsageError: two wishes that exclude each other.
@@ -35,6 +37,7 @@ class Request:
     resume: bool = False
     base: str | None = None
     as_bytes: bool = False
+    began: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
         if self.resume and self.base:

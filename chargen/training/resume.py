@@ -20,8 +20,8 @@ from chargen.training.texts import Note, Progress, open_texts
 if TYPE_CHECKING:
     from chargen.training.loop import Trainer
 
-FREE = (*BUDGETS, "patience", "device")
-"""Options that a resumed run may change: they say how long and where, not what."""
+FREE = (*BUDGETS, "patience", "evaluations", "device", "precision")
+"""Options that a resumed run may change: they say how long, where and how exactly, not what."""
 
 SHORT = 12
 """Characters of a sha256 that are shown."""
@@ -58,7 +58,7 @@ def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
         from chargen.training.loop import Hooks, Trainer
 
         hooks = Hooks.of(plan.architecture.kind, texts)
-        trainer = Trainer(texts, saved.vocabulary, plan, run, lock, hooks)
+        trainer = Trainer(texts, saved.vocabulary, plan, run, lock, hooks, request.began)
         trainer.restore(saved)
         if trainer.finished():
             raise RunError(

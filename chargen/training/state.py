@@ -11,16 +11,17 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from chargen.checkpoint import Checkpoint
+from chargen.checkpoint import LARGEST_WEIGHT, Checkpoint
 from chargen.errors import RunError
 from chargen.networks.base import State, build
 from chargen.options import Plan
 from chargen.records import typed
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import Window
-from chargen.training.counters import Counters
+from chargen.training.counters import RETIRED, Counters
 from chargen.training.devices import autocast, keep_freed_memory, pick_device, pick_precision
 
 if TYPE_CHECKING:
@@ -82,14 +83,9 @@ class Learner:
 
         A loss or gradient that is not finite is returned and not applied.
         """
-        inputs = torch.from_numpy(window.inputs).to(self.device)
-        targets = torch.from_numpy(window.targets).to(self.device).long()
-        labels = None
-        if window.labels is not None:
-            labels = torch.from_numpy(window.labels).to(self.device).long()
         self.network.train()
         with autocast(self.device, self.precision):
-            nats, state = self.network.cost(inputs, targets, self.state, labels)
+            nats, state = self.network.cost(*self._placed(window))
         loss = nats / window.characters
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -101,6 +97,44 @@ class Learner:
             self.optimizer.step()
             self.state = [tuple(tensor.detach() for tensor in carried) for carried in state]
         return mean, size
+
+    def sound(self, window: Window | None) -> bool:
+        """Return whether a file with this state can be read, and training can go on from it.
+
+        Args:
+            window: the next one.
+        """
+        carried = [tensor for parts in self.state for tensor in parts]
+        moments = [value for kept in self.optimizer.state.values() for value in kept.values()]
+        if not all(
+            bool((tensor.detach().abs() <= LARGEST_WEIGHT).all())
+            for tensor in (*self.network.parameters(), *carried)
+        ) or not all(bool(tensor.isfinite().all()) for tensor in moments):
+            return False
+        if window is None:
+            return True
+        drawn = self.generator.get_state()
+        self.network.eval()
+        with torch.no_grad(), autocast(self.device, self.precision):
+            nats, _ = self.network.cost(*self._placed(window))
+        # Looking must not change what is drawn next.
+        self.generator.set_state(drawn)
+        return bool(nats.isfinite())
+
+    def _placed(
+        self, window: Window
+    ) -> tuple[Tensor, Tensor, State, Tensor | None, NDArray[np.int32] | None]:
+        """Return the arguments of `chargen.networks.base.Trainable.cost`, on the device."""
+        labels = None
+        if window.labels is not None:
+            labels = torch.from_numpy(window.labels).to(self.device).long()
+        return (
+            torch.from_numpy(window.inputs).to(self.device),
+            torch.from_numpy(window.targets).to(self.device).long(),
+            self.state,
+            labels,
+            window.ages,
+        )
 
     def forget(self) -> None:
         """Begin the text anew: no lane has been read yet."""
@@ -141,7 +175,8 @@ class Learner:
             RunError: the checkpoint lacks something that resuming needs.
         """
         try:
-            self.counters = typed(Counters, saved.training)
+            known = {key: one for key, one in saved.training.items() if key not in RETIRED}
+            self.counters = typed(Counters, known)
             self.network.assign(saved.weights)
             self._restore_generator(saved.tensors["generator"])
             self.state = [

@@ -131,8 +131,11 @@ def _running(
 
 
 def _beginning(text: Text, most: int) -> Span:
-    """Return the first characters of a text, as many as are scored."""
-    return text.span(0, min(most, text.characters))
+    """Return the first characters of a text, as many as are scored; no example is cut."""
+    if text.marks is None or most >= text.characters:
+        return text.span(0, min(most, text.characters))
+    first, *others = text.marks.starts[1:].tolist() or [text.characters]
+    return text.span(0, max([first, *(start for start in others if start <= most)]))
 
 
 def _skipped(note: Note) -> Note:

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -195,11 +196,11 @@ def test_text_is_streamed(environment: dict[str, str], model_file: Path) -> None
 
 
 @posix_only
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_an_interruption_saves(
-    environment: dict[str, str], chargen: Chargen, story: Path, number: signal.Signals
+    environment: dict[str, str], chargen: Chargen, story: Path, name: str
 ) -> None:
-    """Ctrl-C and SIGTERM end training with exit code 130, saved and ready to go on."""
+    """Ctrl-C, SIGTERM and a closed terminal end training with exit code 130, all saved."""
     arguments = [
         "train",
         str(story),
@@ -221,7 +222,7 @@ def test_an_interruption_saves(
     for line in process.stdout:
         if json.loads(line)["event"] == "eval":
             break
-    process.send_signal(number)
+    process.send_signal(getattr(signal, name))
     rest, said = process.communicate(timeout=60)
     done = json.loads(rest.splitlines()[-1])
     assert process.returncode == 130
@@ -344,6 +345,39 @@ def test_no_animation_off_a_terminal(chargen: Chargen, story: Path) -> None:
     """Off a terminal nothing is animated, even if the environment asks for colours."""
     forced = chargen("train", story, *QUICK, extra={"FORCE_COLOR": "1"})
     assert b"\x1b" not in forced.stderr
+
+
+@posix_only
+def test_a_lost_reader_of_progress_does_not_stop_training(
+    environment: dict[str, str], story: Path
+) -> None:
+    """What is written for people may go nowhere; the run goes on to its end."""
+    process = subprocess.Popen(
+        command(["train", str(story), *QUICK, "--steps", "60", "--evaluations", "60"]),
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=story.parent,
+    )
+    assert process.stderr is not None
+    process.stderr.readline()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0
+    last = checkpoint.read(story.parent / "runs" / "story" / "last.safetensors", resume=True)
+    assert last.training["step"] == 60
+
+
+@posix_only
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_service_without_streams_trains(
+    environment: dict[str, str], story: Path, closed: str
+) -> None:
+    """Closed descriptors are as good as /dev/null."""
+    line = shlex.join(command(["train", str(story), *QUICK, "--steps", "4"]))
+    process = subprocess.run(
+        f"{line} {closed}", shell=True, env=environment, cwd=story.parent, check=False, timeout=60
+    )
+    assert process.returncode == 0
+    assert (story.parent / "runs" / "story" / "last.safetensors").exists()
 
 
 @posix_only

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from chargen.architecture import FAMILIES, Architecture
 from chargen.networks.base import LAYERS
+from chargen.networks.layer import Layer
+from chargen.networks.segments import in_segments
 from tests.conftest import RECURRENT
 
 REFERENCES = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -75,6 +80,90 @@ def test_values_and_gradients_are_those_of_torch(arch: str, precision: str) -> N
     for name, (mine, theirs) in pairs.items():
         error = (mine.double() - theirs).norm() / theirs.norm()
         assert error < ERRORS[precision], f"{name}: {error:.2g}"
+
+
+AGES = np.array(
+    [
+        [5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 0],
+        [0, 0, 1, 0, 1, 0, 1, 2, 3, 4, 5, 6, 0],
+        [9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21],
+    ],
+    dtype=np.int32,
+)  # fmt: skip
+"""Rows that begin anew in the middle, at both ends, several times, and never."""
+
+
+def pieces(row: int) -> list[tuple[int, int]]:
+    """Return where the texts of a row start and stop."""
+    edges = sorted({0, *np.flatnonzero(AGES[row] == 0).tolist(), T})
+    return list(itertools.pairwise(edges))
+
+
+@pytest.mark.parametrize("arch", RECURRENT)
+def test_a_text_that_begins_anew_knows_nothing_of_the_one_before(arch: str) -> None:
+    """Values and gradients are those of each text run alone, by PyTorch, from a state of zeros."""
+    layer, tensors, weights = random_layer(arch)
+    before = tuple(value for name, value in tensors.items() if name != "x")
+    out, last = layer(tensors["x"], before, same, AGES)
+    sum((o * w).sum() for o, w in zip([out, *last], weights, strict=True)).backward()
+    everything = tensors | dict(layer.named_parameters())
+    found = {name: value.grad for name, value in everything.items()}
+    for value in everything.values():
+        value.grad = None
+    total = torch.zeros(())
+    for row in range(B):
+        state = tuple(part[row : row + 1] for part in before)
+        for start, stop in pieces(row):
+            if AGES[row, start] == 0:
+                state = tuple(torch.zeros_like(part) for part in state)
+            piece, state = layer(tensors["x"][start:stop, row : row + 1], state, same)
+            torch.testing.assert_close(out[start:stop, row : row + 1], piece)
+            total = total + (piece * weights[0][start:stop, row : row + 1]).sum()
+        for mine, alone, weight in zip(last, state, weights[1:], strict=True):
+            torch.testing.assert_close(mine[row : row + 1], alone)
+            total = total + (alone * weight[row : row + 1]).sum()
+    total.backward()  # type: ignore[no-untyped-call]
+    for name, value in everything.items():
+        wanted = value.grad if value.grad is not None else torch.zeros_like(value)
+        torch.testing.assert_close(found[name], wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("arch", RECURRENT)
+def test_a_kernel_for_whole_windows_begins_anew_too(arch: str) -> None:
+    """Cut into pieces, a window has the same outputs, last states and gradients."""
+    layer, tensors, weights = random_layer(arch)
+    before = tuple(value for name, value in tensors.items() if name != "x")
+    assert isinstance(layer, Layer)
+    own: list[Tensor] = [layer.weight_ih, layer.weight_hh, layer.bias_ih, layer.bias_hh]
+    gradients = []
+    outputs = []
+    for out, last in (
+        layer(tensors["x"], before, same, AGES),
+        in_segments(layer.fused, tensors["x"], before, own, AGES),
+    ):
+        loss = sum((o * w).sum() for o, w in zip([out, *last], weights, strict=True))
+        gradients.append(torch.autograd.grad(loss, [*tensors.values(), *own]))
+        outputs.append([out, *last])
+    torch.testing.assert_close(*outputs, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+def test_a_transformer_attends_to_its_own_text_alone() -> None:
+    """In two windows as in one, a block's output is that of each text alone."""
+    block = LAYERS["transformer"].above(Architecture("transformer", 1, H, H, heads=2, context=6), H)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)
+        x = torch.randn(T, B, H, generator=generator)
+        first, state = block(x[:7], block.start(B), same, AGES[:, :7])
+        second, _ = block(x[7:], state, same, AGES[:, 7:])
+        found = torch.cat((first, second))
+        for row in range(B):
+            for start, stop in pieces(row):
+                alone, _ = block(x[start:stop, row : row + 1], block.start(1), same)
+                torch.testing.assert_close(found[start:stop, row : row + 1], alone)
 
 
 def test_a_second_backward_pass_is_refused() -> None:

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal as Engine
+from chargen.engine.classifier import Classifier as ClassifierEngine
 from chargen.kinds import CLASSIFIER
 from chargen.networks.bidirectional import Classifier
 from chargen.networks.causal import Causal as Network
@@ -25,9 +26,9 @@ from chargen.tasks.calibration import (
     verdict,
 )
 from chargen.tasks.classifying import Counting, by_both_sides, by_likelihood, weigh_all
-from chargen.text.labelled import read_labelled
+from chargen.text.labelled import examples, read_labelled
 from chargen.text.vocabulary import Vocabulary
-from chargen.text.windows import PAST
+from chargen.text.windows import PAST, windows
 from chargen.training.evaluate import evaluate
 from tests.conftest import random_weights, small, write
 
@@ -176,9 +177,33 @@ def test_held_out_labels_are_scored_by_example(classifier: Checkpoint, tmp_path:
     network = Classifier(classifier.architecture, V)
     network.assign(classifier.weights)
     score = evaluate(network, text.span(), VOCABULARY, "fp32").json()
+    alone = examples(text, 30)
+    truth = np.array([label for _, label in alone])
+    logs = by_both_sides(classifier).weigh([example for example, _ in alone])
     assert score["examples"] == 30
-    assert 0 <= score["label_accuracy"] <= 1
-    assert score["label_nats"] > 0
+    assert score["label_accuracy"] == (logs.argmax(axis=1) == truth).mean()
+    assert score["label_nats"] == pytest.approx(log_loss(logs, truth), abs=1e-4)
+
+
+def test_training_sees_an_example_as_judging_does(classifier: Checkpoint, tmp_path: Path) -> None:
+    """In a window of examples, each place has the logits that it has if its example is alone."""
+    lines = "".join(f"{'xyz'[n % 3]}\t{'abcd'[n % 4] * (n % 5 + 1)}\n" for n in range(12))
+    text = read_labelled(str(write(tmp_path / "lines.tsv", lines)), 0).train
+    network = Classifier(classifier.architecture, V).eval()
+    network.assign(classifier.weights)
+    # Two lanes: the second begins within an example.
+    lanes = [(0, text.characters), (int(text.marks.starts[5]), text.characters)]  # type: ignore[union-attr]
+    (window,) = windows(text.span(), VOCABULARY, lanes, text.characters)
+    inputs, targets = (torch.from_numpy(part).long() for part in (window.inputs, window.targets))
+    with torch.no_grad():
+        left, right, _ = network.read(inputs, targets, network.start(2), window.ages)
+        found = network(left, right[:-1]).log_softmax(-1).transpose(0, 1).numpy()
+    ids = [VOCABULARY.encode(example) for example, _ in examples(text, 12)]
+    alone = ClassifierEngine(classifier.architecture, classifier.weights).forward(ids)
+    whole = np.concatenate(alone)
+    np.testing.assert_allclose(found[0], whole, atol=1e-4)
+    rest = np.concatenate(alone[5:])
+    np.testing.assert_allclose(found[1, : len(rest)], rest, atol=1e-4)
 
 
 def test_a_classifier_is_charged_for_labels_alone(classifier: Checkpoint) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import signal
 import sys
 import tempfile
@@ -182,11 +181,14 @@ def test_killed_again_and_again(whole: Run, tmp_path: Path) -> None:
 
 def test_a_full_disk(whole: Run, tmp_path: Path) -> None:
     """When a checkpoint no longer fits, training says so, the old one is whole, and resumes."""
+    import resource
+
     story = tmp_path / "story.txt"
     run = Run(tmp_path / "full")
 
     def work(tell: int) -> None:
         # No file may be longer than that, which is what a full disk looks like to a writer.
+
         full = (999, 999)
         signal.signal(signal.SIGUSR1, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, full))
         slowly()

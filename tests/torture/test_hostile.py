@@ -18,7 +18,6 @@ import io
 import json
 import os
 import random
-import resource
 import signal
 import sys
 import tempfile
@@ -136,6 +135,7 @@ def bent_model(whole: bytes, random: random.Random) -> bytes:
 @contextmanager
 def bounded(size: int) -> Iterator[None]:
     """Limit the seconds and the additional memory that the code inside may take."""
+    import resource
 
     def late(*_: object) -> None:
         raise AssertionError(f"took more than {SECONDS} seconds")

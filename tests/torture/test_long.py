@@ -8,7 +8,6 @@ Some seconds and some hundred samples by default; for more, with what was measur
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import statistics
 import time
@@ -44,6 +43,8 @@ needs_proc = pytest.mark.skipif(not STATUS.exists(), reason="needs /proc")
 
 def memory() -> int:
     """Return the bytes of memory in use."""
+    import resource
+
     return int(STATUS.read_text().split()[1]) * resource.getpagesize()
 
 

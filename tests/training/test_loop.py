@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,15 @@ from chargen.training.choices import decide
 from chargen.training.devices import pick_device, pick_precision
 from chargen.training.loop import Trainer
 from chargen.training.pace import throughput
-from chargen.training.reports import Report
+from chargen.training.reports import (
+    Conclusion,
+    Done,
+    Evaluation,
+    Report,
+    Rollback,
+    Start,
+    Step,
+)
 from chargen.training.state import Learner
 from tests.conftest import STORY, posix_only, prepared, write
 
@@ -210,12 +219,15 @@ def test_time_spent_counts_after_resuming(story: Path) -> None:
     for report in first:
         if report.event == "step":
             first.stop()
-    spent = report.data["seconds"]
-    assert 0 < spent < 1.2
+    assert isinstance(report, Done)
+    assert 0 < report.seconds < 1.2
     _, reports = run(story, resume=True)
-    assert reports[0].data["seconds"] == spent
-    assert reports[-1].data["stopped"] == "budget"
-    assert reports[-1].data["seconds"] >= 1.2
+    start, end = reports[0], reports[-1]
+    assert isinstance(start, Start)
+    assert isinstance(end, Done)
+    assert start.seconds >= report.seconds
+    assert end.stopped == "budget"
+    assert end.seconds > 0.9
 
 
 def test_what_a_kill_left_undone_at_the_end_is_done(story: Path) -> None:
@@ -249,7 +261,7 @@ def test_a_finished_run_is_not_resumed_without_a_larger_budget(story: Path) -> N
 def test_resuming_checks_corpus_and_architecture(story: Path) -> None:
     """Another text, another size or another seed is refused by name."""
     made = trainer(story)
-    made.save("last")
+    made.save()
     assert made.lock is not None
     made.lock.release()
     other = write(story.parent / "other.txt", STORY + "x")
@@ -305,12 +317,106 @@ def test_a_loss_that_never_recovers_ends_training(
     assert all(np.isfinite(array).all() for array in weights(made).values())
 
 
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+def test_a_ruined_state_is_never_kept(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An evaluation that is not finite is undone, and `last` always resumes."""
+    made = trainer(story)
+    plain, broken = made.learner.network.forward, []
+
+    def failing(*arguments: Any) -> Any:
+        logits, state = plain(*arguments)
+        counters, network = made.learner.counters, made.learner.network
+        if counters.step == 20 and not network.training and counters.rate == 1:
+            broken.append(counters.step)
+            return logits * math.nan, state
+        return logits, state
+
+    monkeypatch.setattr(made.learner.network, "forward", failing)
+    reports = list(made)
+    assert broken
+    (back,) = [report for report in reports if isinstance(report, Rollback)]
+    assert (back.step, back.to, back.rate) == (20, 10, 0.5)
+    assert [r.step for r in reports if isinstance(r, Evaluation)] == [10, 20, 30, 40]
+    assert made.run is not None
+    assert all(math.isfinite(entry["nats_per_char"]) for entry in made.learner.history)
+    _, more = run(story, resume=True, steps=44)
+    assert more[-1].data["step"] == 44
+
+
+def test_a_state_that_cannot_go_on_does_not_replace_a_good_one(story: Path) -> None:
+    """Whatever broke the weights just before the end, the last good state is what is saved."""
+    made = trainer(story)
+    for report in made:
+        if isinstance(report, Step) and report.step == 17:
+            made.stop()
+            with torch.no_grad():
+                made.learner.network.output.bias.fill_(math.nan)
+    assert made.run is not None
+    assert checkpoint.read(made.run.last, resume=True).training["step"] == 10
+    _, reports = run(story, resume=True)
+    assert reports[-1].data["step"] == 40
+
+
+def test_a_caller_that_turns_away_loses_nothing(story: Path) -> None:
+    """Closing the iterator of reports saves the state after the step under way."""
+    made = trainer(story)
+    with closing(iter(made)) as reports:
+        for report in reports:
+            if isinstance(report, Step) and report.step == 13:
+                break
+    assert made.run is not None
+    assert checkpoint.read(made.run.last, resume=True).training["step"] == 13
+
+
+def test_the_training_figure_follows_the_loss(story: Path) -> None:
+    """It averages a tenth of the steps, so that it is near the loss, and a resume keeps it."""
+    whole, reports = run(story, name="whole")
+    steps = [report for report in reports if isinstance(report, Step)]
+    for at in (5, 20, 39):
+        near = [report.nats_per_char for report in steps[max(0, at - 12) : at + 1]]
+        assert min(near) <= steps[at].smooth_nats_per_char <= max(near)
+    first = trainer(story, name="parts")
+    for report in first:
+        if isinstance(report, Step) and report.step == 25:
+            first.stop()
+    second, _ = run(story, name="parts", resume=True)
+    assert second.learner.counters.smooth == whole.learner.counters.smooth
+
+
+def test_the_best_model_is_scored_on_everything_at_the_end(story: Path) -> None:
+    """Evaluations score a sample; the last one scores all that is held out, and says so."""
+    long = write(story.parent / "long.txt", STORY * 40)
+    made, reports = run(long)
+    (conclusion,) = [report for report in reports if isinstance(report, Conclusion)]
+    done = reports[-1]
+    assert isinstance(done, Done)
+    assert done.valid is not None
+    evaluations = [report for report in reports if isinstance(report, Evaluation)]
+    assert {report.figures["characters"] for report in evaluations} == {4096}
+    assert made.texts.valid is not None
+    assert done.valid["characters"] == conclusion.characters == len(made.texts.valid)
+    saved = checkpoint.read(made.run.best)  # type: ignore[union-attr]
+    assert saved.figures["characters"] == conclusion.characters
+    assert made.learner.counters.concluded
+
+
+def test_a_resumed_run_may_compute_otherwise(story: Path) -> None:
+    """Precision and the number of evaluations may change; one that is overdue is made at once."""
+    first = trainer(story, precision="fp32")
+    for report in first:
+        if isinstance(report, Step) and report.step == 13:
+            first.stop()
+    made, reports = run(story, resume=True, precision="bf16", evaluations=8)
+    assert made.learner.precision == "bf16"
+    assert [r.step for r in reports if isinstance(r, Evaluation)] == [14, 15, 20, 25, 30, 35, 40]
+
+
 def test_patience_ends_training_early(story: Path) -> None:
     """Without a new best for that many evaluations, training stops and says why."""
     made = trainer(story, patience=2, steps=4000, evaluations=100, lr=0.05)
     for report in made:
         if report.event == "eval" and report.data["step"] >= 400:
-            made.plan = replace(made.plan, lr=0.0)
+            made.schedule = replace(made.schedule, plan=replace(made.plan, lr=0.0))
             made.learner.counters.best = 0.0
     assert report.data["stopped"] == "patience"
     assert report.data["step"] <= 520
@@ -383,7 +489,7 @@ def test_fine_tuning_starts_from_the_model_and_learns_new_characters(story: Path
         {"x": model.checkpoint.weights["embedding.weight"][:-1]},
     )
     assert not weights(made)["embedding.weight"][-1].any()
-    made.save("best")
+    checkpoint.write(made.run.best, made.learner.model(made.texts.corpus))  # type: ignore[union-attr]
     after = load(made.run.best).perplexity(story).nats_per_char  # type: ignore[union-attr]
     assert after == pytest.approx(before, abs=0.15)
     with pytest.raises(RunError, match="has `hidden` 16, not 20"):
