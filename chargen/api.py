@@ -24,6 +24,7 @@ def train(
     resume: bool = False,
     base: str | Path | None = None,
     encoding: str = "utf-8",
+    errors: str = "strict",
     as_bytes: bool = False,
     progress: bool | None = None,
     on_report: Callable[[Report], None] | None = None,
@@ -37,6 +38,7 @@ def train(
         valid: a text of its own to hold out, instead of the corpus's last tenth.
         labels: instead of a corpus, labelled texts; see `chargen.text.labelled`.
         resume: go on with the run.
+        encoding, errors: of the texts, see `chargen.text.corpus.open_text`.
         base: a model to start from.
         progress: whether to show it on standard error; None for yes if that is a terminal.
         on_report: called with each `chargen.training.reports.Report`.
@@ -63,6 +65,7 @@ def train(
         valid=None if valid is None else str(valid),
         labels=None if labels is None else str(labels),
         encoding=encoding,
+        errors=errors,
     )
     shown = interactive() if progress is None else progress
     console = Console(quiet=not shown)

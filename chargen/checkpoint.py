@@ -8,6 +8,8 @@ This is the only place that knows the format. The header's metadata has three st
 - ``training``: only in a file that training can go on from; its tensors are those whose names begin
   with ``training.``.
 
+A model that was trained on examples has a tensor more, ``fingerprints``: which examples these were.
+
 Reading never runs code from the file: there is no pickle. Writing fills a temporary file in the
 same folder, flushes it to the disk and renames it. So a kill at any moment leaves the old file or
 the new one.
@@ -30,6 +32,7 @@ from chargen.architecture import Architecture
 from chargen.errors import ChargenError, CheckpointError
 from chargen.files import reason, write_whole
 from chargen.records import Characters, Sizes, typed
+from chargen.text.examples import ENDS, items_of
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -40,6 +43,10 @@ if TYPE_CHECKING:
 FORMAT = "chargen"
 VERSION = 1
 TRAINING = "training."
+SEEN = "fingerprints"
+MOST_SEEN = 1 << 20
+"""The tensor of fingerprints, and how many it has at most: eight megabytes."""
+
 STORED = {"backward.": "mirror.", "remaining.": "togo."}
 """The beginnings of tensor names: in this program (keys), and in files of format 1 (values)."""
 
@@ -63,6 +70,9 @@ class Checkpoint:
         labels: names of the kinds of text that it tells apart, in the order of their ids.
         training: the JSON half of what resuming needs; empty in a file only to be used.
         tensors: the other half: optimizer, random states, recurrent state.
+        seen: (N,) fingerprints of the examples that it was trained on, sorted (see
+            `chargen.text.examples`); None for a model of running text, or an early one. Of more
+            than a million, only the lowest are kept.
     """
 
     architecture: Architecture
@@ -75,11 +85,22 @@ class Checkpoint:
     labels: tuple[str, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
     tensors: Mapping[str, Array] = field(default_factory=dict)
+    seen: NDArray[np.uint64] | None = None
 
     @property
     def parameters(self) -> int:
         """The number of parameters: all elements of all weights."""
         return self.architecture.parameters(len(self.vocabulary))
+
+    @property
+    def end(self) -> str | None:
+        """The character that ends each of the model's texts, if it was trained on such."""
+        return ENDS.get(self.items)
+
+    @property
+    def items(self) -> str:
+        """What its texts are, lines or documents; nothing for a model of running text."""
+        return items_of(*(self.settings.get(name) is True for name in ENDS))
 
     @property
     def corpus_names(self) -> list[str]:
@@ -108,13 +129,32 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         "history": checkpoint.history,
         "labels": checkpoint.labels,
     }
-    arrays = dict(checkpoint.weights)
+    arrays: dict[str, Array] = dict(checkpoint.weights)
+    if checkpoint.seen is not None:
+        arrays[SEEN] = checkpoint.seen[:MOST_SEEN]
     if checkpoint.training:
         header["training"] = checkpoint.training
         arrays |= {TRAINING + name: array for name, array in checkpoint.tensors.items()}
     tensors = {stored(name): np.asarray(array, order="C") for name, array in arrays.items()}
-    metadata = {"format": FORMAT, "version": str(VERSION), "chargen": json.dumps(header)}
-    write_whole(path, save(tensors, metadata))
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "chargen": json.dumps(header, sort_keys=True),
+    }
+    write_whole(path, in_order(save(tensors, metadata)))
+
+
+def in_order(data: bytes) -> bytes:
+    """Return a safetensors file with the keys of its header in order.
+
+    The library writes them in another order each time, so that equal models were unequal files.
+    """
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    # The tensors must begin at a multiple of eight; the format allows spaces before.
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def stored(name: str) -> str:
@@ -167,6 +207,9 @@ def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoin
                     raise damaged(path, f"the tensor {there} has not the shape {shape}")
                 if weights:
                     arrays[name] = _finite(path, there, file.get_tensor(there))
+            seen = file.get_tensor(SEEN) if SEEN in present else None
+            if seen is not None and (seen.dtype != np.uint64 or seen.ndim != 1):
+                raise damaged(path, f"the tensor {SEEN} has no fingerprints")
             tensors = {}
             if resume:
                 tensors = {
@@ -191,6 +234,7 @@ def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoin
         labels=_labels(path, header, architecture),
         training=_object(path, header, "training"),
         tensors=tensors,
+        seen=seen,
     )
 
 

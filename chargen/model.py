@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,15 +14,16 @@ from chargen import checkpoint, kinds, runs
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
 from chargen.errors import KindError, UsageError, argument
-from chargen.options import HIGHEST_HELD_OUT, Options
 from chargen.tasks import quality, restoring, sampling, scoring
 from chargen.tasks.beam import Reader
 from chargen.tasks.classifying import Judge, Likelihood
+from chargen.tasks.each import Each, score_each
 from chargen.tasks.quality import Quality
 from chargen.tasks.restoring import Restoration
 from chargen.tasks.sampling import Sample, Sampling
 from chargen.tasks.scoring import ModelPredictor, Score
 from chargen.text.corpus import Span, Text, open_text
+from chargen.text.examples import ENDS, named_items
 from chargen.text.sources import Source, spool
 
 if TYPE_CHECKING:
@@ -98,23 +100,6 @@ class Model:
             raise UsageError(f"{self.name} has no label {label!r}", f"Its labels are: {known}")
         return self.labels.index(label)
 
-    @property
-    def held_out(self) -> float:
-        """The share of each label's examples that it was not trained on.
-
-        Raises:
-            KindError: none were held out.
-        """
-        share = self.checkpoint.settings.get("valid_fraction")
-        if share == 0:
-            raise KindError(
-                f"{self.name} was trained on all examples, and none are left to judge it by",
-                f"Train one with a {argument('valid_fraction')}",
-            )
-        if isinstance(share, float) and 0 < share <= HIGHEST_HELD_OUT:
-            return share
-        return float(Options().usual("valid_fraction"))
-
     def require_causal(self) -> None:
         """Make sure that the model reads from left to right, and can continue and score texts.
 
@@ -163,6 +148,7 @@ class Model:
             label: the label of the text to write, for a model with labels.
         """
         engine = self.engine if label is None else self.engine_for(label)
+        wanted = replace(wanted, end=self.checkpoint.end)
         return sampling.sample(engine, self.checkpoint.vocabulary, wanted, prime, write)
 
     def prime(self, text: str, unknown: str = "error") -> Ids:
@@ -199,6 +185,7 @@ class Model:
         count: int = 1,
         *,
         beam: int = restoring.BEAM,
+        gap: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Restoration]:
         """Return the ``count`` likeliest ways to fill a text's gaps, the likeliest first.
@@ -206,12 +193,13 @@ class Model:
         Args:
             damaged: the text, with [...] for a gap, [?] for one character, [5] for five.
             beam: hypotheses followed side by side.
+            gap: another mark for a gap of unknown length; then brackets are part of the text.
             progress: called with pieces done and pieces in all.
 
         Raises:
             UsageError: no gap is marked, or one is too long.
         """
-        pieces = restoring.parse(damaged)
+        pieces = restoring.parse(damaged, gap)
         vocabulary = self.checkpoint.vocabulary
         return restoring.restore(self.reader, vocabulary, pieces, count, beam, progress)
 
@@ -261,6 +249,35 @@ class Model:
         predictor = ModelPredictor(self.engine if label is None else self.engine_for(label))
         lanes = 1 if exact else None
         return scoring.score(predictor, span, vocabulary, lanes=lanes, progress=progress)
+
+    def score_each(
+        self,
+        texts: Sequence[Text],
+        items: str,
+        label: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Each]:
+        """Score lines or documents, each alone, from its beginning to its end mark.
+
+        A model that was not trained on such items knows no end mark of documents; then it is not
+        scored.
+
+        Args:
+            items: ``lines`` or ``documents``.
+
+        Raises:
+            KindError: see `require_causal`.
+            UsageError: see `label_id`.
+        """
+        self.require_causal()
+        vocabulary = self.checkpoint.vocabulary
+        end = ENDS[items] if ENDS[items] in vocabulary.characters else ""
+        named = [
+            (name, text.removesuffix(end) + end)
+            for each in texts
+            for name, text in named_items(each, items)
+        ]
+        return score_each(self.engine_for(label), vocabulary, named, progress)
 
     def perplexity(
         self,

@@ -128,6 +128,11 @@ class Options:
     bidirectional: bool | None = option(
         "Read from both ends, to restore or classify; such a model cannot continue a text.", False
     )
+    lines: bool | None = option(
+        "Each line is a text of its own: a name, a title; such a model writes one at a time.",
+        chosen="if the text looks like a list",
+    )
+    documents: bool | None = option("Each file is a text of its own, with an end.", False)
     dropout: float | None = option(
         "Share of outputs and recurrent weights zeroed in each training step, 0 to 0.95.",
         chosen="by passes",
@@ -164,7 +169,10 @@ class Options:
         "Weight decay of the weight matrices (AdamW).", 0.05, low=0, high=10
     )
     valid_fraction: float | None = option(
-        "Share of the corpus, at its end, to hold out.", 0.1, low=0, high=HIGHEST_HELD_OUT
+        "Share of each file, at its end, or of the examples, to hold out.",
+        0.1,
+        low=0,
+        high=HIGHEST_HELD_OUT,
     )
     valid_chars: int | None = option("Score at most this many held-out characters.", 250_000, low=1)
     evaluations: int | None = option(
@@ -237,7 +245,8 @@ class Plan:
         lr: the highest learning rate.
         clip: the highest global norm of a gradient.
         weight_decay: of the weight matrices (AdamW; Loshchilov & Hutter 2019, arXiv:1711.05101).
-        valid_fraction: share of the corpus, at its end, that is held out.
+        lines, documents: whether each line, or each file, is a text of its own.
+        valid_fraction: share of each file, at its end, or of the examples, that is held out.
         valid_chars: at most this many characters of it are scored at an evaluation.
         evaluations: how many, spread evenly over the budget.
         patience: stop after this many evaluations without a new best; infinity for never.
@@ -254,6 +263,8 @@ class Plan:
     lr: float
     clip: float
     weight_decay: float
+    lines: bool
+    documents: bool
     valid_fraction: float
     valid_chars: int
     evaluations: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -16,8 +17,16 @@ from chargen import files
 from chargen.errors import CheckpointError, RunError, UsageError, argument
 from chargen.options import DEFAULT_OUT, OUT_VARIABLE
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-LONGEST_NAME = 40
+LONGEST_NAME = 100
+LONGEST_BYTES = 200
+"""Characters of a name, and its bytes: file systems allow 255, and a temporary file has more."""
+
+USUAL_LENGTH = 40
+"""Characters of a name that is made of a corpus's."""
+
+RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+"""Names that stand for devices on Windows."""
+
 STARTER = files.BUNDLED / "checkpoints" / "starter"
 
 
@@ -48,6 +57,11 @@ class Run:
         return self.folder / "metrics.jsonl"
 
     @property
+    def sources(self) -> Path:
+        """Where the run's texts were; not in a model file, because those are given away."""
+        return self.folder / "sources.json"
+
+    @property
     def model(self) -> Path:
         """The model to use: the best, or the last where there is no best yet."""
         return self.best if self.best.exists() else self.last
@@ -73,6 +87,19 @@ class Run:
             files.temporary(path).unlink(missing_ok=True)
         return lock
 
+    def remember(self, sources: dict[str, Any]) -> None:
+        """Keep where the texts are, to go on without being told."""
+        with suppress(OSError):
+            files.write_whole(self.sources, json.dumps(sources).encode())
+
+    def remembered(self) -> dict[str, Any]:
+        """Return where the texts were; nothing if that is not known."""
+        try:
+            found = json.loads(self.sources.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def begun(self) -> bool:
         """Return whether the folder holds more than the leftovers of a failed start."""
         return any(
@@ -95,6 +122,7 @@ class Run:
     def abandon(self, lock: Lock) -> None:
         """Give up the lock and the folder of a new run in which nothing has been saved."""
         self.metrics.unlink(missing_ok=True)
+        self.sources.unlink(missing_ok=True)
         lock.release()
         # If another trainer has started in the folder meanwhile, the folder must stay.
         with suppress(OSError):
@@ -181,20 +209,28 @@ def runs(out: Path) -> list[Run]:
 def find(model: str | None, out: Path) -> Path:
     """Return the model file that is meant by a name, a path, or nothing (the newest run).
 
+    A name without a folder is a run's name first: a file that happens to have the same name, such
+    as the corpus, is not meant. If nothing is named, runs that were never evaluated are passed over
+    as long as there is another.
+
     Raises:
         CheckpointError: there is no such model; the message lists the existing ones.
     """
     here = runs(out)
     if model is None:
-        return here[0].model if here else Run(STARTER).model
+        evaluated = [run for run in here if run.best.exists()]
+        return next(iter(evaluated or here), Run(STARTER)).model
     path = Path(model)
-    if os.path.isfile(path):
+    bare = path.name == model
+    if not bare and os.path.isfile(path):
         return path
-    for folder in (path, out / model):
-        if os.path.isdir(folder) and Run(folder).model.exists():
-            return Run(folder).model
+    for place in (out / model, path):
+        if os.path.isdir(place) and Run(place).model.exists():
+            return Run(place).model
     if model == STARTER.name:
         return Run(STARTER).model
+    if os.path.isfile(path):
+        return path
     raise unknown(model, here, out)
 
 
@@ -221,14 +257,18 @@ def create(out: Path, name: str | None, corpus: str) -> tuple[Run, Lock]:
         UsageError: the name cannot be a folder's.
         RunError: the run exists, or the folder cannot be written.
     """
-    if name is not None and not NAME.fullmatch(name):
+    if name is not None and not is_name(name):
         raise UsageError(
             f"{argument('name')} {name!r} cannot be a run's name",
             "Use letters, digits, dots, - and _",
         )
+    if name == STARTER.name:
+        raise UsageError(
+            f"{argument('name')} {name} is the name of the model that comes with chargen",
+            "Choose another",
+        )
     if name is None:
-        stem = re.sub(r"[^A-Za-z0-9_-]+", "-", corpus.split(".")[0]).strip("-")[:LONGEST_NAME]
-        candidates: Iterator[str] = _numbered(stem or "run")
+        candidates: Iterator[str] = _numbered(named_after(corpus))
     else:
         candidates = iter((name,))
     try:
@@ -252,6 +292,35 @@ def create(out: Path, name: str | None, corpus: str) -> tuple[Run, Lock]:
         f"the run {name!r} exists already in {out}",
         f"Go on with it by {argument('resume')}, or choose another {argument('name')}",
     )
+
+
+def is_name(name: str) -> bool:
+    """Return whether a name can be a run's: letters of any script, safe on every file system."""
+    safe = all(_letter(one) or one in "._-" for one in name)
+    long = len(name) > LONGEST_NAME or len(name.encode("utf-8", "replace")) > LONGEST_BYTES
+    edges = name[:1] in ("", ".", "-") or name.endswith(".")
+    composed = unicodedata.is_normalized("NFC", name)
+    return safe and composed and not long and not edges and not RESERVED.fullmatch(name)
+
+
+def named_after(corpus: str) -> str:
+    """Return the name of a run on a corpus.
+
+    Examples:
+        >>> named_after("Éluard.txt"), named_after("two words.txt"), named_after("!?.txt")
+        ('Éluard', 'two-words', 'run')
+    """
+    plain = unicodedata.normalize("NFC", corpus.split(".")[0])
+    letters = "".join(one if _letter(one) or one in "_-" else " " for one in plain)
+    stem = "-".join(letters.split()).strip("-")[:USUAL_LENGTH]
+    while len(stem.encode("utf-8", "replace")) > LONGEST_BYTES // 2:
+        stem = stem[:-1]
+    return stem if is_name(stem) else "run"
+
+
+def _letter(character: str) -> bool:
+    """Return whether a character is a letter, a digit, or a mark on one, in any script."""
+    return character == "_" or unicodedata.category(character)[0] in "LNM"
 
 
 def unwritable(path: Path, error: OSError) -> RunError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import gzip
 import importlib
 import itertools
@@ -28,6 +29,7 @@ from chargen.architecture import Architecture
 from chargen.cli.options import flag
 from chargen.kinds import GAPS
 from chargen.runs import Run
+from chargen.text.labelled import read_labelled
 from tests.conftest import STORY, posix_only, prepared, tiny_checkpoint, write
 
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
@@ -88,7 +90,7 @@ def trained(folder: Path, name: str, **given: Any) -> Path:
     torch.set_num_threads(1)
     sizes = {"hidden": 8, "embed": 4, "batch": 2, "bptt": 8, "steps": 2, "evaluations": 1}
     labels = given.pop("labels", None)
-    story = None if labels else folder / "story.txt"
+    story = None if labels else given.pop("source", folder / "story.txt")
     as_bytes = given.pop("as_bytes", False)
     options = sizes | {"precision": "fp32", "device": "cpu"} | given
     out = folder / "checkpoints"
@@ -112,6 +114,13 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "latin.txt").write_bytes("café au lait".encode("latin-1"))
     (folder / "half.txt.gz").write_bytes(gzip.compress(STORY.encode())[:50])
     (folder / "hollow").mkdir()
+    (folder / "spoiled").mkdir()
+    (folder / "two").mkdir()
+    for number, name in enumerate(("one.txt", "two.txt")):
+        (folder / "spoiled" / name).write_bytes("café".encode("latin-1"))
+        write(folder / "two" / name, STORY + str(number))
+    (folder / "wide.txt").write_bytes(STORY.encode("utf-16-le"))
+    (folder / "notes.docx").write_bytes(b"PK\x03\x04" + bytes(99))
     lines = [f"{label}\t{line}\n" for label in ("en", "de") for line in STORY.splitlines()]
     write(folder / "kinds.tsv", "".join(lines))
     write(folder / "other.tsv", "".join(lines).replace("de\t", "fr\t"))
@@ -129,6 +138,7 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = folder / "checkpoints"
     trained(folder, "done")
     trained(folder, "letters", as_bytes=True)
+    trained(folder, "several", source=folder / "two")
     trained(folder, "kinds", labels=str(folder / "kinds.tsv"))
     # As if they had been interrupted, then spoiled.
     greek = "".join(chr(ord("α") + number) for number in range(len(set(STORY))))
@@ -137,15 +147,20 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "crooked": {"settings": {"hidden": 9}},
         "foreign": {"vocabulary": {"characters": greek}},
         "lacking": {"settings": {"steps": 9}, "training": {"step": "two"}},
+        "piped": {"settings": {"steps": 9}},
+        "early": {"settings": {"steps": 9}, "corpus": {"held_out": None}},
     }
     for name, changes in spoiled.items():
         run = runs / name
         run.mkdir()
-        whole = (runs / "done" / "last.safetensors").read_bytes()
+        kind = "several" if name == "early" else "done"
+        whole = (runs / kind / "last.safetensors").read_bytes()
         (run / "last.safetensors").write_bytes(crooked(whole, **changes))
-    whole = (runs / "kinds" / "best.safetensors").read_bytes()
-    greedy = crooked(whole, settings={"valid_fraction": 0.0})
-    (folder / "greedy.safetensors").write_bytes(greedy)
+    Run(runs / "piped").remember({"corpus": ["-"]})
+    marks = read_labelled(str(folder / "kinds.tsv"), 0).train.marks
+    assert marks is not None
+    kinds = checkpoint.read(runs / "kinds" / "best.safetensors")
+    checkpoint.write(folder / "greedy.safetensors", replace(kinds, seen=np.sort(marks.prints)))
     tiny = tiny_checkpoint()
     two = replace(tiny, architecture=Architecture("gru", 1, 12, 5, kind=GAPS))
     shapes = two.architecture.shapes(len(two.vocabulary))
@@ -184,9 +199,31 @@ def _another_trainer() -> None:
 
 def _edited() -> None:
     times = itertools.count()
-    _replaced(
-        "chargen.text.sources._stamp", lambda file: (os.fstat(file.fileno()).st_size, next(times))
-    )
+    _replaced("zlib.crc32", lambda _: next(times))
+
+
+def _edited_later() -> None:
+    from chargen.training.state import Learner
+
+    step = Learner.step
+
+    def learned(self: Learner, *given: Any) -> tuple[float, float]:
+        if self.counters.step == 5:
+            _edited()
+        return step(self, *given)
+
+    Learner.step = learned  # type: ignore[assignment,method-assign]  # in its own process
+
+
+def _no_room() -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    _replaced("tempfile.TemporaryFile", full)
+
+
+def _full_output() -> None:
+    os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
 
 
 def _cut() -> None:
@@ -201,7 +238,7 @@ def _unreadable() -> None:
         raise PermissionError(13, "Permission denied")
 
     _replaced("chargen.checkpoint.safe_open", refuse)
-    _replaced("chargen.text.sources._stamp", refuse)
+    _replaced("chargen.text.sources._opened", refuse)
 
 
 def _wrong_bytes() -> None:
@@ -237,7 +274,10 @@ CIRCUMSTANCES: dict[str, Callable[[], None]] = {
     "while another process trains it": _another_trainer,
     "while somebody edits it": _edited,
     "while somebody cuts it": _cut,
+    "while somebody edits it later": _edited_later,
     "without the right to read it": _unreadable,
+    "without room for a copy": _no_room,
+    "with its output on a full disk": _full_output,
     "when something else is sent": _wrong_bytes,
     "without a card": _no_cards,
     "with a loss that stays infinite": _divergence,

@@ -16,9 +16,8 @@ import chargen
 from chargen import checkpoint, runs
 from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint
-from chargen.errors import KindError
 from chargen.kinds import CLASSIFIER, GAPS
-from chargen.model import Model, load
+from chargen.model import load
 from chargen.text.vocabulary import Vocabulary
 from tests.conftest import STORY, Chargen, random_weights
 
@@ -101,16 +100,6 @@ def test_the_starter_model_writes_at_once() -> None:
     assert len(model.sample(50, temp=0.8)) == 50
     assert model.checkpoint.figures["perplexity"] < 6
     assert model.perplexity(text="The value of the expression is an object.").perplexity < 12
-
-
-def test_a_model_is_judged_by_what_it_was_not_trained_on(model_file: Path) -> None:
-    """The held-out share is the header's, or the usual one; if it is zero, that is an error."""
-    saved = load(model_file).checkpoint
-    for share, held_out in ((0.3, 0.3), (None, 0.1), ("x", 0.1), (7, 0.1)):
-        made = Model(model_file, replace(saved, settings={"valid_fraction": share}))
-        assert made.held_out == held_out
-    with pytest.raises(KindError, match="trained on all examples"):
-        assert Model(model_file, replace(saved, settings={"valid_fraction": 0.0})).held_out
 
 
 def test_a_model_scores_a_text_or_a_file(story: Path, model_file: Path) -> None:

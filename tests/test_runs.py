@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
 from chargen import checkpoint, files, runs
 from chargen.errors import CheckpointError, RunError, UsageError
 from chargen.runs import Run
-from tests.conftest import posix_only, tiny_checkpoint
+from tests.conftest import any_text, posix_only, tiny_checkpoint
 
 
 def made(out: Path, name: str, when: float, last: bool = False) -> Run:
@@ -22,10 +23,11 @@ def made(out: Path, name: str, when: float, last: bool = False) -> Run:
 
 
 def test_the_newest_run_is_the_default(tmp_path: Path) -> None:
-    """Without a name the run that was last written to is meant; its best model, if it has one."""
-    made(tmp_path, "old", 1000)
+    """Without a name the newest run is meant that was evaluated; any other, if there is none."""
     new = made(tmp_path, "new", 2000, last=True)
     assert runs.find(None, tmp_path) == new.last
+    old = made(tmp_path, "old", 1000)
+    assert runs.find(None, tmp_path) == old.best
     checkpoint.write(new.best, tiny_checkpoint())
     assert runs.find(None, tmp_path) == new.best
     assert [run.name for run in runs.runs(tmp_path)] == ["new", "old"]
@@ -157,3 +159,38 @@ def test_what_a_kill_left_half_written_is_cleared_away(tmp_path: Path) -> None:
         (run.folder / name).write_text("half")
     run.lock().release()
     assert {path.name for path in run.folder.iterdir()} == {"best.safetensors", "notes.tmp"}
+
+
+@pytest.mark.parametrize("name", ["Пушкин", "Éluard", "李白", "हिन्दी", "a.b-c_2"])
+def test_names_are_letters_of_any_script(tmp_path: Path, name: str) -> None:
+    """A run may be called what its text is called, and then it is found."""
+    for asked, corpus in ((name, "story.txt"), (None, f"{name}.txt")):
+        run, lock = runs.create(tmp_path / str(asked), asked, corpus)
+        lock.release()
+        assert run.name == (name if asked else runs.named_after(f"{name}.txt"))
+        assert runs.is_name(run.name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["con", "LPT1.txt", "a/b", "..", ".a", "-a", "a.", "a b", "e\u0301", "x" * 101, "好" * 80],
+)
+def test_names_are_safe_on_every_file_system(tmp_path: Path, name: str) -> None:
+    """Devices' names, hidden files, two spellings of one name, and names too long are refused."""
+    with pytest.raises(UsageError, match="cannot be a run's name"):
+        runs.create(tmp_path, name, "story.txt")
+
+
+@given(any_text())
+def test_every_corpus_gives_a_name(corpus: str) -> None:
+    """A run's name can always be made of the corpus's."""
+    assert runs.is_name(runs.named_after(corpus))
+
+
+def test_a_bare_name_is_a_run_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A corpus in this folder does not hide the run that was named after it."""
+    monkeypatch.chdir(tmp_path)
+    run = made(tmp_path / "checkpoints", "text8", 1)
+    (tmp_path / "text8").write_text("the corpus")
+    assert runs.find("text8", tmp_path / "checkpoints") == run.best
+    assert runs.find("./text8", tmp_path / "checkpoints") == Path("./text8")

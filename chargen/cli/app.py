@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import shlex
 import sys
@@ -15,9 +16,13 @@ from typer.core import TyperGroup
 
 from chargen import __version__
 from chargen.cli.options import expanded, flag, rebuilt
-from chargen.errors import ChargenError, argument, spelled
+from chargen.errors import ChargenError, RunError, argument, spelled
+from chargen.files import reason
 from chargen.terminal.console import Console
 from chargen.terminal.streams import closed, mute, open_standard_streams
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What the system says of a disk that takes no more."""
 
 PANELS = {
     "Train and use": ("train", "sample", "perplexity", "restore", "classify"),
@@ -108,6 +113,7 @@ def command(
             console = Console(quiet=quiet, json=as_json, debug=debug)
             with reported(console):
                 function(console, **rebuilt(own, given))
+                sys.stdout.flush()
 
         run.__doc__ = function.__doc__
         run.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -128,10 +134,16 @@ def reported(console: Console) -> Iterator[None]:
     except ChargenError as error:
         fail(error, console)
     except OSError as error:
-        if not closed(error):
-            defect(error, console)
-        mute()
-        sys.exit(1)
+        if closed(error):
+            mute()
+            sys.exit(1)
+        if error.errno in FULL:
+            mute()
+            fail(
+                RunError(f"the output cannot be written: {reason(error)}", "Free some space"),
+                console,
+            )
+        defect(error, console)
     except Exception as error:  # noqa: BLE001 - the last line of defence, for people
         defect(error, console)
 
@@ -156,8 +168,13 @@ def fail(error: ChargenError, console: Console) -> NoReturn:
     """Print an error as one line, or after its traceback, and exit."""
     if console.debug:
         traceback.print_exc()
-    console.say("error: " + " ".join(spelled(error.message, flag).splitlines()))
+    report(error, console)
     sys.exit(error.exit_code)
+
+
+def report(error: ChargenError, console: Console) -> None:
+    """Print an error as one line."""
+    console.say("error: " + " ".join(spelled(error.message, flag).splitlines()))
 
 
 def out_of_memory(error: Exception) -> bool:

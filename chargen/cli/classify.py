@@ -9,7 +9,7 @@ import typer
 
 from chargen.cli.app import command
 from chargen.cli.inputs import open_sources
-from chargen.cli.options import OUT, EncodingOption, OutOption
+from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
 from chargen.errors import UsageError, argument
 from chargen.options import Options, check
 from chargen.terminal.console import Console
@@ -58,6 +58,7 @@ def classify(
         ),
     ] = None,
     encoding: EncodingOption = "utf-8",
+    errors: ErrorsOption = "strict",
     out: OutOption = OUT,
 ) -> None:
     """Tell which author, language or other label a text has."""
@@ -73,11 +74,11 @@ def classify(
     name = ", ".join(model.name for model in loaded)
     console.note(f"model {name}: {', '.join(judge.names)}")
     if evaluate is not None:
-        evaluate_on(console, evaluate, judge, loaded, name, examples, encoding)
+        evaluate_on(console, evaluate, judge, loaded, name, examples, encoding, errors)
         return
     found: list[tuple[str, str]] = []
     for source in texts or []:
-        text = open_sources(console, [source], encoding, loaded[0].as_bytes)
+        text = open_sources(console, [source], encoding, loaded[0].as_bytes, errors)
         found += classifying.to_tell(source, text, lines)
     with console.progress("telling", in_bytes=False) as progress:
         logs = classifying.weigh_all(judge, [text for _, text in found], progress)
@@ -102,25 +103,38 @@ def evaluate_on(
     name: str,
     examples: int,
     encoding: str,
+    errors: str,
 ) -> None:
     """Show how well a judge tells the held-out examples of labelled texts."""
     from chargen.tasks import calibration
     from chargen.terminal import tables
     from chargen.text.labelled import read_labelled
 
+    seen = loaded[0].checkpoint.seen if len(loaded) == 1 else None
     with console.progress(f"reading {source}") as progress:
         labelled = read_labelled(
             source,
-            loaded[0].held_out if len(loaded) == 1 else Options().usual("valid_fraction"),
+            Options().usual("valid_fraction") if seen is None else 0,
             encoding=encoding,
             as_bytes=loaded[0].as_bytes,
+            errors=errors,
             progress=progress,
-            skipped=lambda one: console.note(f"skipped {one}: not text"),
+            skipped=lambda one: console.note(f"skipped {one}"),
+        )
+    split = calibration.Split.of(labelled, seen)
+    learned, others = len(split.learned), len(split.others)
+    if seen is not None:
+        console.note(f"{learned + others:,} examples: {learned:,} were seen in training")
+    elif loaded[0].labels:
+        console.warn(
+            f"{name} does not say which examples it has learned from: some of these may be among "
+            "them"
         )
     with console.progress("telling", in_bytes=False) as progress:
-        ways = calibration.verdicts(name, judge, labelled, examples, progress)
+        ways = calibration.verdicts(name, judge, labelled.names, split, examples, progress)
     if console.json:
         given = {"examples": int(ways[0].confusion.sum()), "labels": list(judge.names)}
+        given |= {"seen": None if seen is None else learned, "unseen": others}
         console.emit(given | {"ways": [way.json() for way in ways], "model": name})
         return
     tables.verdicts(console, ways, judge.names)

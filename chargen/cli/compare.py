@@ -9,7 +9,7 @@ import typer
 
 from chargen.cli.app import command
 from chargen.cli.inputs import open_sources
-from chargen.cli.options import OUT, EncodingOption, LabelOption, OutOption
+from chargen.cli.options import OUT, EncodingOption, ErrorsOption, LabelOption, OutOption
 from chargen.errors import KindError
 from chargen.terminal.console import Console
 
@@ -28,6 +28,7 @@ def compare(
         Path | None, typer.Option(metavar="FILE", help="Draw it, too: a .png, .svg or .pdf.")
     ] = None,
     encoding: EncodingOption = "utf-8",
+    errors: ErrorsOption = "strict",
     out: OutOption = OUT,
 ) -> None:
     """Show what each model remembers, and how far back it learns."""
@@ -41,7 +42,7 @@ def compare(
     for model in loaded:
         model.require_causal()
     numbers = [model.label_id(label) for model in loaded]
-    opened = open_sources(console, [text], encoding, loaded[0].as_bytes)
+    opened = open_sources(console, [text], encoding, loaded[0].as_bytes, errors)
     if plot is not None:
         plots.drawable(plot)
     stretches = comparing.places(opened.span(), places, seed)

@@ -8,7 +8,7 @@ import typer
 
 from chargen.cli.app import app, command
 from chargen.cli.inputs import open_sources
-from chargen.cli.options import EncodingOption
+from chargen.cli.options import EncodingOption, ErrorsOption
 from chargen.terminal.console import Console
 
 corpus = typer.Typer(
@@ -62,12 +62,13 @@ def show_statistics(
     console: Console,
     text: Annotated[list[str], typer.Argument(metavar="TEXT...", help="As for train.")],
     encoding: EncodingOption = "utf-8",
+    errors: ErrorsOption = "strict",
     as_bytes: Annotated[bool, typer.Option("--bytes", help="Count bytes.")] = False,
 ) -> None:
     """Show what a text looks like to the trainer."""
     from chargen.terminal import tables
 
-    opened = open_sources(console, text, encoding, as_bytes)
+    opened = open_sources(console, text, encoding, as_bytes, errors)
     about = opened.statistics()
     if console.json:
         console.emit(about | {"counts": {chr(point): count for point, count in opened.ranking()}})

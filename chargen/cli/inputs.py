@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chargen.errors import CorpusError
+from chargen.runs import STARTER, Run
 from chargen.terminal.console import Console
 
 if TYPE_CHECKING:
     from chargen.model import Model
     from chargen.text.corpus import Text
+
+
+def announce(console: Console, model: Model, named: str | None) -> None:
+    """Say which model is used; even if all is quiet, when nobody has asked for this one.
+
+    Args:
+        named: the model as it was asked for; None for whichever there is.
+    """
+    if named is None and model.path == Run(STARTER).best:
+        console.say(f"no run here: this is the model that comes with chargen, {described(model)}")
+        return
+    console.note(f"model {described(model)}")
 
 
 def described(model: Model) -> str:
@@ -22,7 +36,9 @@ def described(model: Model) -> str:
     return f"{model.name} ({model.checkpoint.architecture}{quality})"
 
 
-def open_sources(console: Console, sources: Sequence[str], encoding: str, as_bytes: bool) -> Text:
+def open_sources(
+    console: Console, sources: Sequence[str], encoding: str, as_bytes: bool, errors: str = "strict"
+) -> Text:
     """Open files, folders, names from the catalog, or standard input, as one text."""
     from chargen.text import catalog
     from chargen.text.corpus import open_text
@@ -32,9 +48,26 @@ def open_sources(console: Console, sources: Sequence[str], encoding: str, as_byt
             [catalog.resolve(source) for source in sources],
             encoding=encoding,
             as_bytes=as_bytes,
+            errors=errors,
             progress=progress,
-            skipped=lambda name: console.note(f"skipped {name}: not text"),
+            skipped=lambda name: console.note(f"skipped {name}"),
         )
+
+
+ESCAPE = re.compile(r"\\([nrt\\])")
+ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
+
+
+def unescaped(text: str) -> str:
+    r"""Return what the text of an option means: \n is a new line, \t a tab, \\ a backslash.
+
+    The same for all options that are texts; what stands behind another backslash stays.
+
+    Examples:
+        >>> unescaped(r"a\nb"), unescaped(r"\\noindent"), unescaped(r"\d")
+        ('a\nb', '\\noindent', '\\d')
+    """
+    return ESCAPE.sub(lambda found: ESCAPED[found[1]], text)
 
 
 def read_text(source: str, what: str) -> str:

@@ -29,6 +29,14 @@ LabelOption = Annotated[
     str | None, typer.Option(help="The label of the text, for a model trained with --labels.")
 ]
 EncodingOption = Annotated[str, typer.Option(help="How the text files are encoded.")]
+ErrorsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="WORD",
+        help="For bytes that are no text: strict refuses the file, skip passes it over (in a "
+        "folder), replace puts U+FFFD.",
+    ),
+]
 
 
 def flag(argument: str) -> str:

@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import open_sources
-from chargen.cli.options import OUT, EncodingOption, ModelOption, OutOption
+from chargen.cli.inputs import announce, open_sources, unescaped
+from chargen.cli.options import OUT, EncodingOption, ErrorsOption, ModelOption, OutOption
 from chargen.errors import UsageError, argument
 from chargen.terminal.console import Console
+
+SHOWN = 20
+"""Gaps that are listed, at most."""
 
 
 @command('chargen restore "To be, or [...] to be" -n 5')
@@ -30,6 +33,14 @@ def restore(
     count: Annotated[
         int, typer.Option("-n", "--count", help="Show this many ways, the likeliest first.")
     ] = 1,
+    gap: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Take this as the mark of a gap, instead of brackets."),
+    ] = None,
+    brackets: Annotated[
+        str,
+        typer.Option(metavar="PAIR", help="Put what was filled in between these, as in '[]'."),
+    ] = "",
     beam: Annotated[int, typer.Option(help="Hypotheses followed side by side.")] = 20,
     evaluate: Annotated[
         str | None,
@@ -41,10 +52,12 @@ def restore(
     ] = False,
     seed: Annotated[int, typer.Option(help="With --evaluate: seed of the gaps' places.")] = 0,
     encoding: EncodingOption = "utf-8",
+    errors: ErrorsOption = "strict",
     out: OutOption = OUT,
 ) -> None:
     """Fill the gaps of a damaged text."""
     from chargen.model import load
+    from chargen.tasks import restoring
     from chargen.terminal import tables
 
     if (damaged is None) == (evaluate is None):
@@ -52,9 +65,9 @@ def restore(
             f"give a text with gaps, or {argument('evaluate')} FILE", "See --help for how"
         )
     loaded = load(model, out)
-    console.note(f"model {loaded.name} ({loaded.checkpoint.architecture})")
+    announce(console, loaded, model)
     if evaluate is not None:
-        held_out = open_sources(console, [evaluate], encoding, loaded.as_bytes)
+        held_out = open_sources(console, [evaluate], encoding, loaded.as_bytes, errors)
         with console.progress("filling gaps", in_bytes=False) as progress:
             judged = loaded.judge(
                 held_out.span(),
@@ -66,25 +79,44 @@ def restore(
         else:
             tables.gaps(console, rows)
         return
-    text = damaged_text(console, damaged or "", encoding, loaded.as_bytes)
+    gap = None if gap is None else unescaped(gap)
+    brackets = unescaped(brackets)
+    if len(brackets) % 2:
+        raise UsageError(
+            f"{argument('brackets')} {brackets!r} has no middle", "Give two marks of equal length"
+        )
+    reader = loaded.reader
+    text = damaged_text(console, damaged or "", gap, encoding, loaded.as_bytes, errors)
+    pieces = restoring.parse(text, gap)
+    found = [piece for piece in restoring.marked(text, gap) if isinstance(piece, restoring.Mark)]
+    for mark in found[:SHOWN]:
+        console.note(str(mark))
+    if len(found) > SHOWN:
+        console.note(f"and {len(found) - SHOWN:,} more gaps")
     with console.progress("restoring", in_bytes=False) as progress:
-        ways = loaded.restore(text, count, beam=beam, progress=progress)
+        ways = restoring.restore(
+            reader, loaded.checkpoint.vocabulary, pieces, count, beam, progress
+        )
     if console.json:
         console.emit({"restorations": [way.json() for way in ways], "model": loaded.name})
         return
-    tables.restorations(ways)
+    middle = len(brackets) // 2
+    tables.restorations(ways, (brackets[:middle], brackets[middle:]))
 
 
-def damaged_text(console: Console, source: str, encoding: str, as_bytes: bool) -> str:
+def damaged_text(
+    console: Console, source: str, gap: str | None, encoding: str, as_bytes: bool, errors: str
+) -> str:
     """Return what is to be restored: a file's text if there is such a file, or what was given."""
-    from chargen.tasks.restoring import MARK
+    from chargen.tasks.restoring import BRACKETED
     from chargen.text.labelled import as_text
     from chargen.text.sources import STDIN
 
-    if source == STDIN or os.path.isfile(source):
-        text = open_sources(console, [source], encoding, as_bytes)
+    # Named pipes and what a shell puts for <(...) are files as well.
+    if source == STDIN or (os.path.exists(source) and not os.path.isdir(source)):
+        text = open_sources(console, [source], encoding, as_bytes, errors)
         return as_text(text, 0, text.characters)
-    if not MARK.search(source):
+    if not (BRACKETED.search(source) if gap is None else gap in source):
         raise UsageError(
             f"{source!r} is neither a file nor a text with a gap",
             "Write [...] where the gap is, or [?], or [5] for five",

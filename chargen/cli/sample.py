@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import described, read_bytes, read_text
+from chargen.cli.inputs import announce, read_bytes, read_text, unescaped
 from chargen.cli.options import OUT, LabelOption, ModelOption, OutOption
 from chargen.terminal.console import Console
 from chargen.terminal.streams import sink, streamer, visible
@@ -25,7 +25,9 @@ def sample(
     model: ModelOption = None,
     temp: Annotated[float, typer.Option(help="0 always takes the likeliest character.")] = 1.0,
     length: Annotated[int, typer.Option(help="Characters to write.")] = 1000,
-    prime: Annotated[str, typer.Option(metavar="TEXT", help="Go on from this text.")] = "",
+    prime: Annotated[
+        str, typer.Option(metavar="TEXT", help="Go on from this text; \\n, \\t and \\\\ as below.")
+    ] = "",
     prime_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="Go on from this file; - is standard input.")
     ] = None,
@@ -41,7 +43,11 @@ def sample(
         typer.Option(help="Draw only from those at least p times as likely as the likeliest."),
     ] = None,
     stop: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="End before this text; \\n is a new line.")
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="End before this text; \\n is a new line, \\t a tab, \\\\ a backslash.",
+        ),
     ] = None,
     label: LabelOption = None,
     count: Annotated[int, typer.Option("-n", "--count", help="Write this many texts.")] = 1,
@@ -68,12 +74,13 @@ def sample(
         top_k=top_k,
         top_p=top_p,
         min_p=min_p,
-        stop=stop.replace("\\n", "\n") if stop else stop,
+        stop=None if stop is None else unescaped(stop),
         seed=secrets.randbelow(1 << 31) if seed is None else seed,
         count=count,
     )
     loaded = load(model, out)
-    console.note(f"model {described(loaded)}")
+    announce(console, loaded, model)
+    prime = unescaped(prime)
     if prime_file is not None:
         prime += read_prime(prime_file, loaded)
     # Check first: opening the output file empties it.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.options import OUT, EncodingOption, OutOption
+from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
 from chargen.options import Options
+from chargen.runs import default_out
 from chargen.terminal.console import Console, Throttle
 from chargen.terminal.streams import closed, mute
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from chargen.training.reports import Report
 
 INTERRUPTED = 130
+
+FEW = 100
+"""Held-out examples below which a fitted probability means little."""
 
 BEGAN = time.perf_counter()
 """When the command began, as nearly as it can know."""
@@ -58,6 +63,7 @@ def train(
         typer.Option("--from", metavar="NAME|PATH", help="Start from this model's weights."),
     ] = None,
     encoding: EncodingOption = "utf-8",
+    errors: ErrorsOption = "strict",
     as_bytes: Annotated[bool, typer.Option("--bytes", help="Model bytes, not characters.")] = False,
 ) -> None:
     """Train a network on a text; keep the best on held-out text."""
@@ -68,7 +74,7 @@ def train(
         from chargen.training.texts import Sources
 
         request = Request(
-            sources=Sources(corpus or [], valid, labels, encoding),
+            sources=Sources(corpus or [], valid, labels, encoding, errors),
             options=options,
             out=out,
             name=name,
@@ -92,17 +98,29 @@ def train(
     if done.stopped == "interrupted":
         if not console.json:
             console.say(
-                f"interrupted and saved; to go on: chargen train ... --resume --name {name}"
+                "interrupted and saved; to go on: "
+                f"chargen train --resume --name {shlex.quote(name)}{where(out)}"
             )
         raise typer.Exit(INTERRUPTED)
-    console.note(f"now try: chargen {first_use(trainer, name)}")
+    console.note(f"now try: chargen {first_use(trainer, name)}{where(out)}")
+    few = trainer.learner.figures.get("fitted_on")
+    if isinstance(few, int) and few < FEW:
+        console.note(
+            f"how sure to be is fitted to {few} held-out examples only: do not rely on the "
+            "probabilities"
+        )
+
+
+def where(out: Path) -> str:
+    """Return the option that names a folder of runs, if it is not the usual one."""
+    return "" if out == default_out() else f" --out {shlex.quote(str(out))}"
 
 
 def first_use(trainer: Trainer, name: str) -> str:
     """Return the command that shows what a new model is for."""
     kind, labels = trainer.plan.architecture.kind, trainer.texts.labels
     label = f" --label {shlex.quote(labels[0])}" if labels else ""
-    return f"{kind.command} {kind.example.format(name=name, label=label)}"
+    return f"{kind.command} {kind.example.format(name=shlex.quote(name), label=label)}"
 
 
 def _emit_or_stop(console: Console, report: Report, trainer: Trainer) -> None:

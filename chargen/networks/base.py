@@ -136,6 +136,17 @@ class Trainable(nn.Module):
         """
         raise NotImplementedError
 
+    def heads(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        state: State,
+        labels: Tensor | None,
+        ages: NDArray[np.int32] | None = None,
+    ) -> dict[nn.Linear, Tensor]:
+        """Return the logits (…, V or more) of each output for characters; see `cost`."""
+        raise NotImplementedError
+
     def drop(self, x: Tensor) -> Tensor:
         """Return x with dropout, in training."""
         if not (self.training and self.dropout):

@@ -177,6 +177,23 @@ class GapFiller(TwoSided):
         nats = nats + summed_nats(self.preceding(right[1:]), targets.t())
         return nats / 3, after
 
+    def heads(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        state: State,
+        labels: Tensor | None,
+        ages: NDArray[np.int32] | None = None,
+    ) -> dict[nn.Linear, Tensor]:
+        """Return the logits of gaps of one character, and of each side alone."""
+        left, right, _ = self.read(inputs, targets, state, ages)
+        one = torch.ones(len(left), 1, dtype=torch.long, device=left.device)
+        return {
+            self.output: self(left, right[1:], one),
+            self.following: self.following(left),
+            self.preceding: self.preceding(right[1:]),
+        }
+
     def _draw(self, time: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return for each place how many characters are missing, and whether that is known."""
         uniform = torch.rand(2, time, generator=self.generator, device=device)
@@ -208,6 +225,10 @@ class Classifier(TwoSided):
         """Return logits (T, B, labels) from what was read on either side, (T, B, H) each."""
         logits: Tensor = self.output(self.drop(torch.tanh(self.left(left) + self.right(right))))
         return logits
+
+    def heads(self, *_: object) -> dict[nn.Linear, Tensor]:
+        """Return nothing: no output is for characters."""
+        return {}
 
     def cost(
         self,

@@ -66,6 +66,17 @@ class Causal(Trainable):
         weight = self.embedding.weight[:-1] if self.architecture.tied else self.output.weight
         return functional.linear(x, weight, self.output.bias).transpose(0, 1), after
 
+    def heads(
+        self,
+        inputs: Tensor,
+        targets: Tensor,  # noqa: ARG002 - as for all networks
+        state: State,
+        labels: Tensor | None,
+        ages: NDArray[np.int32] | None = None,
+    ) -> dict[nn.Linear, Tensor]:
+        """Return the logits of the one output."""
+        return {self.output: self(inputs, state, labels, ages)[0]}
+
     def cost(
         self,
         inputs: Tensor,

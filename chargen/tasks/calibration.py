@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chargen.checkpoint import Checkpoint
+from chargen.checkpoint import MOST_SEEN, Checkpoint
 from chargen.engine.likelihood import log_softmax
 from chargen.errors import CorpusError
 from chargen.kinds import load
@@ -43,7 +43,7 @@ most examples times labels, if the judge reads a text once for each label; the f
 
 
 def fit(saved: Checkpoint, valid: Span, seconds: float = math.inf) -> dict[str, float]:
-    """Return the inverse temperature that fits held-out examples best, as a figure of the model.
+    """Return the inverse temperature that fits held-out examples best, and how many these are.
 
     Args:
         seconds: to read examples for, about; but at least `FEWEST` are read.
@@ -62,7 +62,8 @@ def fit(saved: Checkpoint, valid: Span, seconds: float = math.inf) -> dict[str, 
             break
         parts.append(weigh_all(judge, texts[at : at + FEWEST]))
     logs = np.concatenate(parts)
-    return {"sharpness": best_inverse_temperature(logs, truth[: len(logs)])}
+    found = best_inverse_temperature(logs, truth[: len(logs)])
+    return {"sharpness": found, "fitted_on": len(logs)}
 
 
 def probabilities(logs: Doubles, inverse_temperature: float = 1.0) -> Doubles:
@@ -162,36 +163,78 @@ def verdict(name: str, logs: Doubles, truth: NDArray[np.integer[Any]]) -> Verdic
     )
 
 
+@dataclass(frozen=True)
+class Split:
+    """Labelled examples, by whether a judge has learned from them.
+
+    Attributes:
+        learned: those that it has, each with its label's id.
+        others: those that it has not.
+    """
+
+    learned: list[tuple[str, int]]
+    others: list[tuple[str, int]]
+
+    @classmethod
+    def of(cls, labelled: Labelled, seen: NDArray[np.uint64] | None) -> Split:
+        """Split examples by the fingerprints of those that were seen in training.
+
+        Args:
+            labelled: all of them "to learn from"; if ``seen`` is None, as they are divided.
+            seen: sorted, see `chargen.checkpoint.Checkpoint`.
+
+        Raises:
+            CorpusError: there are no others.
+        """
+        every = examples(labelled.train, sys.maxsize)
+        if seen is None:
+            if labelled.valid is None:
+                raise CorpusError("the text has too few examples to hold any out", "Give more")
+            return cls(every, examples(labelled.valid, sys.maxsize))
+        marks = labelled.train.marks
+        assert marks is not None
+        known = np.isin(marks.prints, seen)
+        # Where only the lowest fingerprints were kept, nothing is known of the higher ones.
+        sure = marks.prints <= seen[-1] if len(seen) == MOST_SEEN else np.ones_like(known)
+        others = [example for example, new in zip(every, sure & ~known, strict=True) if new]
+        if not others:
+            raise CorpusError(
+                f"the model has learned from all {len(every):,} examples", "Give others"
+            )
+        return cls([one for one, there in zip(every, known, strict=True) if there], others)
+
+
 def verdicts(
     name: str,
     judge: Judge,
-    labelled: Labelled,
+    names: Sequence[str],
+    split: Split,
     most: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Verdict]:
-    """Judge a way by held-out examples, beside n-grams that learn all the others.
+    """Judge a way by examples that it has not seen, beside n-grams that learned those it has.
 
     Args:
         name: of the way.
+        names: the labels of the examples, in the order of their ids.
         most: examples, at most.
 
     Raises:
-        CorpusError: the labels are not the judge's, or nothing is held out.
+        CorpusError: the labels are not the judge's.
         UsageError: a number that cannot work.
     """
     check("examples", most, 1, LARGEST_NUMBER)
-    if set(labelled.names) != set(judge.names):
+    if not set(names) <= set(judge.names):
         raise CorpusError(
-            f"the text has other labels than {name}: {', '.join(labelled.names[:8])}",
+            f"the text has other labels than {name}: {', '.join(names[:8])}",
             f"Use the model's: {', '.join(judge.names[:8])}",
         )
-    if labelled.valid is None:
-        raise CorpusError("the text has too few examples to hold any out", "Give more")
-    place = [judge.names.index(label) for label in labelled.names]
-    learned = [(text, place[label]) for text, label in examples(labelled.train, sys.maxsize)]
-    held_out = examples(labelled.valid, most)
+    place = [judge.names.index(label) for label in names]
+    held_out = split.others[:most]
     texts = [text[:LONGEST_READ] for text, _ in held_out]
     truth = np.array([place[label] for _, label in held_out])
-    counting = Counting(judge.names, learned)
-    ways: list[tuple[str, Judge]] = [(name, judge), (f"{ORDER}-grams", counting)]
+    ways: list[tuple[str, Judge]] = [(name, judge)]
+    if split.learned:
+        learned = [(text, place[label]) for text, label in split.learned]
+        ways.append((f"{ORDER}-grams", Counting(judge.names, learned)))
     return [verdict(way, weigh_all(one, texts, progress), truth) for way, one in ways]

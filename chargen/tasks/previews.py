@@ -11,6 +11,7 @@ from chargen.text.corpus import Span
 from chargen.text.labelled import as_text
 
 LENGTH = 240
+ITEMS = 12
 TEMPERATURE = 0.8
 GAPS = 4
 MISSING = 6
@@ -23,14 +24,16 @@ def written(saved: Checkpoint, _span: Span, number: int) -> str:
     label = number % len(saved.labels) if saved.labels else None
     title = "" if label is None else f"{saved.labels[label]}: "
     model = Causal(saved.architecture, saved.weights, label)
-    wanted = Sampling(length=LENGTH, temp=TEMPERATURE, seed=seed)
-    return title + next(sample(model, saved.vocabulary, wanted)).text
+    count = ITEMS if saved.end else 1
+    wanted = Sampling(length=LENGTH, temp=TEMPERATURE, seed=seed, count=count, end=saved.end)
+    texts = [one.text for one in sample(model, saved.vocabulary, wanted)]
+    return title + "\n".join(texts)[:LENGTH]
 
 
 def restored(saved: Checkpoint, span: Span, _number: int) -> str:
     """Return the beginning of a text in which the model filled some gaps, each in brackets."""
-    start, stop = span.start, span.start + min(LENGTH, len(span))
-    text = as_text(span.text, start, stop, "replace")
+    start, stop = span.ranges[0]
+    text = as_text(span.text, start, min(stop, start + LENGTH), "replace")
     pieces: list[str | Gap] = []
     for at in range(0, len(text), LENGTH // GAPS):
         hidden = min(MISSING, len(text) - at)

@@ -33,7 +33,8 @@ class Quality:
         gaps: how many.
         characters: missing in them.
         wrong: edits between the best filling and the truth, summed.
-        first, listed: gaps whose truth came first, or among the first `TOP`.
+        first, listed: gaps whose truth came first, or among the first ``top``.
+        top: as many as the beam has hypotheses, `TOP` at most.
     """
 
     length: int
@@ -42,6 +43,7 @@ class Quality:
     wrong: int
     first: int
     listed: int
+    top: int = TOP
 
     def json(self) -> dict[str, Any]:
         """Return the figures; rates are shares of one."""
@@ -50,7 +52,7 @@ class Quality:
             "gaps": self.gaps,
             "character_error_rate": self.wrong / max(1, self.characters),
             "top_1": self.first / max(1, self.gaps),
-            f"top_{TOP}": self.listed / max(1, self.gaps),
+            f"top_{self.top}": self.listed / max(1, self.gaps),
         }
 
 
@@ -93,6 +95,8 @@ def restoration_quality(
         CorpusError: the text is too short for a gap with both its sides.
     """
     check("gaps", gaps, 1, 1 << 20)
+    check("beam", beam, 1, 1 << 12)
+    top = min(TOP, beam)
     check("seed", seed, 0, LARGEST_NUMBER)
     if len(span) <= BEFORE + AFTER + LENGTHS[-1]:
         raise CorpusError(
@@ -107,9 +111,9 @@ def restoration_quality(
         points = np.concatenate(list(span.blocks(at - BEFORE, at + length + AFTER)))
         before, missing, after = np.split(vocabulary.lookup(points), (BEFORE, BEFORE + length))
         gap = Gap(None if unknown else length)
-        ranked, _ = search(reader, [before, gap, after], max(TOP, beam))
+        ranked, _ = search(reader, [before, gap, after], beam)
         truth = tuple(missing.tolist())
-        found = [fills[0] for fills in ranked.fills[:TOP]]
+        found = [fills[0] for fills in ranked.fills[:top]]
         for key in (length, 0):
             counts[key][0] += 1
             counts[key][1] += length
@@ -118,4 +122,8 @@ def restoration_quality(
             counts[key][4] += truth in found
         if progress is not None:
             progress(number + 1, gaps)
-    return [Quality(length, *numbers) for length, numbers in counts.items() if numbers[0]]
+    return [
+        Quality(length, made, characters, wrong, first, listed, top)
+        for length, (made, characters, wrong, first, listed) in counts.items()
+        if made
+    ]

@@ -27,7 +27,7 @@ from chargen.engine.causal import Causal
 from chargen.engine.gaps import GapFiller
 from chargen.engine.language_model import LanguageModel
 from chargen.engine.likelihood import log_softmax, sequence_nats
-from chargen.errors import UsageError
+from chargen.errors import UsageError, argument
 from chargen.kinds import LONGEST_GAP
 from chargen.options import check
 from chargen.tasks.beam import GIVEN, Gap, Reader, Row, search
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int32]
     Doubles = NDArray[np.float64]
 
-MARK = re.compile(r"\\\[|\[(\.\.\.|…|\?|\d{1,9})\]")
+BRACKETED = re.compile(r"\\\[|\[(\.\.\.|…|\?|\d{1,9})\]")
 """A gap: [...] of unknown length, [?] one character, [5] five; \\[ is a bracket of the text."""
 
 BEAM = 20
@@ -52,8 +52,64 @@ WEIGHTS = (0.1, 0.45, 0.45)
 """The weights w₀, w₁ and w₂ of the three terms of a bidirectional model's cost."""
 
 
-def parse(text: str) -> list[str | Gap]:
-    """Cut a damaged text into known pieces and gaps.
+@dataclass(frozen=True)
+class Mark:
+    """A gap as it is marked in a text.
+
+    Attributes:
+        line, column: where it begins, both counted from 1.
+        mark: what stands there.
+        length: characters that are missing; None for an unknown number.
+    """
+
+    line: int
+    column: int
+    mark: str
+    length: int | None
+
+    def __str__(self) -> str:
+        missing = {None: "of unknown length", 1: "of 1 character"}
+        what = missing.get(self.length, f"of {self.length} characters")
+        return f"line {self.line}, column {self.column}: {self.mark}, a gap {what}"
+
+
+def marked(text: str, gap: str | None = None) -> list[str | Mark]:
+    """Cut a damaged text into known pieces and marks.
+
+    Args:
+        gap: what marks a gap of unknown length; then brackets are part of the text. None for marks
+            in brackets.
+
+    Raises:
+        UsageError: nothing marks a gap.
+    """
+    if gap == "":
+        raise UsageError(f"{argument('gap')} is empty", "Give what marks a gap in the text")
+    pattern = BRACKETED if gap is None else re.compile(f"({re.escape(gap)})")
+    pieces: list[str | Mark] = []
+    kept = ""
+    at = 0
+    for found in pattern.finditer(text):
+        kept += text[at : found.start()]
+        at = found.end()
+        if found[1] is None:
+            kept += "["
+            continue
+        if kept:
+            pieces.append(kept)
+            kept = ""
+        length = int(found[1]) if found[1].isdecimal() and gap is None else None
+        line = text.count("\n", 0, found.start()) + 1
+        column = found.start() - text.rfind("\n", 0, found.start())
+        known = 1 if gap is None and found[1] == "?" else length
+        pieces.append(Mark(line, column, found[0], known))
+    if at < len(text) or kept:
+        pieces.append(kept + text[at:])
+    return pieces
+
+
+def parse(text: str, gap: str | None = None) -> list[str | Gap]:
+    """Cut a damaged text into known pieces and gaps; see `marked`.
 
     Gaps next to each other become one gap.
 
@@ -64,21 +120,16 @@ def parse(text: str) -> list[str | Gap]:
     Examples:
         >>> parse("To be, or [...] to be[?]")
         ['To be, or ', Gap(length=None), ' to be', Gap(length=1)]
+        >>> parse("a[16] = ___;", gap="___")
+        ['a[16] = ', Gap(length=None), ';']
     """
     pieces: list[str | Gap] = []
-    kept = ""
-    at = 0
-    for mark in MARK.finditer(text):
-        kept += text[at : mark.start()]
-        at = mark.end()
-        if mark[1] is None:
-            kept += "["
+    last: Mark | None = None
+    for piece in marked(text, gap):
+        if isinstance(piece, str):
+            pieces.append(piece)
             continue
-        if kept:
-            pieces.append(kept)
-            kept = ""
-        length = {"...": None, "…": None, "?": 1}.get(mark[1], 0)
-        length = int(mark[1]) if length == 0 else length
+        last, length = piece, piece.length
         if pieces and isinstance(pieces[-1], Gap):
             before = pieces.pop()
             assert isinstance(before, Gap)
@@ -88,19 +139,20 @@ def parse(text: str) -> list[str | Gap]:
                 length += before.length
         if length is not None and not 1 <= length <= LONGEST_GAP:
             raise UsageError(
-                f"a gap of {length} characters cannot be held",
-                f"Mark 1 to {LONGEST_GAP} characters, or [...] for an unknown number",
+                f"line {piece.line}, column {piece.column}: a gap of {length} characters cannot be "
+                "held",
+                f"Mark 1 to {LONGEST_GAP} characters, or [...] for an unknown number; if "
+                f"{piece.mark} is text, choose another mark by {argument('gap')}",
             )
         pieces.append(Gap(length))
-    if at < len(text) or kept:
-        pieces.append(kept + text[at:])
-    if not any(isinstance(piece, Gap) for piece in pieces):
+    if last is None:
         raise UsageError(
             "no gap is marked in the text", "Write [...] where it is, or [?], or [5] for five"
         )
     if pieces[-1] == Gap(None):
         raise UsageError(
-            "nothing stands to the right of the last gap to tell how long it is",
+            f"line {last.line}, column {last.column}: nothing stands to the right of the last gap "
+            "to tell how long it is",
             "Say how many characters are missing, as [20], or continue it by `chargen sample`",
         )
     return pieces
@@ -173,7 +225,8 @@ class Restoration:
     """A damaged text with its gaps filled.
 
     Attributes:
-        pieces: what was there and what was put in, in turn.
+        pieces: what was there and what was put in, in turn; a byte that is no UTF-8 is escaped
+            (PEP 383).
         filled: for each piece, whether it was put in.
         probability: of all fillings together, among those considered.
     """
@@ -183,18 +236,38 @@ class Restoration:
     probability: float
 
     @property
+    def data(self) -> bytes:
+        """The whole text as bytes; of a model of bytes, exactly those that were given and drawn."""
+        return self.within("", "")
+
+    def within(self, opening: str, closing: str) -> bytes:
+        """Return the whole text as bytes, with what was put in between two marks."""
+        return encoded(
+            "".join(
+                f"{opening}{piece}{closing}" if new else piece
+                for piece, new in zip(self.pieces, self.filled, strict=True)
+            )
+        )
+
+    @property
     def text(self) -> str:
-        """The whole text."""
-        return "".join(self.pieces)
+        """The whole text; bytes that are no UTF-8 become U+FFFD."""
+        return self.data.decode("utf-8", "replace")
 
     @property
     def fills(self) -> tuple[str, ...]:
         """What was put in."""
-        return tuple(p for p, new in zip(self.pieces, self.filled, strict=True) if new)
+        put = (p for p, new in zip(self.pieces, self.filled, strict=True) if new)
+        return tuple(encoded(piece).decode("utf-8", "replace") for piece in put)
 
     def json(self) -> dict[str, Any]:
         """Return it under its usual keys."""
         return {"text": self.text, "fills": list(self.fills), "probability": self.probability}
+
+
+def encoded(text: str) -> bytes:
+    """Return a text as UTF-8; a byte that was none comes back as it was."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def restore(
@@ -224,7 +297,9 @@ def restore(
     for fills, probability in zip(found.fills[:count], likely, strict=False):
         put = iter(fills)
         texts = tuple(
-            vocabulary.decode(np.array(next(put), np.int32)) if isinstance(piece, Gap) else piece
+            vocabulary.decode(np.array(next(put), np.int32), "surrogateescape")
+            if isinstance(piece, Gap)
+            else piece
             for piece in pieces
         )
         restorations.append(Restoration(texts, filled, float(probability)))

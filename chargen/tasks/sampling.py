@@ -13,6 +13,7 @@ from chargen.engine.language_model import LanguageModel, State, pick, read
 from chargen.errors import PrimeError, UsageError, argument
 from chargen.options import LARGEST_NUMBER, check
 from chargen.tasks import filters
+from chargen.text.forms import advice
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Sampling:
         temp: 0 takes the likeliest, 1 the model's own probabilities, more is wilder.
         top_k, top_p, min_p: see `chargen.tasks.filters`; None for none.
         stop: end before this text would be written.
+        end: the character that ends a text, for a model of texts that end.
         seed: of the first sample; the next has ``seed + 1``, and so on.
         count: samples.
 
@@ -53,6 +55,13 @@ class Sampling:
     stop: str | None = None
     seed: int = 0
     count: int = 1
+    end: str | None = None
+
+    @property
+    def stops(self) -> list[bytes]:
+        """All texts that end a sample, in bytes."""
+        wanted = (self.stop, self.end)
+        return [text.encode(errors="surrogateescape") for text in wanted if text]
 
     def __post_init__(self) -> None:
         check("length", self.length, 0, LARGEST_NUMBER)
@@ -115,8 +124,9 @@ def prepare_prime(prime: str, vocabulary: Vocabulary, unknown: str = "error") ->
     if unseen and unknown == "error":
         listed = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in unseen[:8])
         more = f" and {len(unseen) - 8} more" if len(unseen) > 8 else ""
+        form = advice("; it", unseen, vocabulary.characters)
         raise PrimeError(
-            f"the prime has characters that the model has never seen: {listed}{more}",
+            f"the prime has characters that the model has never seen: {listed}{more}{form}",
             f"Leave them out, or add {argument('unknown')} skip or {argument('unknown')} replace",
         )
     return ids
@@ -234,7 +244,7 @@ def _fill(writers: Sequence[_Writer], stream: Stream, sampling: Sampling) -> Non
     """Let each writer write its text, all in one stream."""
     writing = list(writers)
     # To look at every character takes time: it is done only if somebody waits for each.
-    watched = sampling.stop is not None or writers[0].write is not None
+    watched = bool(sampling.stops) or writers[0].write is not None
     columns: list[tuple[Ids, Floats]] = []
     for position in range(1, sampling.length + 1):
         ids, nats = next(stream)
@@ -302,7 +312,7 @@ class _Writer:
         write: Callable[[bytes], None] | None,
     ) -> None:
         self.pieces = pieces
-        self.stop = sampling.stop.encode(errors="surrogateescape") if sampling.stop else b""
+        self.stops = sampling.stops
         self.seed = seed
         self.write = write
         self.data = bytearray()
@@ -320,12 +330,13 @@ class _Writer:
         self.drawn += len(ids)
         self.nats += sum(costs)
         held = 0
-        if self.stop:
-            if self.data.endswith(self.stop):
-                del self.data[-len(self.stop) :]
+        for stop in self.stops:
+            if self.data.endswith(stop):
+                del self.data[-len(stop) :]
                 self.stopped = True
-            else:
-                held = _overlap(self.data, self.stop)
+                held = 0
+                break
+            held = max(held, _overlap(self.data, stop))
         if self.write is not None:
             self._pass_on(len(self.data) - held)
 

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from chargen.tasks.each import Each, together
 from chargen.terminal.console import Console
 from chargen.terminal.curve import curve, points_of
+from chargen.terminal.figures import LARGE
 from chargen.terminal.streams import visible
 
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from chargen.tasks.calibration import Verdict
     from chargen.tasks.restoring import Restoration
     from chargen.tasks.scoring import Score
+
+ESCAPES = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\t", b"\\t"), (b"\r", b"\\r"))
+"""How the characters that would break a table are written in one."""
 
 RANKED = 3
 """Labels of a text that are shown."""
@@ -24,8 +29,14 @@ def figure(value: Any, form: str | None = None, unit: str = "") -> str:
     """Return a number as it is shown; a dash if the header has no number there."""
     if not isinstance(value, int | float):
         return "—"
-    form = (".4f" if isinstance(value, float) else ",") if form is None else form
+    if form is None:
+        form = "," if isinstance(value, int) else ".4f" if abs(value) < LARGE else ".3g"
     return f"{value:{form}}{unit}"
+
+
+def large(value: float) -> str:
+    """Return a perplexity, which may be too large for its digits to mean anything."""
+    return f"{value:.4f}" if value < LARGE else f"{value:.3g}"
 
 
 def named(key: str) -> str:
@@ -40,8 +51,8 @@ def scores(console: Console, found: Sequence[tuple[str, Score]]) -> None:
             name,
             f"{score.characters:,}",
             f"{score.unknown:,}",
-            f"{score.perplexity:.4f}",
-            f"{score.perplexity_error:.4f}",
+            large(score.perplexity),
+            large(score.perplexity_error),
             f"{score.bpc:.4f}",
             f"{score.bits_per_byte:.4f}",
             f"{score.accuracy:.1%}",
@@ -52,24 +63,55 @@ def scores(console: Console, found: Sequence[tuple[str, Score]]) -> None:
     console.table(rows, head)
 
 
-def restorations(ways: Sequence[Restoration]) -> None:
-    """Write restored texts; on a terminal, what was put in stands out."""
+def each(console: Console, found: Sequence[Each]) -> None:
+    """Show what texts cost, each alone, and both averages."""
+    rows = [
+        (score.name, f"{score.characters:,}", f"{-score.nats:.4f}", f"{per_char(score):.4f}")
+        for score in found
+    ]
+    console.table(rows, ("text", "characters", "log-probability", "nats/character"))
+    mean = together(found)
+    error = f" ± {mean['nats_per_text_error']:.3f}" if mean["texts"] > 1 else ""
+    console.show(
+        f"{mean['texts']:,} texts: {mean['nats_per_text']:.4f}{error} nats a text, "
+        f"{mean['nats_per_char']:.4f} nats a character (perplexity {mean['perplexity']:.4f})"
+    )
+
+
+def per_char(score: Each) -> float:
+    """Return the mean cost of a text's characters in nats."""
+    return score.nats / score.characters
+
+
+def restorations(ways: Sequence[Restoration], around: tuple[str, str]) -> None:
+    """Write restored texts, byte for byte; several as a table with a way on each line.
+
+    Args:
+        around: what to write before and after what was put in; on a terminal it stands out anyway.
+    """
+    several = len(ways) > 1
     for way in ways:
-        begin = f"{way.probability:.4f}\t" if len(ways) > 1 else ""
-        end = "" if way.text.endswith("\n") else "\n"
+        data = way.within(*around)
         if sys.stdout.isatty():
-            _highlight(way, begin, end)
+            _highlight(way, f"{way.probability:.4f}\t" if several else "")
+        elif several:
+            # A text of several lines, or with tabs, must not break the table.
+            for character, escape in ESCAPES:
+                data = data.replace(character, escape)
+            sys.stdout.buffer.write(f"{way.probability:.4f}\t".encode() + data + b"\n")
         else:
-            sys.stdout.buffer.write((begin + way.text + end).encode("utf-8", "replace"))
+            sys.stdout.buffer.write(data + (b"" if data.endswith(b"\n") else b"\n"))
 
 
-def _highlight(way: Restoration, begin: str, end: str) -> None:
+def _highlight(way: Restoration, begin: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
     shown = Text(begin)
     for piece, new in zip(way.pieces, way.filled, strict=True):
-        shown.append(visible(piece), style="bold green" if new else "")
+        piece_shown = piece.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        shown.append(visible(piece_shown), style="bold green" if new else "")
+    end = "" if way.text.endswith("\n") else "\n"
     Console(highlight=False).print(shown, end=end, soft_wrap=True)
 
 

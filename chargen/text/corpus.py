@@ -11,6 +11,7 @@ so that the rest of the program need not know the difference.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,13 +21,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chargen.errors import CorpusError
-from chargen.text.sources import BLOCK, Part, Source, bad_byte, parts_of, proper
+from chargen.errors import CorpusError, argument
+from chargen.text.sources import (
+    BLOCK,
+    STRICT,
+    Opener,
+    Part,
+    Skipped,
+    Source,
+    bad_byte,
+    proper,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     CodePoints = NDArray[np.uint32]
+
+KEPT = 32
+"""Blocks that are kept decoded, where that is asked for."""
+
+LISTED = 20
+"""Files that an error names, beside the first."""
 
 PLANE = 1 << 16
 CODE_POINTS = 0x110000
@@ -39,10 +55,12 @@ class Marks:
     Attributes:
         starts: (N,) the first character of each, ascending from 0.
         labels: (N,) the id of each one's label.
+        prints: (N,) its fingerprint.
     """
 
     starts: NDArray[np.int64]
     labels: NDArray[np.int32]
+    prints: NDArray[np.uint64]
 
     def at(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the label at each place of the text, and the place in its example."""
@@ -80,20 +98,29 @@ class Text:
         self.size = sum(part.size for part in parts)
         self.characters = 0
         self.counts: dict[int, int] = {}
-        # Three columns of the index; arrays of machine integers, for a book or for a terabyte.
+        self.kept: dict[int, CodePoints] = {}
+        # The columns of the index; arrays of machine integers, for a book or for a terabyte.
         self.first = array("q")
         self.offset = array("q")
         self.part = array("q")
+        self.check = array("L")
         digest = hashlib.sha256()
         tally = np.zeros(PLANE, dtype=np.int64)
         done = 0
+        bad: list[CorpusError] = []
         for number, part in enumerate(parts):
             offset = 0
             while offset < part.size:
-                block, points = self._decode(part, offset)
+                try:
+                    block, points = self._decode(part, offset)
+                except CorpusError as error:
+                    # All files are looked at, so that all that is wrong can be mended at once.
+                    bad.append(error)
+                    break
                 self.first.append(self.characters)
                 self.offset.append(offset)
                 self.part.append(number)
+                self.check.append(zlib.crc32(block))
                 digest.update(block)
                 self._count(points, tally)
                 self.characters += len(points)
@@ -101,6 +128,8 @@ class Text:
                 done += len(block)
                 if progress is not None:
                     progress(done, self.size)
+        if bad:
+            raise all_of(bad)
         self.counts.update((int(point), int(tally[point])) for point in np.flatnonzero(tally))
         self.sha256 = digest.hexdigest()
 
@@ -118,17 +147,14 @@ class Text:
         block = part.read(offset, min(BLOCK, part.size - offset))
         if not block:
             raise CorpusError(f"{part.name} became shorter while it was being read", "Start again")
-        if self.as_bytes or block.isascii():
-            return block, np.frombuffer(block, dtype=np.uint8).astype(np.uint32)
         try:
-            text = block.decode()
+            return block, _points(block, self.as_bytes)
         except UnicodeDecodeError as error:
             cut_short = error.end == len(block) and error.reason == "unexpected end of data"
             if not cut_short or offset + len(block) == part.size or error.start == 0:
                 raise bad_byte(part.name, part.start + offset + error.start, block, error) from None
             block = block[: error.start]
-            text = block.decode()
-        return block, np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+            return block, _points(block, self.as_bytes)
 
     def ranking(self) -> list[tuple[int, int]]:
         """Return code points with their counts, the most frequent first."""
@@ -152,32 +178,85 @@ class Text:
             "sha256": self.sha256,
         }
 
-    def blocks(self, start: int, stop: int) -> Iterator[CodePoints]:
-        """Yield the code points of characters ``start`` to ``stop``, a block at a time."""
+    def blocks(self, start: int, stop: int, *, keep: bool = False) -> Iterator[CodePoints]:
+        """Yield the code points of characters ``start`` to ``stop``, a block at a time.
+
+        With ``keep``, the last blocks are kept decoded, for short stretches from all over a text.
+        """
         number = bisect_right(self.first, start) - 1
         while start < stop:
             begin = self.first[number]
-            _, points = self._decode(self.parts[self.part[number]], self.offset[number])
-            points = points[start - begin : stop - begin]
+            points = self._again(number, keep)[start - begin : stop - begin]
             yield points
             start += len(points)
             number += 1
 
+    def _again(self, number: int, keep: bool) -> CodePoints:
+        """Return the code points of a block, and make sure that it is what was surveyed."""
+        if keep and number in self.kept:
+            return self.kept[number]
+        owner, offset = self.part[number], self.offset[number]
+        part = self.parts[owner]
+        last = number + 1 == len(self.part) or self.part[number + 1] != owner
+        block = part.read(offset, (part.size if last else self.offset[number + 1]) - offset)
+        if zlib.crc32(block) != self.check[number]:
+            raise CorpusError(
+                f"{part.name} changed while it was being read",
+                "Leave the text alone while chargen reads it, then start again",
+            )
+        points = _points(block, self.as_bytes)
+        if keep:
+            if len(self.kept) >= KEPT:
+                self.kept.pop(next(iter(self.kept)))
+            self.kept[number] = points
+        return points
+
     def span(self, start: int = 0, stop: int | None = None) -> Span:
         """Return the stretch of characters ``start`` to ``stop``."""
-        return Span(self, start, self.characters if stop is None else stop)
+        return Span(self, ((start, self.characters if stop is None else stop),))
+
+
+def _points(block: bytes, as_bytes: bool) -> CodePoints:
+    """Return the code points of whole characters of UTF-8, or of bytes."""
+    if as_bytes or block.isascii():
+        return np.frombuffer(block, dtype=np.uint8).astype(np.uint32)
+    return np.frombuffer(block.decode().encode("utf-32-le"), dtype=np.uint32)
+
+
+def all_of(errors: Sequence[CorpusError]) -> CorpusError:
+    """Return one error that names all files that are at fault."""
+    if len(errors) == 1:
+        return errors[0]
+    first, *others = (error.problem for error in errors)
+    more = f", and {len(others) - LISTED:,} more" if len(others) > LISTED else ""
+    return CorpusError(
+        f"{len(errors):,} files are no text as asked for: {'; '.join([first, *others[:LISTED]])}"
+        f"{more}",
+        f"Name their encoding by {argument('encoding')}, or pass them over "
+        f"({argument('errors')} skip), or put U+FFFD for what is no text "
+        f"({argument('errors')} replace)",
+    )
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of a text: what is trained on, or what is held out."""
+    """What is trained on, or what is held out: one stretch of a text, or several.
+
+    Attributes:
+        text: the whole text.
+        ranges: where each stretch starts and stops, in order, none of them empty.
+    """
 
     text: Text
-    start: int
-    stop: int
+    ranges: tuple[tuple[int, int], ...]
 
     def __len__(self) -> int:
-        return self.stop - self.start
+        return sum(stop - start for start, stop in self.ranges)
+
+    @property
+    def start(self) -> int:
+        """Where the first stretch starts."""
+        return self.ranges[0][0]
 
     @property
     def marks(self) -> Marks | None:
@@ -186,12 +265,21 @@ class Span:
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[CodePoints]:
         """Yield the code points from ``start`` to ``stop``, both counted from the span's start."""
-        stop = len(self) if stop is None else stop
-        return self.text.blocks(self.start + start, self.start + stop)
+        for first, last in self.part(start, len(self) if stop is None else stop).ranges:
+            yield from self.text.blocks(first, last)
 
     def part(self, start: int, stop: int) -> Span:
-        """Return a stretch of the span, from ``start`` to ``stop``, counted from its start."""
-        return Span(self.text, self.start + start, self.start + stop)
+        """Return what lies from ``start`` to ``stop``, both counted from the span's start."""
+        if len(self.ranges) == 1:
+            return Span(self.text, ((self.start + start, self.start + stop),))
+        parts = []
+        edge = 0
+        for first, last in self.ranges:
+            begin, end = max(start - edge, 0), min(stop - edge, last - first)
+            if begin < end:
+                parts.append((first + begin, first + end))
+            edge += last - first
+        return Span(self.text, tuple(parts))
 
     def size(self) -> int:
         """Bytes that the span takes as UTF-8 (as given, for a text of bytes)."""
@@ -211,8 +299,9 @@ def open_text(
     *,
     encoding: str = "utf-8",
     as_bytes: bool = False,
+    errors: str = STRICT,
     progress: Callable[[int, int], None] | None = None,
-    skipped: Callable[[str], None] | None = None,
+    skipped: Skipped | None = None,
 ) -> Text:
     """Open files, folders, ``.gz`` files and ``-`` (standard input) as one text, in that order.
 
@@ -220,13 +309,14 @@ def open_text(
         sources: paths; a folder stands for the text files below it, in the order of their names.
         encoding: of every file; anything but UTF-8 is transcoded to a temporary file.
         as_bytes: take each byte as a character and decode nothing.
+        errors: for bytes that are no text: strict, skip or replace; see `Opener`.
         progress: called with bytes surveyed and bytes in all.
-        skipped: called with the name of each file in a folder that is not text.
+        skipped: called with each file in a folder that is passed over, and why.
 
     Raises:
         CorpusError: a source is missing, unreadable, wrongly encoded, or there is no text in them.
     """
-    parts = parts_of(sources, encoding=encoding, as_bytes=as_bytes, skipped=skipped)
+    parts = list(Opener(encoding, as_bytes, errors, skipped).parts(sources))
     text = Text(parts, as_bytes=as_bytes, progress=progress)
     if text.characters == 0:
         names = ", ".join(text.names)

@@ -10,16 +10,17 @@ import codecs
 import gzip
 import os
 import sys
-import tempfile
-import weakref
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
-from chargen.errors import CorpusError, argument
+from chargen.errors import CorpusError, UsageError, argument
 from chargen.files import reason
+from chargen.text.formats import HEAD, likely, refused
+from chargen.text.scratch import Scratch
 
 BLOCK = 1 << 16
 """Bytes that are read and decoded at a time."""
@@ -28,38 +29,36 @@ BOM = codecs.BOM_UTF8
 STDIN = "-"
 HIDDEN = "."
 
+STRICT, SKIP, REPLACE = ERRORS = ("strict", "skip", "replace")
+"""What to do with bytes that are no text in the encoding; see `Opener`."""
+
 
 @dataclass(frozen=True)
 class Part:
-    """A seekable run of UTF-8 bytes: a file on disk, or a temporary copy held open.
+    """A seekable run of UTF-8 bytes: a file on disk, or a copy of one.
 
-    ``start`` is where the text begins (after a byte order mark). ``seen`` is the file's size, time
-    of modification and inode number when it was first opened. It shows whether the file is edited
-    or replaced while it is being read.
+    Attributes:
+        name: as it was given.
+        size: in bytes.
+        start: where the text begins (in a file, after a byte order mark).
+        copy: where the copy is; None for a file.
     """
 
     name: str
     size: int
     start: int = 0
-    seen: tuple[int, ...] = ()
-    handle: IO[bytes] | None = None
+    copy: Scratch | None = None
 
     def read(self, offset: int, size: int) -> bytes:
         """Return ``size`` bytes from ``offset``, fewer at the end.
 
         Raises:
-            CorpusError: the file vanished or changed since it was first read.
+            CorpusError: the file vanished, or cannot be read.
         """
-        if self.handle is not None:
-            self.handle.seek(offset)
-            return self.handle.read(size)
+        if self.copy is not None:
+            return self.copy.read(self.start + offset, size)
         try:
             with open(self.name, "rb") as file:
-                if _stamp(file) != self.seen:
-                    raise CorpusError(
-                        f"{self.name} changed while it was being read",
-                        "Leave the text alone while chargen reads it, then start again",
-                    )
                 file.seek(self.start + offset)
                 return file.read(size)
         except OSError as error:
@@ -68,11 +67,6 @@ class Part:
 
 Source = str | Path | Part
 """A path, ``-`` for standard input, or a part made by a program."""
-
-
-def _stamp(file: IO[bytes]) -> tuple[int, ...]:
-    status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def proper(name: str) -> str:
@@ -93,84 +87,209 @@ def unreadable(name: str, error: OSError) -> CorpusError:
 
 
 def bad_byte(name: str, offset: int, block: bytes, error: UnicodeDecodeError) -> CorpusError:
-    """Say which byte of which file is not text in the encoding asked for."""
+    """Say which byte of which file is not text in the encoding asked for, and suggest another."""
     byte = error.object[error.start]
-    kind = "looks like a binary file" if b"\0" in block else f"is not {error.encoding} text"
+    where = f"byte 0x{byte:02x} at offset {offset}"
+    if b"\0" in block:
+        return CorpusError(
+            f"{name} looks like a binary file: {where}",
+            f"Give a text, or model raw bytes ({argument('as_bytes')})",
+        )
+    found = likely(block) if error.encoding.startswith("utf") else None
+    suggested = (
+        f"It may be {found} ({argument('encoding')} {found})"
+        if found
+        else f"Name its encoding by {argument('encoding')}"
+    )
     return CorpusError(
-        f"{name} {kind}: byte 0x{byte:02x} at offset {offset}",
-        f"Name its encoding ({argument('encoding')} latin-1), or model raw bytes "
-        f"({argument('as_bytes')})",
+        f"{name} is not {error.encoding} text: {where}",
+        f"{suggested}; or model raw bytes ({argument('as_bytes')}), or put U+FFFD for what is no "
+        f"text ({argument('errors')} replace)",
     )
 
 
-def parts_of(
-    sources: Sequence[Source],
-    *,
-    encoding: str = "utf-8",
-    as_bytes: bool = False,
-    skipped: Callable[[str], None] | None = None,
-) -> list[Part]:
-    """Return files, folders, ``.gz`` files and ``-`` (standard input) as parts, in that order.
+Skipped = Callable[[str], None]
+"""Called with the name of a file that is passed over, and why."""
 
-    See `chargen.text.corpus.open_text` for the arguments.
+
+class Opener:
+    """Opens sources in one way.
+
+    Args:
+        encoding: of every file; anything but UTF-8 is copied as UTF-8.
+        as_bytes: take bytes as they are and decode nothing.
+        errors: what to do with bytes that are no text in the encoding: ``strict`` refuses the file,
+            ``skip`` passes it over if it is one of a folder, ``replace`` puts U+FFFD for them.
+        skipped: called with each file that is passed over.
 
     Raises:
-        CorpusError: a source is missing, unreadable, or wrongly encoded.
+        CorpusError: the encoding is unknown.
+        UsageError: another word for ``errors``.
     """
-    try:
-        "".encode(encoding)
-        codec = codecs.lookup(encoding).name
-    except (LookupError, ValueError):
-        raise CorpusError(
-            f"unknown encoding {encoding!r}", "Try utf-8, latin-1 or cp1252"
-        ) from None
-    parts: list[Part] = []
-    for source in sources:
-        if isinstance(source, Part):
-            parts.append(source)
-            continue
-        if str(source) == STDIN:
-            parts.append(spool("standard input", sys.stdin.buffer, codec, as_bytes))
-            continue
-        path = Path(source)
-        if os.path.isdir(path):
-            found = [
-                part for file in _walk(path) if (part := _sniff(file, codec, as_bytes, skipped))
-            ]
-            if not found:
-                raise CorpusError(f"{path} holds no text files", "Name a folder with text in it")
-            parts.extend(found)
-        else:
-            parts.append(_part(path, codec, as_bytes))
-    return parts
 
+    def __init__(
+        self,
+        encoding: str = "utf-8",
+        as_bytes: bool = False,
+        errors: str = STRICT,
+        skipped: Skipped | None = None,
+    ) -> None:
+        try:
+            "".encode(encoding)
+            self.codec = codecs.lookup(encoding).name
+        except (LookupError, ValueError):
+            raise CorpusError(
+                f"unknown encoding {encoding!r}", "Try utf-8, latin-1 or cp1252"
+            ) from None
+        if errors not in ERRORS:
+            raise UsageError(
+                f"unknown {argument('errors')} {errors!r}", f"Choose {', '.join(ERRORS)}"
+            )
+        self.as_bytes, self.errors = as_bytes, errors
+        self.skipped: Skipped = skipped or (lambda _: None)
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
-        yield from (Path(root, name) for name in sorted(files) if not name.startswith(HIDDEN))
+    @cached_property
+    def scratch(self) -> Scratch:
+        """Where all copies go."""
+        return Scratch()
 
+    def parts(self, sources: Sequence[Source]) -> Iterator[Part]:
+        """Yield files, folders, ``.gz`` files and ``-`` (standard input) as parts, in that order.
 
-def _sniff(
-    path: Path, codec: str, as_bytes: bool, skipped: Callable[[str], None] | None
-) -> Part | None:
-    """Return a folder's file as a part if its beginning is text, else report and skip it."""
-    if not os.path.isfile(path):
+        Raises:
+            CorpusError: a source is missing or unreadable, or no text.
+        """
+        for source in sources:
+            if isinstance(source, Part):
+                yield source
+            elif str(source) == STDIN:
+                yield self.copied("standard input", sys.stdin.buffer)
+            elif os.path.isdir(source):
+                yield from self._folder(Path(source))
+            else:
+                yield self._file(Path(source))
+
+    def _folder(self, folder: Path) -> Iterator[Part]:
+        found = False
+        for path in self._walk(folder):
+            try:
+                why = self._unfit(path)
+                if why is not None:
+                    self.skipped(f"{path}: {why}")
+                    continue
+            except OSError as error:
+                self.skipped(f"{path}: {reason(error)}")
+                continue
+            found = True
+            yield self._file(path)
+        if not found:
+            raise CorpusError(f"{folder} holds no text files", "Name a folder with text in it")
+
+    def _walk(self, folder: Path) -> Iterator[Path]:
+        """Yield the files below a folder; a folder that is linked to several times, once."""
+
+        def unreadable_folder(error: OSError) -> None:
+            self.skipped(f"{error.filename}: {reason(error)}")
+
+        seen = set()
+        for root, folders, files in os.walk(folder, onerror=unreadable_folder, followlinks=True):
+            real = os.path.realpath(root)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
+            for name in sorted(files):
+                path = Path(root, name)
+                if not name.startswith(HIDDEN) and path.is_file():
+                    yield path
+
+    def _unfit(self, path: Path) -> str | None:
+        """Return why a folder's file is passed over; None if it is not."""
+        if self.as_bytes:
+            return None
+        try:
+            with _opened(path) as file:
+                head = file.read(HEAD)
+                if self._narrow and (refused(str(path), head) or b"\0" in head):
+                    return "not text"
+                if self.errors == SKIP:
+                    decoder = codecs.getincrementaldecoder(self.codec)()
+                    block = head
+                    while block:
+                        decoder.decode(block)
+                        block = file.read(BLOCK)
+                    decoder.decode(b"", final=True)
+        except UnicodeError:
+            return f"not {self.codec} text"
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            return "not a whole gzip file"
         return None
-    try:
-        with _opened(path) as file:
-            head = file.read(1 << 12)
-        if not as_bytes:
-            if b"\0" in head and not codec.startswith(("utf-16", "utf-32")):
-                raise ValueError("NUL")
-            codecs.getincrementaldecoder(codec)().decode(head)
-    except (ValueError, EOFError, zlib.error, gzip.BadGzipFile):
-        if skipped is not None:
-            skipped(str(path))
-        return None
-    except OSError as error:
-        raise unreadable(str(path), error) from error
-    return _part(path, codec, as_bytes)
+
+    @property
+    def _narrow(self) -> bool:
+        """Whether the encoding is one in which a text has no NULs."""
+        return not self.codec.startswith(("utf-16", "utf-32"))
+
+    def _file(self, path: Path) -> Part:
+        plain = self.as_bytes or (self.codec == "utf-8" and self.errors != REPLACE)
+        try:
+            with _opened(path) as file:
+                if path.suffix == ".gz" or not plain or not path.is_file():
+                    return self.copied(str(path), file)
+                head = file.read(HEAD)
+                size = os.fstat(file.fileno()).st_size
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise broken(str(path)) from error
+        except OSError as error:
+            raise unreadable(str(path), error) from error
+        self._check(str(path), head)
+        start = 0 if self.as_bytes or not head.startswith(BOM) else len(BOM)
+        return Part(str(path), size - start, start)
+
+    def _check(self, name: str, head: bytes) -> None:
+        """Refuse what is no plain text, by its beginning."""
+        why = refused(name, head) if self._narrow and not self.as_bytes else None
+        if why is not None:
+            raise why
+
+    def copied(self, name: str, source: BinaryIO) -> Part:
+        """Copy a stream as UTF-8, without a byte order mark.
+
+        Raises:
+            CorpusError: the stream is not text in the encoding, or breaks off.
+        """
+        errors = "replace" if self.errors == REPLACE else "strict"
+        decoder = codecs.getincrementaldecoder(self.codec)(errors)
+        copy, start, offset = self.scratch, self.scratch.size, 0
+        try:
+            while True:
+                block = source.read(BLOCK)
+                if offset == 0:
+                    self._check(name, block[:HEAD])
+                if self.as_bytes:
+                    copy.write(block)
+                else:
+                    text = decoder.decode(block, final=not block)
+                    text = text.removeprefix("\ufeff") if offset == 0 else text
+                    copy.write(text.encode("utf-8", errors))
+                offset += len(block)
+                if not block:
+                    break
+        except UnicodeDecodeError as error:
+            pending = len(error.object) - len(block)
+            raise bad_byte(name, offset - pending + error.start, block, error) from None
+        except UnicodeError as error:
+            why = getattr(error, "reason", str(error))
+            raise CorpusError(
+                f"{name} is not {self.codec} text: {why}",
+                f"Name its encoding by {argument('encoding')}",
+            ) from None
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise broken(name) from error
+        except OSError as error:
+            raise unreadable(name, error) from error
+        return Part(name, copy.size - start, start, copy)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -178,61 +297,11 @@ def _opened(path: Path) -> BinaryIO:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def _part(path: Path, codec: str, as_bytes: bool) -> Part:
-    try:
-        if path.suffix == ".gz" or (codec != "utf-8" and not as_bytes) or not os.path.isfile(path):
-            with _opened(path) as file:
-                return spool(str(path), file, codec, as_bytes)
-        with path.open("rb") as file:
-            seen = _stamp(file)
-            start = 0 if as_bytes or file.read(len(BOM)) != BOM else len(BOM)
-    except OSError as error:
-        raise unreadable(str(path), error) from error
-    return Part(str(path), seen[0] - start, start, seen)
+def broken(name: str) -> CorpusError:
+    """Say that a file is no whole gzip file."""
+    return CorpusError(f"{name} is not a whole gzip file", "Unpack it, or fetch it again")
 
 
-def spool(name: str, source: BinaryIO, codec: str = "utf-8", as_bytes: bool = False) -> Part:
-    """Copy a stream to a temporary file without a name, as UTF-8 without a byte order mark.
-
-    Raises:
-        CorpusError: the stream is not text in that encoding, or breaks off.
-    """
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as the part is read
-    try:
-        _copy(name, source, copy, codec, as_bytes)
-    except CorpusError:
-        copy.close()
-        raise
-    part = Part(name, copy.seek(0, os.SEEK_END), handle=copy)
-    weakref.finalize(part, copy.close)
-    return part
-
-
-def _copy(name: str, source: BinaryIO, copy: IO[bytes], codec: str, as_bytes: bool) -> None:
-    decoder = codecs.getincrementaldecoder(codec)()
-    offset = 0
-    try:
-        while True:
-            block = source.read(BLOCK)
-            if as_bytes:
-                copy.write(block)
-            else:
-                text = decoder.decode(block, final=not block)
-                copy.write(text.removeprefix("\ufeff").encode() if offset == 0 else text.encode())
-            offset += len(block)
-            if not block:
-                break
-    except UnicodeDecodeError as error:
-        pending = len(error.object) - len(block)
-        raise bad_byte(name, offset - pending + error.start, block, error) from None
-    except UnicodeError as error:
-        why = getattr(error, "reason", str(error))
-        raise CorpusError(
-            f"{name} is not {codec} text: {why}", f"Name its encoding by {argument('encoding')}"
-        ) from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise CorpusError(
-            f"{name} is not a whole gzip file", "Unpack it, or fetch it again"
-        ) from error
-    except OSError as error:
-        raise unreadable(name, error) from error
+def spool(name: str, source: BinaryIO, as_bytes: bool = False) -> Part:
+    """Copy a stream of UTF-8 to a temporary file; see `Opener.copied`."""
+    return Opener(as_bytes=as_bytes).copied(name, source)

@@ -107,10 +107,10 @@ class Vocabulary:
             return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8).astype(np.int32)
         return self.lookup(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32))
 
-    def decode(self, ids: Ids) -> str:
-        """Map ids back to a string; bytes that are no UTF-8 become U+FFFD."""
+    def decode(self, ids: Ids, errors: str = "replace") -> str:
+        """Map ids back to a string; ``errors`` is for bytes that are no UTF-8."""
         if self.as_bytes:
-            return bytes(ids.astype(np.uint8)).decode("utf-8", "replace")
+            return bytes(ids.astype(np.uint8)).decode("utf-8", errors)
         return "".join(self.characters[index] for index in ids)
 
     def unknown(self, text: str) -> list[str]:

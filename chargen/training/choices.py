@@ -137,6 +137,8 @@ def decide(
         lr=options.lr or usual.lr,
         clip=options.usual("clip"),
         weight_decay=options.usual("weight_decay"),
+        lines=options.usual("lines") or False,
+        documents=options.usual("documents"),
         valid_fraction=options.usual("valid_fraction"),
         valid_chars=options.usual("valid_chars"),
         evaluations=options.usual("evaluations"),

@@ -120,7 +120,8 @@ def score_labels(
     marks = span.marks
     assert marks is not None
     bounds = np.append(marks.starts, span.text.characters)
-    whole = np.flatnonzero((bounds[:-1] >= span.start) & (bounds[1:] <= span.stop))
+    (first, last), *_ = span.ranges
+    whole = np.flatnonzero((bounds[:-1] >= first) & (bounds[1:] <= last))
     share = 1.0 if most is None else min(1.0, most / len(span))
     wanted = max(1, round(share * len(whole)))
     chosen = whole[np.arange(wanted) * len(whole) // wanted]

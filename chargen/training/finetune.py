@@ -1,23 +1,14 @@
-"""Starting from another model: its sizes, its characters and its weights."""
+"""Starting from another model: its sizes and its labels; `chargen.training.growth` has the rest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from chargen import checkpoint, runs
 from chargen.checkpoint import Checkpoint
 from chargen.errors import RunError, argument
 from chargen.options import Options
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from chargen.training.state import Learner
-
-    Floats = NDArray[np.float32]
 
 SHOWN = 8
 
@@ -65,17 +56,6 @@ class Base:
         """
         same_labels(self.saved, labels)
 
-    def give_weights(self, learner: Learner) -> None:
-        """Set a new network's weights to the model's."""
-        old, new = len(self.saved.vocabulary), len(learner.vocabulary)
-        fresh = learner.network.arrays()
-        learner.network.assign(
-            {
-                name: extended(name, had, fresh[name], old, new)
-                for name, had in self.saved.weights.items()
-            }
-        )
-
 
 def same_labels(saved: Checkpoint, labels: tuple[str, ...]) -> None:
     """Make sure that a text has the labels of a model.
@@ -89,28 +69,3 @@ def same_labels(saved: Checkpoint, labels: tuple[str, ...]) -> None:
             f"the model to go on from has other labels than this text: {known}",
             f"Give the same {argument('labels')} as for it, or none if it has none",
         )
-
-
-def extended(name: str, had: Floats, fresh: Floats, old: int, new: int) -> Floats:
-    """Return a weight with rows for the characters that only the new text has.
-
-    A new character gets the embedding of a fresh network. In an output its weights are zero, and
-    its bias is the lowest of the old characters' biases. So the model's first predictions stay
-    nearly the same.
-
-    Args:
-        name: of the tensor.
-        had: the model's tensor, with ``old`` rows of characters.
-        fresh: a new network's tensor, with ``new`` rows; it is overwritten.
-    """
-    if fresh.shape == had.shape:
-        return had
-    fresh[:old] = had[:old]
-    if len(had) > old:
-        # No character's: the input "no character", or the output that ends a gap.
-        fresh[-1] = had[-1]
-    if name.endswith("bias"):
-        fresh[old:new] = had[:old].min()
-    elif not name.startswith("embedding"):
-        fresh[old:new] = 0
-    return fresh

@@ -8,21 +8,20 @@ functions that make previews and that fit figures at the end.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import replace
 
 from chargen import checkpoint
 from chargen.checkpoint import Checkpoint
-from chargen.errors import TrainingError, argument
-from chargen.kinds import Kind, load
+from chargen.errors import CorpusError, TrainingError, argument
 from chargen.options import Plan
 from chargen.runs import Lock, Run
-from chargen.text.corpus import Span
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import Window, cuts, windows
 from chargen.training.clock import Clock
 from chargen.training.held_out import HeldOut
+from chargen.training.hooks import Hooks
 from chargen.training.reports import (
     Conclusion,
     Done,
@@ -50,30 +49,6 @@ steps so far, if that is fewer: so it does not lag behind while the loss falls f
 
 RECORDS = 400
 """Steps that are recorded in the history of a run, at most."""
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """Functions that the trainer calls on a model, besides training it; none by default.
-
-    Attributes:
-        preview: ``(model, span, number) -> text``, what to show of it after evaluation ``number``.
-        finish: ``(model, held-out span, seconds) -> figures``, what to add to the best model at the
-            end, in about so many seconds.
-        fitted: the keys of those figures.
-    """
-
-    preview: Callable[[Checkpoint, Span, int], str] | None = None
-    finish: Callable[[Checkpoint, Span, float], dict[str, Any]] | None = None
-    fitted: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, kind: Kind, texts: Texts) -> Hooks:
-        """Return what a kind of model is given."""
-        preview = None if kind.preview is None else load(kind.preview)
-        if kind.finish is None or not texts.labels:
-            return cls(preview)
-        return cls(preview, load(kind.finish), kind.fitted)
 
 
 class Trainer:
@@ -108,7 +83,7 @@ class Trainer:
         self.run = run
         self.lock = lock
         self.hooks = hooks or Hooks()
-        self.learner = Learner(plan, vocabulary, texts.labels)
+        self.learner = Learner(plan, vocabulary, texts.labels, texts.seen)
         self.held_out = None if texts.valid is None else HeldOut(texts.valid, vocabulary, plan)
         self.lanes = cuts(len(texts.train), plan.batch)
         self.schedule = Schedule(
@@ -140,7 +115,11 @@ class Trainer:
 
     def save(self) -> None:
         """Write the state as it is; or, if training could not go on from it, the last good one."""
-        if self.good is None or self.learner.sound(next(self._windows(), None)):
+        window = None
+        # A text that changed cannot be read any more, but what was learned can be saved.
+        with suppress(CorpusError):
+            window = next(self._windows(), None)
+        if self.good is None or self.learner.sound(window):
             last = self.learner.capture(self.texts.corpus)
         else:
             last, _ = self.good
@@ -163,6 +142,15 @@ class Trainer:
             if self.run is not None:
                 self.save()
             raise
+        except CorpusError as error:
+            if self.run is None:
+                raise
+            self.save()
+            raise CorpusError(
+                f"{error.problem}; the run {self.run.name} is saved",
+                f"Put the text back as it was, then go on by {argument('resume')} "
+                f"{argument('name')} {self.run.name}",
+            ) from error
         finally:
             if self.lock is not None:
                 self.lock.release()
@@ -187,6 +175,10 @@ class Trainer:
             yield from self._conclude()
         self.save()
         yield self._done(ended)
+
+    def first_window(self) -> Window:
+        """Return the window that is learned from next."""
+        return next(self._windows())
 
     def _windows(self) -> Iterator[Window]:
         learner = self.learner

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from chargen import runs
 from chargen.options import Options, Plan
+from chargen.text.examples import DOCUMENTS, LINES
 from chargen.text.vocabulary import Vocabulary
 from chargen.training.choices import decide
 from chargen.training.finetune import Base
@@ -44,6 +45,7 @@ def prepare(request: Request, *, note: Note = _silent, progress: Progress | None
     options = request.options if base is None else base.options(request.options)
     as_bytes = request.reads_bytes(None if base is None else base.saved.vocabulary)
     texts = open_texts(request.sources, options, as_bytes, note, progress)
+    options = replace(options, lines=texts.items == LINES, documents=texts.items == DOCUMENTS)
     if base is not None:
         base.check_labels(texts.labels)
     vocabulary = Vocabulary.of(texts.train.text, base.saved.vocabulary.characters if base else "")
@@ -66,7 +68,9 @@ def _started(
         run, lock = runs.create(request.out, request.name, texts.name)
         undo.callback(run.abandon, lock)
         # PyTorch takes seconds to import, so everything that can be wrong is checked first.
-        from chargen.training.loop import Hooks, Trainer
+        from chargen.training.growth import give_weights
+        from chargen.training.hooks import Hooks
+        from chargen.training.loop import Trainer
         from chargen.training.pace import throughput
 
         if None in (options.hidden, options.dropout) and plan.budget.unit == "minutes":
@@ -75,8 +79,9 @@ def _started(
             left = max(0.5, 1 - (time.perf_counter() - request.began) / plan.budget.seconds)
             plan = decide(options, len(texts.train), len(texts.labels), tried * left)
         hooks = Hooks.of(plan.architecture.kind, texts)
+        run.remember(request.sources.kept())
         trainer = Trainer(texts, vocabulary, plan, run, lock, hooks, request.began)
         if base is not None:
-            base.give_weights(trainer.learner)
+            give_weights(base.saved, trainer.learner, trainer.first_window())
         undo.pop_all()
     return trainer

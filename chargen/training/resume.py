@@ -11,11 +11,13 @@ from chargen.checkpoint import Checkpoint
 from chargen.errors import RunError, UsageError, argument
 from chargen.options import BUDGETS, DECLARED, Options
 from chargen.records import typed
+from chargen.runs import Run
+from chargen.text.sources import STDIN
 from chargen.text.vocabulary import Vocabulary
 from chargen.training.choices import decide, network
 from chargen.training.finetune import same_labels
 from chargen.training.request import Request
-from chargen.training.texts import Note, Progress, open_texts
+from chargen.training.texts import Note, Progress, Sources, open_texts
 
 if TYPE_CHECKING:
     from chargen.training.loop import Trainer
@@ -45,8 +47,13 @@ def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
         saved = checkpoint.read(run.last, resume=True)
         stored = stored_options(saved, run.name)
         options = merged(stored, request.options, run.name)
+        # An early run is one of running text, whatever its lines look like.
+        options = replace(options, lines=bool(options.lines))
         as_bytes = request.reads_bytes(saved.vocabulary)
-        texts = open_texts(request.sources, options, as_bytes, note, progress)
+        sources = request.sources
+        if not sources.corpus and sources.labels is None:
+            sources = known_sources(sources, run)
+        texts = open_texts(sources, options, as_bytes, note, progress)
         same_labels(saved, texts.labels)
         same_corpus(saved, texts.corpus, run.name)
         known = saved.vocabulary.characters
@@ -55,7 +62,8 @@ def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
         # The stored options hold every choice, so `decide` only copies them into a plan.
         plan = decide(options, len(texts.train), len(texts.labels))
         # PyTorch takes seconds to import, so everything that can be wrong is checked first.
-        from chargen.training.loop import Hooks, Trainer
+        from chargen.training.hooks import Hooks
+        from chargen.training.loop import Trainer
 
         hooks = Hooks.of(plan.architecture.kind, texts)
         trainer = Trainer(texts, saved.vocabulary, plan, run, lock, hooks, request.began)
@@ -68,6 +76,21 @@ def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
         run.rewind(trainer.learner.counters.step)
         undo.pop_all()
     return trainer
+
+
+def known_sources(asked: Sources, run: Run) -> Sources:
+    """Return where a run's texts are, as it was begun.
+
+    Raises:
+        RunError: it was trained on standard input, which cannot be read again.
+    """
+    kept = Sources.remembered(run.remembered())
+    if STDIN in (*kept.corpus, kept.labels):
+        raise RunError(
+            f"the run {run.name} was trained on standard input",
+            "Give the same text again, as - or as a file",
+        )
+    return kept if asked.valid is None else replace(kept, valid=asked.valid)
 
 
 def stored_options(saved: Checkpoint, name: str) -> Options:
@@ -126,6 +149,12 @@ def same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
             f"the run {name} was trained on {names} (sha256 {before}…), and this text is another "
             f"({now}…)",
             f"Give the same corpus again, or start a new run from it by {argument('base')}",
+        )
+    if saved.corpus.get("held_out") != corpus.get("held_out"):
+        raise RunError(
+            f"the run {name} was begun by an earlier chargen, which held out other parts of "
+            "several files",
+            f"Start a new run from it by {argument('base')}",
         )
     if saved.corpus.get("labels") != corpus.get("labels"):
         raise RunError(

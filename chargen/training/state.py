@@ -39,15 +39,23 @@ class Learner:
         plan: every choice.
         vocabulary: of the text.
         labels: the names of a labelled text's labels.
+        seen: fingerprints, sorted, of the examples that the text is made of.
 
     Raises:
         TrainingError: the device asked for is not there.
     """
 
-    def __init__(self, plan: Plan, vocabulary: Vocabulary, labels: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        vocabulary: Vocabulary,
+        labels: tuple[str, ...] = (),
+        seen: NDArray[np.uint64] | None = None,
+    ) -> None:
         self.plan = plan
         self.vocabulary = vocabulary
         self.labels = labels
+        self.seen = seen
         self.device = pick_device(plan.device)
         if self.device.type == "cpu":
             keep_freed_memory()
@@ -85,7 +93,7 @@ class Learner:
         """
         self.network.train()
         with autocast(self.device, self.precision):
-            nats, state = self.network.cost(*self._placed(window))
+            nats, state = self.network.cost(*self.placed(window))
         loss = nats / window.characters
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -116,12 +124,12 @@ class Learner:
         drawn = self.generator.get_state()
         self.network.eval()
         with torch.no_grad(), autocast(self.device, self.precision):
-            nats, _ = self.network.cost(*self._placed(window))
+            nats, _ = self.network.cost(*self.placed(window))
         # Looking must not change what is drawn next.
         self.generator.set_state(drawn)
         return bool(nats.isfinite())
 
-    def _placed(
+    def placed(
         self, window: Window
     ) -> tuple[Tensor, Tensor, State, Tensor | None, NDArray[np.int32] | None]:
         """Return the arguments of `chargen.networks.base.Trainable.cost`, on the device."""
@@ -155,6 +163,7 @@ class Learner:
             figures=dict(self.figures),
             history=list(self.history),
             labels=self.labels,
+            seen=self.seen,
         )
 
     def capture(self, corpus: dict[str, Any]) -> Checkpoint:

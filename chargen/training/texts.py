@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from chargen.errors import CorpusError
+import numpy as np
+
+from chargen.errors import CorpusError, UsageError, argument
 from chargen.options import Options
 from chargen.text import catalog
 from chargen.text.corpus import Span, Text, open_text
+from chargen.text.examples import DOCUMENTS, LINES, divided, documents, is_list
 from chargen.text.labelled import read_labelled
+from chargen.text.sources import STRICT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SHORTEST = 200
+"""Characters of the shortest file of several of which a part is held out."""
+
+TAILS = "the end of each file"
+"""What is held out of several files; earlier versions held out the end of them all."""
 
 NAMES = 20
 """Names of files that a checkpoint keeps, at most."""
@@ -30,13 +44,42 @@ class Sources:
         corpus: paths, ``-``, or names from the catalog; none for the default corpus.
         valid: a text of its own to hold out, instead of the corpus's end.
         labels: labelled texts, instead of a corpus; see `chargen.text.labelled`.
-        encoding: of all files.
+        encoding, errors: of all files, see `chargen.text.corpus.open_text`.
     """
 
     corpus: Sequence[str] = ()
     valid: str | None = None
     labels: str | None = None
     encoding: str = "utf-8"
+    errors: str = STRICT
+
+    @classmethod
+    def remembered(cls, kept: dict[str, Any]) -> Sources:
+        """Return what `kept` gave, read back from a file; what makes no sense is left out."""
+        corpus = kept.get("corpus")
+        texts = (
+            [name for name in corpus if isinstance(name, str)] if isinstance(corpus, list) else []
+        )
+        others = {
+            name: kept[name]
+            for name in ("valid", "labels", "encoding", "errors")
+            if isinstance(kept.get(name), str)
+        }
+        return cls(texts, **others)
+
+    def kept(self) -> dict[str, Any]:
+        """Return where the texts are, seen from any folder; see `chargen.runs.Run.remember`."""
+
+        def absolute(name: str) -> str:
+            return os.path.abspath(name) if os.path.exists(name) else name
+
+        return {
+            "corpus": [absolute(name) for name in self.corpus],
+            "valid": self.valid and absolute(self.valid),
+            "labels": self.labels and absolute(self.labels),
+            "encoding": self.encoding,
+            "errors": self.errors,
+        }
 
 
 @dataclass(frozen=True)
@@ -48,17 +91,27 @@ class Texts:
         valid: the part of the held-out text that is scored; None if nothing is held out.
         corpus: what a checkpoint says of the texts: names, sizes, fingerprints; never the text.
         labels: names of the labels of a labelled text, in the order of their ids.
+        items: what the text is made of, lines or documents; nothing for running text.
+        folder: the name of the folder that the text is from, if it is one.
     """
 
     train: Span
     valid: Span | None
     corpus: dict[str, Any]
     labels: tuple[str, ...] = ()
+    items: str = ""
+    folder: str = ""
+
+    @property
+    def seen(self) -> NDArray[np.uint64] | None:
+        """The fingerprints of the examples to learn from, sorted; None for running text."""
+        marks = self.train.marks
+        return None if marks is None else np.unique(marks.prints)
 
     @property
     def name(self) -> str:
-        """The name of the first text."""
-        return self.train.text.names[0]
+        """The name of the folder or of the first text."""
+        return self.folder or self.train.text.names[0]
 
 
 def open_texts(
@@ -81,6 +134,9 @@ def open_texts(
         raise CorpusError(f"{text.names[0]} has one character", "Give at least two")
     if len(text.counts) == 1:
         note("the corpus is one character over and over: there is nothing to learn but that")
+    first = sources.labels or next(iter(sources.corpus), "")
+    if os.path.isdir(first):
+        opened = replace(opened, folder=os.path.basename(os.path.abspath(first)))
     if opened.valid is None:
         note("no text is held out, so the best model is simply the latest")
     return opened
@@ -95,11 +151,11 @@ def _labelled(
         options.usual("valid_fraction"),
         encoding=sources.encoding,
         as_bytes=as_bytes,
+        errors=sources.errors,
         progress=progress,
         skipped=_skipped(note),
     )
-    most = options.usual("valid_chars")
-    valid = None if found.valid is None else _beginning(found.valid, most)
+    valid = None if found.valid is None else _beginning(found.valid, options.usual("valid_chars"))
     about = described(found.train, found.valid) | {"labels": found.sha256}
     return Texts(found.train.span(), valid, about, found.names)
 
@@ -107,27 +163,82 @@ def _labelled(
 def _running(
     sources: Sources, options: Options, as_bytes: bool, note: Note, progress: Progress | None
 ) -> Texts:
-    """Return a corpus whose end is held out, or a corpus and a text of its own to hold out."""
+    """Return a corpus and what is held out: of it, or a text of its own."""
 
     def opened(names: Sequence[str]) -> Text:
         return open_text(
             [catalog.resolve(name) for name in names],
             encoding=sources.encoding,
             as_bytes=as_bytes,
+            errors=sources.errors,
             progress=progress,
             skipped=_skipped(note),
         )
 
     text = opened(sources.corpus or [catalog.DEFAULT])
+    own = None if sources.valid is None else opened([sources.valid])
     most = options.usual("valid_chars")
-    if sources.valid is not None:
-        own = opened([sources.valid])
+    items = made_of(text, options)
+    if items:
+        if options.lines is None:
+            note("each line is learned as a text of its own; for running text add --no-lines")
+        train, held = divided(text, items, 0 if own else options.usual("valid_fraction"))
+        if own:
+            held, _ = divided(own, items, 0)
+        valid = None if held is None else _beginning(held, most)
+        return Texts(train.span(), valid, described(text, own), items=items)
+    if own:
         return Texts(text.span(), _beginning(own, most), described(text, own))
-    train = int(text.characters * (1 - options.usual("valid_fraction")))
-    if not 0 < train < text.characters:
-        return Texts(text.span(), None, described(text))
-    valid = text.span(train, min(train + most, text.characters))
-    return Texts(text.span(0, train), valid, described(text))
+    train_span, valid = _tails(text, options.usual("valid_fraction"), most)
+    about = described(text)
+    if len(text.names) > 1 and valid is not None:
+        about["held_out"] = TAILS
+        note(f"held out: the end of each of {len(text.names):,} files")
+    return Texts(train_span, valid, about)
+
+
+def made_of(text: Text, options: Options) -> str:
+    """Return what a text is made of, lines or documents; nothing for running text.
+
+    Raises:
+        UsageError: two wishes that exclude each other.
+    """
+    wishes = {LINES: options.lines, DOCUMENTS: options.documents}
+    wished = [items for items, wish in wishes.items() if wish]
+    others = [name for name in ("bidirectional",) if wished and options.usual(name)]
+    if len(wished + others) > 1:
+        one, other, *_ = wished + others
+        raise UsageError(
+            f"{argument(one)} and {argument(other)} exclude each other", "Give one of them"
+        )
+    if wished:
+        return wished[0]
+    detect = options.lines is None and not options.documents and not options.bidirectional
+    return LINES if detect and is_list(text) else ""
+
+
+def _tails(text: Text, fraction: float, most: int) -> tuple[Span, Span | None]:
+    """Hold out the end of each file; return the rest, and ``most`` characters of the ends.
+
+    If all files are too short for that, hold out the end of the whole text.
+    """
+    files = list(documents(text)) if len(text.names) > 1 else []
+    cut = []
+    for start, stop in files:
+        kept = int((stop - start) * (1 - fraction))
+        cut.append((start, stop if stop - start < SHORTEST else start + kept, stop))
+    # One text, or files too short to be cut.
+    if sum(stop - edge for _, edge, stop in cut) < fraction * text.characters / 2:
+        edge = int(text.characters * (1 - fraction))
+        cut = [(0, edge, text.characters)]
+    train = tuple((start, edge) for start, edge, _ in cut if start < edge)
+    ends = [(edge, stop) for _, edge, stop in cut if edge < stop]
+    if not train or not ends:
+        return text.span(), None
+    # Of each end the same share, if all are too long to be scored.
+    share = min(1.0, most / sum(stop - edge for edge, stop in ends))
+    valid = tuple((edge, edge + max(1, int((stop - edge) * share))) for edge, stop in ends)
+    return Span(text, train), Span(text, valid)
 
 
 def _beginning(text: Text, most: int) -> Span:
@@ -139,7 +250,7 @@ def _beginning(text: Text, most: int) -> Span:
 
 
 def _skipped(note: Note) -> Note:
-    return lambda name: note(f"skipped {name}: not text")
+    return lambda name: note(f"skipped {name}")
 
 
 def described(text: Text, valid: Text | None = None) -> dict[str, Any]:

@@ -20,7 +20,15 @@ from chargen.kinds import CAUSAL, GAPS, LONGEST_GAP
 from chargen.networks import bidirectional
 from chargen.tasks import restoring
 from chargen.tasks.beam import Gap, search
-from chargen.tasks.restoring import BothSides, LeftToRight, parse, restore
+from chargen.tasks.restoring import (
+    BothSides,
+    LeftToRight,
+    Mark,
+    Restoration,
+    marked,
+    parse,
+    restore,
+)
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST
 from tests.conftest import probabilities, random_weights
@@ -251,3 +259,30 @@ def test_what_is_no_gap(text: str) -> None:
     """No mark, a gap of zero, a gap that is too long, and an unknown gap at the end are refused."""
     with pytest.raises(UsageError):
         parse(text)
+
+
+def test_gaps_are_told_with_their_places() -> None:
+    """Line and column as an editor counts them, and what stands there."""
+    found = [str(mark) for mark in marked("a[16]\n\\[x] [...]\nb[?]") if isinstance(mark, Mark)]
+    assert found == [
+        "line 1, column 2: [16], a gap of 16 characters",
+        "line 2, column 6: [...], a gap of unknown length",
+        "line 3, column 2: [?], a gap of 1 character",
+    ]
+
+
+def test_another_mark_leaves_brackets_alone() -> None:
+    """With a mark of its own, citations, code and backslashes are text."""
+    assert parse(r"see [12], a[16] \[x] ___ and", "___") == [
+        r"see [12], a[16] \[x] ", Gap(None), " and",
+    ]  # fmt: skip
+
+
+def test_bytes_come_back_as_they_were() -> None:
+    """Bytes that are no UTF-8 are kept, and so are those that are filled in."""
+    given = b"caf\xe9 and \xc3".decode("utf-8", "surrogateescape")
+    way = Restoration((given, "\udca9", "!"), (False, True, False), 1.0)
+    assert way.data == b"caf\xe9 and \xc3\xa9!"
+    assert way.within("<", ">") == b"caf\xe9 and \xc3<\xa9>!"
+    assert way.text == "caf\ufffd and é!"
+    assert way.fills == ("\ufffd",)

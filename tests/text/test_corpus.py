@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from chargen.errors import CorpusError
 from chargen.text import corpus
 from chargen.text.corpus import Text, open_text, read_all
+from chargen.text.scratch import Scratch
 from chargen.text.sources import spool
-from tests.conftest import STORY, any_text, write
+from tests.conftest import STORY, any_text, posix_only, write
 
 texts = any_text(min_size=1, max_size=300)
 
@@ -91,7 +92,7 @@ def test_a_folder_is_the_text_files_below_it(tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\0\0")
     skipped: list[str] = []
     assert whole(open_text([tmp_path], skipped=skipped.append)) == "onetwo"
-    assert [Path(name).name for name in skipped] == ["picture.png"]
+    assert [Path(name).name for name in skipped] == ["picture.png: not text"]
 
 
 def test_gzip_is_unpacked(tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_a_character_cut_off_at_the_end_is_a_bad_byte(tmp_path: Path) -> None:
 
 def test_a_binary_file_is_called_so(tmp_path: Path) -> None:
     """A file with NUL and bytes that are no text is called binary."""
-    (tmp_path / "a.bin").write_bytes(b"\x7fELF\x02\0\0\0\xff\xfe")
+    (tmp_path / "a.bin").write_bytes(b"\x7fELP\x02\0\0\0\xff\xfe")
     with pytest.raises(CorpusError, match="looks like a binary file"):
         open_text([tmp_path / "a.bin"])
 
@@ -178,7 +179,7 @@ def test_an_unreadable_file_is_named(story: Path) -> None:
 def test_a_text_that_changes_is_noticed(story: Path) -> None:
     """A file edited after it was surveyed is an error, never garbage."""
     opened = open_text([story])
-    write(story, STORY + "more")
+    write(story, STORY.swapcase())
     with pytest.raises(CorpusError, match="changed while it was being read"):
         whole(opened)
 
@@ -204,3 +205,67 @@ def test_code_points_are_numbers(story: Path) -> None:
     (block,) = open_text([story]).span(0, 3).blocks()
     assert block.dtype == np.uint32
     assert block.tolist() == [ord(character) for character in STORY[:3]]
+
+
+@posix_only
+def test_folders_are_read_once_and_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A linked folder counts once, however often it is linked; an unreadable one is named."""
+    inside, elsewhere = tmp_path / "inside", tmp_path / "elsewhere"
+    inside.mkdir()
+    elsewhere.mkdir()
+    write(inside / "one.txt", "one")
+    write(elsewhere / "two.txt", "two")
+    (inside / "link").symlink_to(elsewhere)
+    (inside / "again").symlink_to(elsewhere)
+    (inside / "loop").symlink_to(inside)
+    skipped: list[str] = []
+    assert sorted(open_text([inside], skipped=skipped.append).names) == ["one.txt", "two.txt"]
+    assert skipped == []
+    if os.getuid() != 0:
+        (inside / "locked").mkdir(mode=0)
+        open_text([inside], skipped=skipped.append)
+        assert skipped == [f"{inside / 'locked'}: permission denied"]
+
+
+@pytest.mark.parametrize("at", [3, 70_000])
+def test_bad_bytes_are_refused_skipped_or_replaced(tmp_path: Path, at: int) -> None:
+    """The same wherever the byte is; all files at fault are named at once."""
+    for name in ("bad.txt", "worse.txt"):
+        (tmp_path / name).write_bytes(b"a" * at + b"\xe9" + b"b")
+    write(tmp_path / "good.txt", "good")
+    with pytest.raises(CorpusError, match=r"2 files are no text.*bad\.txt.*worse\.txt"):
+        open_text([tmp_path])
+    skipped: list[str] = []
+    assert whole(open_text([tmp_path], errors="skip", skipped=skipped.append)) == "good"
+    assert [Path(line).name for line in skipped] == [
+        "bad.txt: not utf-8 text", "worse.txt: not utf-8 text",
+    ]  # fmt: skip
+    replaced = "a" * at + "\ufffdb"
+    assert whole(open_text([tmp_path], errors="replace")) == replaced + "good" + replaced
+
+
+@posix_only
+def test_a_thousand_compressed_files_are_one_text(tmp_path: Path) -> None:
+    """They need no thousand open files."""
+    import resource
+
+    for number in range(300):
+        (tmp_path / f"{number:03}.gz").write_bytes(gzip.compress(b"%03d" % number))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
+    try:
+        opened = open_text([tmp_path])
+        assert whole(opened) == "".join(f"{number:03}" for number in range(300))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_scratch_holds_many_texts() -> None:
+    """Texts are written one after the other, and read in any order, between the writes too."""
+    scratch = Scratch()
+    first = bytes(range(256)) * 400
+    scratch.write(first)
+    assert scratch.read(1000, 5) == first[1000:1005]
+    scratch.write(b"more")
+    assert scratch.read(len(first), 10) == b"more"
+    assert scratch.size == len(first) + 4

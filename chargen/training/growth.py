@@ -1,0 +1,95 @@
+"""New characters in an old network: room for them, so that the first predictions stay.
+
+A new character's output weights are zero, and its bias is such that all new characters together get
+the probability that the model has kept for characters it does not know (the escape). The logits
+have no fixed scale, so the mean over a stretch of training text is used: with Z the sum of the
+powers of the old characters' logits,
+
+    n e^b · mean(1/Z) = escape
+
+Then the old characters lose no more than the escape: E[log(1 + n e^b / Z)] ≤ E[n e^b / Z].
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from chargen.checkpoint import Checkpoint
+from chargen.text.windows import Window
+from chargen.training.state import Learner
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+NOTHING = -1e4
+"""A bias that leaves a character no probability."""
+
+MOST = 0.005
+"""The probability of all new characters together, at most: a perplexity then rises by half a
+percent."""
+
+
+def give_weights(saved: Checkpoint, learner: Learner, window: Window) -> None:
+    """Set a new network's weights to a model's.
+
+    Args:
+        saved: the model.
+        learner: with a network for more characters.
+        window: a stretch of the training text.
+    """
+    old, new = len(saved.vocabulary), len(learner.vocabulary)
+    network = learner.network
+    fresh = network.arrays()
+    network.assign(
+        {
+            name: extended(name, had, fresh[name], old, new, saved.architecture.tied)
+            for name, had in saved.weights.items()
+        }
+    )
+    if new == old:
+        return
+    share = math.log(min(saved.vocabulary.escape or MOST, MOST) / (new - old))
+    for head, logits in _logits(learner, window).items():
+        with torch.no_grad():
+            scale = logits.float().flatten(0, -2).logsumexp(-1).double()
+            inverse = (-scale).logsumexp(0) - math.log(len(scale))
+            head.bias[old:new] = share - float(inverse)
+
+
+def _logits(learner: Learner, window: Window) -> dict[nn.Linear, Tensor]:
+    """Return what each output for characters gives on a window, (…, V or more)."""
+    learner.network.eval()
+    with torch.no_grad():
+        inputs, targets, state, labels, ages = learner.placed(window)
+        return learner.network.heads(inputs, targets, state, labels, ages)
+
+
+def extended(name: str, had: Floats, fresh: Floats, old: int, new: int, tied: bool) -> Floats:
+    """Return a weight with rows for the characters that only the new text has.
+
+    A new character gets the embedding of a fresh network, or zeros where that is also its output
+    weights. As an output it has no weights and no probability yet.
+
+    Args:
+        name: of the tensor.
+        had: the model's tensor, with ``old`` rows of characters.
+        fresh: a new network's tensor, with ``new`` rows; it is overwritten.
+    """
+    if fresh.shape == had.shape:
+        return had
+    fresh[:old] = had[:old]
+    if len(had) > old:
+        # No character's: the input "no character", or the output that ends a gap.
+        fresh[-1] = had[-1]
+    if name.endswith("bias"):
+        fresh[old:new] = NOTHING
+    elif tied or not name.startswith("embedding"):
+        fresh[old:new] = 0
+    return fresh

@@ -1,0 +1,36 @@
+"""What a training does with its models beside learning: what it shows of them and fits to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chargen.checkpoint import Checkpoint
+from chargen.kinds import Kind, load
+from chargen.text.corpus import Span
+from chargen.training.texts import Texts
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Functions that the trainer calls on a model, besides training it; none by default.
+
+    Attributes:
+        preview: ``(model, span, number) -> text``, what to show of it after evaluation ``number``.
+        finish: ``(model, held-out span, seconds) -> figures``, what to add to the best model at the
+            end, in about so many seconds.
+        fitted: the keys of those figures.
+    """
+
+    preview: Callable[[Checkpoint, Span, int], str] | None = None
+    finish: Callable[[Checkpoint, Span, float], dict[str, Any]] | None = None
+    fitted: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, kind: Kind, texts: Texts) -> Hooks:
+        """Return what a kind of model is given."""
+        preview = None if kind.preview is None else load(kind.preview)
+        if kind.finish is None or not texts.labels:
+            return cls(preview)
+        return cls(preview, load(kind.finish), kind.fitted)
