@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import inspect
+import logging
 import shlex
 import sys
 import traceback
@@ -111,6 +112,10 @@ def command(
 
         def run(as_json: bool, quiet: bool, debug: bool, **given: Any) -> None:
             console = Console(quiet=quiet, json=as_json, debug=debug)
+            if debug:
+                logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+            else:
+                logging.getLogger("chargen").addHandler(logging.NullHandler())
             with reported(console):
                 function(console, **rebuilt(own, given))
                 sys.stdout.flush()

@@ -67,10 +67,18 @@ def show_statistics(
 ) -> None:
     """Show what a text looks like to the trainer."""
     from chargen.terminal import tables
+    from chargen.text.remarks import by_code, remarks
 
     opened = open_sources(console, text, encoding, as_bytes, errors)
     about = opened.statistics()
     if console.json:
-        console.emit(about | {"counts": {chr(point): count for point, count in opened.ranking()}})
+        console.emit(
+            about
+            | {
+                "remarks": remarks(opened),
+                "counts": {chr(point): count for point, count in opened.ranking()},
+            }
+        )
         return
-    tables.statistics(console, about, "".join(chr(point) for point, _ in opened.ranking()))
+    order = "".join(by_code(chr(point)) for point, _ in opened.ranking())
+    tables.statistics(console, about, order, remarks(opened))

@@ -23,8 +23,10 @@ cell brings two functions (see `Cell`); a test compares values and gradients wit
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +36,8 @@ from torch.nn import functional
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 Multiply = Callable[[Tensor], Tensor]
 
@@ -77,13 +81,21 @@ def multiplier(weight: Tensor, batch: int) -> Multiply:
     plain product gives the same result.
     """
     weight = weight.contiguous()
+    if reorders(weight.dtype):
+        return _prepacked(weight, batch)
+    transposed = weight.t()
+    return lambda x: torch.mm(x, transposed)
+
+
+@cache
+def reorders(dtype: torch.dtype) -> bool:
+    """Return whether this build of torch has the calls for reordered weights, by trying them."""
     try:
-        multiply = _prepacked(weight, batch)
-        multiply(weight.new_zeros(batch, weight.shape[1]))
-    except (AttributeError, RuntimeError):
-        transposed = weight.t()
-        return lambda x: torch.mm(x, transposed)
-    return multiply
+        _prepacked(torch.zeros(16, 16, dtype=dtype), 2)(torch.zeros(2, 16, dtype=dtype))
+    except (AttributeError, RuntimeError, NotImplementedError) as error:
+        log.warning("torch %s has no fast products in %s: %s", torch.__version__, dtype, error)
+        return False
+    return True
 
 
 def _prepacked(weight: Tensor, batch: int) -> Multiply:

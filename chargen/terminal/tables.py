@@ -246,8 +246,10 @@ def _curve(console: Console, saved: Checkpoint) -> None:
         console.show("\n".join(curve(points, 72, 10)))
 
 
-def statistics(console: Console, about: Mapping[str, Any], order: str) -> None:
-    """Show what a text looks like to the trainer."""
+def statistics(
+    console: Console, about: Mapping[str, Any], order: str, remarks: Sequence[str]
+) -> None:
+    """Show what a text looks like to the trainer, and what is odd about it."""
     rows = [(named(key), figure(value)) for key, value in about.items() if key != "sha256"]
-    by_frequency = order.replace("\n", "⏎")
-    console.table([*rows, ("sha256", about["sha256"]), ("by frequency", by_frequency)], left=(0, 1))
+    rows += [("sha256", about["sha256"]), ("by frequency", order)]
+    console.table([*rows, *(("note", line) for line in remarks)], left=(0, 1))

@@ -49,7 +49,13 @@ RECURRENT = Defaults(
     batch=32,
     bptt=64,
     lr=0.008,
-    width_by_seen=((2_000_000, 384), (40_000_000, 512), (math.inf, 768)),
+    width_by_seen=(
+        (60_000, 128),
+        (550_000, 256),
+        (2_000_000, 384),
+        (40_000_000, 512),
+        (math.inf, 768),
+    ),
     width_by_length=((20_000, 128), (100_000, 256), (400_000, 512), (math.inf, 768)),
     trial_width=512,
     throughput=60_000,
@@ -61,7 +67,13 @@ ELMAN = replace(RECURRENT, lr=0.002)
 BIDIRECTIONAL = replace(
     RECURRENT,
     bptt=128,
-    width_by_seen=((10_000_000, 384), (40_000_000, 512), (math.inf, 768)),
+    width_by_seen=(
+        (40_000, 128),
+        (400_000, 256),
+        (10_000_000, 384),
+        (40_000_000, 512),
+        (math.inf, 768),
+    ),
     trial_width=384,
     throughput=30_000,
 )

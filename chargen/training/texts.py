@@ -12,9 +12,10 @@ import numpy as np
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.options import Options
 from chargen.text import catalog
-from chargen.text.corpus import Span, Text, open_text
+from chargen.text.corpus import Span, Text, open_text, read_all
 from chargen.text.examples import DOCUMENTS, LINES, divided, documents, is_list
 from chargen.text.labelled import read_labelled
+from chargen.text.remarks import remarks
 from chargen.text.sources import STRICT
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 SHORTEST = 200
 """Characters of the shortest file of several of which a part is held out."""
+
+SEARCHED = 1 << 22
+STRETCHES, STRETCH = 8, 60
+"""Characters of the training text in which stretches of held-out text are looked for, and how many
+these are, of how many characters."""
 
 TAILS = "the end of each file"
 """What is held out of several files; earlier versions held out the end of them all."""
@@ -134,6 +140,13 @@ def open_texts(
         raise CorpusError(f"{text.names[0]} has one character", "Give at least two")
     if len(text.counts) == 1:
         note("the corpus is one character over and over: there is nothing to learn but that")
+    for line in remarks(text):
+        note(f"note: {line}")
+    if opened.valid is not None and copied(opened.train, opened.valid):
+        note(
+            "note: much of the held-out text stands in the training text, too: the figures will be "
+            "too good"
+        )
     first = sources.labels or next(iter(sources.corpus), "")
     if os.path.isdir(first):
         opened = replace(opened, folder=os.path.basename(os.path.abspath(first)))
@@ -247,6 +260,18 @@ def _beginning(text: Text, most: int) -> Span:
         return text.span(0, min(most, text.characters))
     first, *others = text.marks.starts[1:].tolist() or [text.characters]
     return text.span(0, max([first, *(start for start in others if start <= most)]))
+
+
+def copied(train: Span, valid: Span) -> bool:
+    """Return whether most stretches of the held-out text stand in the training text as well."""
+    head = read_all(train.blocks(0, min(SEARCHED, len(train))))
+    places = [
+        at * (len(valid) - STRETCH) // (STRETCHES - 1)
+        for at in range(STRETCHES)
+        if len(valid) >= STRETCH
+    ]
+    found = [read_all(valid.blocks(at, at + STRETCH)) in head for at in places]
+    return sum(found) > len(found) / 2
 
 
 def _skipped(note: Note) -> Note:
