@@ -81,6 +81,11 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def homeless() -> bool:
+    """Return whether there is no home folder, so that ``~`` would be a folder of that name."""
+    return os.path.expanduser("~") == "~"
+
+
 def finite(value: Any) -> Any:
     """Return a value for JSON, with None for each number that JSON does not have."""
     if isinstance(value, dict):

@@ -235,6 +235,8 @@ class Model:
     ) -> Score:
         """Score an opened text; ``exact`` makes one pass instead of lanes with burn-in.
 
+        The text is scored as it runs, by a model of lines or documents too; see `score_each`.
+
         Raises:
             KindError: see `require_causal`.
             UsageError: see `label_id`.

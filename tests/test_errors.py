@@ -222,6 +222,11 @@ def _no_room() -> None:
     _replaced("tempfile.TemporaryFile", full)
 
 
+def _no_home() -> None:
+    del os.environ["CHARGEN_CACHE"]
+    _replaced("chargen.text.catalog.homeless", lambda: True)
+
+
 def _full_output() -> None:
     os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
 
@@ -277,6 +282,7 @@ CIRCUMSTANCES: dict[str, Callable[[], None]] = {
     "while somebody edits it later": _edited_later,
     "without the right to read it": _unreadable,
     "without room for a copy": _no_room,
+    "without a home folder": _no_home,
     "with its output on a full disk": _full_output,
     "when something else is sent": _wrong_bytes,
     "without a card": _no_cards,

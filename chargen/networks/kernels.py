@@ -12,12 +12,15 @@ loop.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
 import numpy as np
 from numba.extending import overload
+
+from chargen.files import PACKAGE, homeless
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,8 +53,10 @@ def compiled(function: F) -> F:
     but not when another file that it uses changes.
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST}
+    # Numba keeps the result in this folder or, if that cannot be written, in the user's.
+    somewhere = os.access(PACKAGE, os.W_OK) or "NUMBA_CACHE_DIR" in os.environ or not homeless()
     try:
-        made = numba.njit(cache=True, **options)(function)
+        made = numba.njit(cache=somewhere, **options)(function)
     except RuntimeError:  # There is nowhere to keep it.
         made = numba.njit(**options)(function)
     return cast("F", made)

@@ -21,7 +21,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from chargen.errors import CatalogError
-from chargen.files import BUNDLED, reason
+from chargen.files import BUNDLED, homeless, reason
 from chargen.text.sources import STDIN, Part, Source, spool
 
 DEFAULT = "pydoc"
@@ -179,6 +179,10 @@ def fetch(wanted: Entry, progress: Progress | None = None) -> Path:
     if wanted.made or target.exists():
         return target
     _check_address(wanted.url)
+    if not os.environ.get("CHARGEN_CACHE") and homeless():
+        raise CatalogError(
+            "there is no home folder to keep texts in", "Name a folder by CHARGEN_CACHE"
+        )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f"{wanted.name}.part")

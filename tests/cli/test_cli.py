@@ -669,3 +669,95 @@ def test_the_help_groups_commands(chargen: Chargen) -> None:
     assert places == sorted(places)
     assert places[0] < text.index("  classify") < places[1] < text.index("  compare") < places[2]
     assert "--install-completion" in text
+
+
+def test_one_bad_text_of_several_is_named_and_the_rest_scored(
+    chargen: Chargen, story: Path
+) -> None:
+    """What can be scored is shown; each text at fault has a line; the exit code is 1."""
+    write(story.parent / "empty.txt", "")
+    result = chargen("perplexity", story, "empty.txt", "missing.txt", story, "--json")
+    assert result.returncode == 1
+    rows = json.loads(result.stdout)["texts"]
+    assert [row["text"] for row in rows] == [str(story)] * 2
+    said = result.stderr.decode()
+    assert "error: empty.txt is empty" in said
+    assert "error: missing.txt does not exist" in said
+
+
+def test_a_model_that_nobody_named_is_announced(chargen: Chargen, tmp_path: Path) -> None:
+    """Where there is no run, the model that comes along answers, and says so even if quiet."""
+    result = chargen("sample", "--length", "5", "-q")
+    assert result.stderr.startswith(b"no run here: this is the model that comes with chargen")
+    named = chargen("sample", "--length", "5", "-q", "-m", "starter")
+    assert named.stderr == b""
+
+
+def test_texts_of_options_have_one_rule(chargen: Chargen) -> None:
+    """A new line, a tab and a backslash are written alike in a prime and in a stop text."""
+    seeded = ["sample", "-m", "starter", "--seed", "3", "-q", "--length", "500"]
+    one = chargen(*seeded, "--prime", "\\nThe ").stdout
+    assert one == chargen(*seeded, "--prime", "\nThe ").stdout
+    whole = chargen(*seeded).stdout.decode()
+    assert "\n" in whole
+    stopped = chargen(*seeded, "--stop", "\\n").stdout.decode()
+    assert stopped == whole[: whole.index("\n")]
+
+
+def test_hints_can_be_pasted(chargen: Chargen, story: Path, environment: dict[str, str]) -> None:
+    """What to try next names the folder of runs where it must, and the command works."""
+    trained = chargen("train", story, *QUICK, "--steps", "3", "--name", "Éluard", "--out", "else")
+    hint = trained.stderr.decode().splitlines()[-1]
+    assert hint.startswith("now try: chargen sample -m 'Éluard' ")
+    words = shlex.split(hint.removeprefix("now try: chargen "))
+    assert len(chargen(*words, "-q").stdout.decode()) >= 1000
+
+
+def test_a_short_text_is_remarked_on(chargen: Chargen, story: Path) -> None:
+    """Before training, and by the statistics, which show invisible characters by their codes."""
+    odd = write(story.parent / "odd.txt", STORY + "\u200b\xad")
+    trained = chargen("train", odd, *QUICK, "--steps", "2")
+    assert "note: invisible characters: 1 × U+00AD SOFT HYPHEN" in trained.stderr.decode()
+    assert "note: much of the held-out text stands in the training text" in trained.stderr.decode()
+    shown = chargen("corpus", "stats", odd).stdout.decode()
+    assert "<U+200B>" in shown
+    assert "are few" in shown
+    assert len(json.loads(chargen("corpus", "stats", odd, "--json").stdout)["remarks"]) == 2
+
+
+def test_a_damaged_text_of_bytes_comes_back_byte_for_byte(chargen: Chargen, story: Path) -> None:
+    """What is no UTF-8 is neither replaced nor lost, and another mark leaves brackets alone."""
+    chargen("train", story, *QUICK, "--bidirectional", "--bytes", "--name", "two")
+    (story.parent / "damaged.bin").write_bytes(b"caf\xe9 [12] ___ down\n")
+    given = ["restore", "damaged.bin", "-m", "two", "--gap", "___", "--brackets", "<>"]
+    result = chargen(*given)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(b"caf\xe9 [12] <")
+    assert result.stdout.endswith(b"> down\n")
+    assert b"line 1, column 11: ___, a gap of unknown length" in result.stderr
+    several = chargen(*given, "-n", "3").stdout
+    assert several.count(b"\n") == 3
+    assert all(line.endswith(b"> down\\n") for line in several.splitlines())
+
+
+@posix_only
+def test_a_damaged_text_comes_from_a_pipe(chargen: Chargen, story: Path) -> None:
+    """A named pipe is a file to read from."""
+    fifo = story.parent / "pipe"
+    os.mkfifo(fifo)
+    writer = subprocess.Popen(["sh", "-c", f"printf 'to be [3] be' > {shlex.quote(str(fifo))}"])
+    result = chargen("restore", fifo, "-m", "starter")
+    assert writer.wait() == 0
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(b"to be ")
+
+
+def test_another_form_of_accents_is_told(chargen: Chargen, tmp_path: Path) -> None:
+    """A prime, and a text to score, in decomposed letters, for a model of composed ones."""
+    write(tmp_path / "cafe.txt", "café déjà vu ici ou là, né à l'été passé\n" * 30)
+    chargen("train", "cafe.txt", *QUICK, "--steps", "2")
+    write(tmp_path / "other.txt", "cafe\u0301 " * 20)
+    error = one_line_error(chargen("sample", "--prime", "cafe\u0301"))
+    assert "has decomposed accents where the model's text has composed ones" in error
+    said = chargen("perplexity", "other.txt").stderr.decode()
+    assert "other.txt has decomposed accents" in said
