@@ -81,6 +81,19 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def cache() -> Path:
+    """Return the folder for what can be made again (``CHARGEN_CACHE``, or the user's cache)."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("CHARGEN_CACHE") or user_cache_path("chargen"))
+
+
+def can_hold(folder: Path) -> bool:
+    """Return whether a folder is there to be written, or can be made."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return there.is_dir() and os.access(there, os.W_OK) and not str(folder).startswith("~")
+
+
 def homeless() -> bool:
     """Return whether there is no home folder, so that ``~`` would be a folder of that name."""
     return os.path.expanduser("~") == "~"

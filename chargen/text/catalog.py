@@ -18,10 +18,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path
-
 from chargen.errors import CatalogError
-from chargen.files import BUNDLED, homeless, reason
+from chargen.files import BUNDLED, cache, homeless, reason
 from chargen.text.sources import STDIN, Part, Source, spool
 
 DEFAULT = "pydoc"
@@ -74,11 +72,6 @@ class Entry:
     def here(self) -> bool:
         """Whether the text can be used without a network."""
         return bool(self.made) or self.cached().exists()
-
-
-def cache() -> Path:
-    """Return the folder where fetched texts are kept (``CHARGEN_CACHE``, or the user's cache)."""
-    return Path(os.environ.get("CHARGEN_CACHE") or user_cache_path("chargen"))
 
 
 def entries() -> dict[str, Entry]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from chargen.errors import CatalogError
+from chargen.files import cache
 from chargen.text import catalog
 from chargen.text.catalog import Entry
 from chargen.text.corpus import open_text, read_all
@@ -94,7 +95,7 @@ def test_wrong_bytes_are_thrown_away(server: Server) -> None:
     server.data = DATA.replace(b"tide", b"tidy")
     with pytest.raises(CatalogError, match=r"its sha256 is [0-9a-f]{12}…, not [0-9a-f]{12}…"):
         catalog.fetch(entry(server))
-    assert not list((catalog.cache()).iterdir())
+    assert not list(cache().iterdir())
 
 
 def test_a_longer_file_than_promised_is_cut_short(server: Server) -> None:
