@@ -11,7 +11,7 @@ from chargen.files import cache, can_hold
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
-# PyTorch makes a folder for its compiler as it is imported, among the temporary files of all
-# unless it is told otherwise. Nothing is ever in it: nothing here is compiled by PyTorch.
+# PyTorch makes a folder for its compiler as it is imported: among the temporary files, unless it is
+# told otherwise. Nothing is ever in it, because nothing here is compiled by PyTorch.
 if can_hold(cache()):
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache() / "torch"))
