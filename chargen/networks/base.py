@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -34,6 +36,23 @@ State = list[tuple[Tensor, ...]]
 """For each layer, the tensors it carries from character to character: a row for each text."""
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A window (`chargen.text.windows.Window`) where the network is.
+
+    Attributes:
+        inputs: (B, T) ids.
+        targets: (B, T) ids; `chargen.text.windows.PAST` costs nothing.
+        labels: (B, T), of a labelled text.
+        ages: (B, T), of a text made of examples; not moved, because it steers the computation.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    labels: Tensor | None = None
+    ages: NDArray[np.int32] | None = None
+
+
 def layers(architecture: Architecture) -> nn.ModuleList:
     """Return the layers of one stack."""
     family = LAYERS[architecture.arch]
@@ -54,7 +73,7 @@ def build(
     return network(architecture, characters, dropout, generator)
 
 
-class Trainable(nn.Module):
+class Trainable(nn.Module, ABC):
     """What the trainer asks of a network of any kind, beside `cost` and `start`.
 
     Args:
@@ -118,34 +137,13 @@ class Trainable(nn.Module):
             after.append(carried)
         return x, after
 
-    def cost(
-        self,
-        inputs: Tensor,
-        targets: Tensor,
-        state: State,
-        labels: Tensor | None,
-        ages: NDArray[np.int32] | None = None,
-    ) -> tuple[Tensor, State]:
-        """Return the nats that all targets cost, summed, and the state.
+    @abstractmethod
+    def cost(self, batch: Batch, state: State) -> tuple[Tensor, State]:
+        """Return the nats that all targets cost, summed, and the state."""
 
-        Args:
-            inputs: (B, T) ids.
-            targets: (B, T) ids; `chargen.text.windows.PAST` costs nothing.
-            labels: (B, T), of a labelled text.
-            ages: (B, T), of a text made of examples; see `chargen.text.windows.Window`.
-        """
-        raise NotImplementedError
-
-    def heads(
-        self,
-        inputs: Tensor,
-        targets: Tensor,
-        state: State,
-        labels: Tensor | None,
-        ages: NDArray[np.int32] | None = None,
-    ) -> dict[nn.Linear, Tensor]:
-        """Return the logits (…, V or more) of each output for characters; see `cost`."""
-        raise NotImplementedError
+    @abstractmethod
+    def heads(self, batch: Batch, state: State) -> dict[nn.Linear, Tensor]:
+        """Return the logits (…, V or more) of each output for characters."""
 
     def drop(self, x: Tensor) -> Tensor:
         """Return x with dropout, in training."""

@@ -36,7 +36,7 @@ from torch import Tensor, nn
 
 from chargen.architecture import Architecture
 from chargen.kinds import LONGEST_GAP
-from chargen.networks.base import State, Trainable, layers, summed_nats
+from chargen.networks.base import Batch, State, Trainable, layers, summed_nats
 from chargen.text.windows import PAST
 
 if TYPE_CHECKING:
@@ -153,16 +153,10 @@ class GapFiller(TwoSided):
         logits: Tensor = self.output(both)
         return logits
 
-    def cost(
-        self,
-        inputs: Tensor,
-        targets: Tensor,
-        state: State,
-        labels: Tensor | None,
-        ages: NDArray[np.int32] | None = None,
-    ) -> tuple[Tensor, State]:
+    def cost(self, batch: Batch, state: State) -> tuple[Tensor, State]:
         """Return the mean of three costs: of the gap's next character, and by each side alone."""
-        left, right, after = self.read(inputs, targets, state, ages)
+        targets = batch.targets
+        left, right, after = self.read(batch.inputs, targets, state, batch.ages)
         time = len(left)
         remaining, known = self._draw(time, targets.device)
         places = torch.arange(time, device=targets.device)
@@ -177,16 +171,9 @@ class GapFiller(TwoSided):
         nats = nats + summed_nats(self.preceding(right[1:]), targets.t())
         return nats / 3, after
 
-    def heads(
-        self,
-        inputs: Tensor,
-        targets: Tensor,
-        state: State,
-        labels: Tensor | None,
-        ages: NDArray[np.int32] | None = None,
-    ) -> dict[nn.Linear, Tensor]:
+    def heads(self, batch: Batch, state: State) -> dict[nn.Linear, Tensor]:
         """Return the logits of gaps of one character, and of each side alone."""
-        left, right, _ = self.read(inputs, targets, state, ages)
+        left, right, _ = self.read(batch.inputs, batch.targets, state, batch.ages)
         one = torch.ones(len(left), 1, dtype=torch.long, device=left.device)
         return {
             self.output: self(left, right[1:], one),
@@ -226,20 +213,13 @@ class Classifier(TwoSided):
         logits: Tensor = self.output(self.drop(torch.tanh(self.left(left) + self.right(right))))
         return logits
 
-    def heads(self, *_: object) -> dict[nn.Linear, Tensor]:
+    def heads(self, batch: Batch, state: State) -> dict[nn.Linear, Tensor]:
         """Return nothing: no output is for characters."""
         return {}
 
-    def cost(
-        self,
-        inputs: Tensor,
-        targets: Tensor,
-        state: State,
-        labels: Tensor | None,
-        ages: NDArray[np.int32] | None = None,
-    ) -> tuple[Tensor, State]:
+    def cost(self, batch: Batch, state: State) -> tuple[Tensor, State]:
         """Return the nats of each target's label."""
-        assert labels is not None
-        left, right, after = self.read(inputs, targets, state, ages)
-        wanted = torch.where(targets == PAST, PAST, labels).t()
+        assert batch.labels is not None
+        left, right, after = self.read(batch.inputs, batch.targets, state, batch.ages)
+        wanted = torch.where(batch.targets == PAST, PAST, batch.labels).t()
         return summed_nats(self(left, right[:-1]), wanted), after

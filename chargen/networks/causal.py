@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from chargen.architecture import Architecture
-from chargen.networks.base import State, Trainable, summed_nats
+from chargen.networks.base import Batch, State, Trainable, summed_nats
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,25 +66,11 @@ class Causal(Trainable):
         weight = self.embedding.weight[:-1] if self.architecture.tied else self.output.weight
         return functional.linear(x, weight, self.output.bias).transpose(0, 1), after
 
-    def heads(
-        self,
-        inputs: Tensor,
-        targets: Tensor,  # noqa: ARG002 - as for all networks
-        state: State,
-        labels: Tensor | None,
-        ages: NDArray[np.int32] | None = None,
-    ) -> dict[nn.Linear, Tensor]:
+    def heads(self, batch: Batch, state: State) -> dict[nn.Linear, Tensor]:
         """Return the logits of the one output."""
-        return {self.output: self(inputs, state, labels, ages)[0]}
+        return {self.output: self(batch.inputs, state, batch.labels, batch.ages)[0]}
 
-    def cost(
-        self,
-        inputs: Tensor,
-        targets: Tensor,
-        state: State,
-        labels: Tensor | None,
-        ages: NDArray[np.int32] | None = None,
-    ) -> tuple[Tensor, State]:
+    def cost(self, batch: Batch, state: State) -> tuple[Tensor, State]:
         """Return the nats of each target after its input."""
-        logits, after = self(inputs, state, labels, ages)
-        return summed_nats(logits, targets), after
+        logits, after = self(batch.inputs, state, batch.labels, batch.ages)
+        return summed_nats(logits, batch.targets), after

@@ -92,12 +92,12 @@ def tanh(x: np.float32) -> np.float32:
 
 def load(value: Any) -> Any:
     """Return an element of a row as float32."""
-    raise NotImplementedError
+    raise NotImplementedError  # Numba compiles what `overload` gives for it.
 
 
 def store(row: Row, at: int, value: Any) -> None:
     """Write a float32 into a row, rounded to nearest (ties to even) if the row is bfloat16."""
-    raise NotImplementedError
+    raise NotImplementedError  # As for `load`.
 
 
 @overload(load)

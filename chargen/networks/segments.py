@@ -33,7 +33,7 @@ def in_segments(
         return fused([x], state, weights)
     time, batch, _ = x.shape
     cut = ages.T == 0
-    anew = torch.from_numpy(cut[0].copy())
+    anew = cut[0].copy()
     cut[0] = True
     # Row by row, so that the pieces of one row follow one another.
     rows, starts = np.nonzero(cut.T)
@@ -46,14 +46,13 @@ def in_segments(
         [(starts[:size] + step) * batch + rows[:size] for step, size in enumerate(sizes)]
     )
     index = torch.from_numpy(places).to(x.device)
-    first = torch.from_numpy(starts == 0)
-    goes_on = (first & ~anew[torch.from_numpy(rows)]).to(x.device)[:, None]
+    goes_on = torch.from_numpy((starts == 0) & ~anew[rows]).to(x.device)[:, None]
     own = torch.from_numpy(rows).to(x.device)
     before = tuple(part[own] * goes_on for part in state)
     packed, after = fused(
         [x.reshape(time * batch, -1)[index], torch.tensor(sizes)], before, weights
     )
     out = packed.new_empty(time * batch, packed.shape[-1]).index_copy(0, index, packed)
-    last = torch.from_numpy(np.argsort(rows[starts + lengths == time])).to(x.device)
-    ends = torch.from_numpy(np.flatnonzero(starts + lengths == time)).to(x.device)[last]
-    return out.view(time, batch, -1), tuple(part[ends] for part in after)
+    ends = np.flatnonzero(starts + lengths == time)
+    last = torch.from_numpy(ends[np.argsort(rows[ends])]).to(x.device)
+    return out.view(time, batch, -1), tuple(part[last] for part in after)

@@ -86,11 +86,11 @@ def open_standard_streams() -> None:
             # The system gives the lowest free descriptor, which is this one.
             os.open(os.devnull, os.O_RDWR)
     if sys.stdin is None:
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - until the end
     if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
-    # The declared type is wider than the type in a real process.
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - until the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     descriptor = 2 if sys.stderr is None else sys.stderr.fileno()
     sys.stderr = io.TextIOWrapper(
         io.BufferedWriter(Lasting(descriptor)),

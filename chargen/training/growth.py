@@ -67,8 +67,7 @@ def _logits(learner: Learner, window: Window) -> dict[nn.Linear, Tensor]:
     """Return what each output for characters gives on a window, (…, V or more)."""
     learner.network.eval()
     with torch.no_grad():
-        inputs, targets, state, labels, ages = learner.placed(window)
-        return learner.network.heads(inputs, targets, state, labels, ages)
+        return learner.network.heads(learner.placed(window), learner.state)
 
 
 def extended(name: str, had: Floats, fresh: Floats, old: int, new: int, tied: bool) -> Floats:

@@ -16,7 +16,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from chargen.checkpoint import LARGEST_WEIGHT, Checkpoint
 from chargen.errors import RunError
-from chargen.networks.base import State, build
+from chargen.networks.base import Batch, State, build
 from chargen.options import Plan
 from chargen.records import typed
 from chargen.text.vocabulary import Vocabulary
@@ -93,7 +93,7 @@ class Learner:
         """
         self.network.train()
         with autocast(self.device, self.precision):
-            nats, state = self.network.cost(*self.placed(window))
+            nats, state = self.network.cost(self.placed(window), self.state)
         loss = nats / window.characters
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -124,25 +124,19 @@ class Learner:
         drawn = self.generator.get_state()
         self.network.eval()
         with torch.no_grad(), autocast(self.device, self.precision):
-            nats, _ = self.network.cost(*self.placed(window))
+            nats, _ = self.network.cost(self.placed(window), self.state)
         # Looking must not change what is drawn next.
         self.generator.set_state(drawn)
         return bool(nats.isfinite())
 
-    def placed(
-        self, window: Window
-    ) -> tuple[Tensor, Tensor, State, Tensor | None, NDArray[np.int32] | None]:
-        """Return the arguments of `chargen.networks.base.Trainable.cost`, on the device."""
-        labels = None
-        if window.labels is not None:
-            labels = torch.from_numpy(window.labels).to(self.device).long()
-        return (
-            torch.from_numpy(window.inputs).to(self.device),
-            torch.from_numpy(window.targets).to(self.device).long(),
-            self.state,
-            labels,
-            window.ages,
-        )
+    def placed(self, window: Window) -> Batch:
+        """Return a window on the network's device."""
+
+        def moved(ids: NDArray[np.int32]) -> Tensor:
+            return torch.from_numpy(ids).to(self.device)
+
+        labels = None if window.labels is None else moved(window.labels).long()
+        return Batch(moved(window.inputs), moved(window.targets).long(), labels, window.ages)
 
     def forget(self) -> None:
         """Begin the text anew: no lane has been read yet."""

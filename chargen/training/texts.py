@@ -13,7 +13,7 @@ from chargen.errors import CorpusError, UsageError, argument
 from chargen.options import Options
 from chargen.text import catalog
 from chargen.text.corpus import Span, Text, open_text, read_all
-from chargen.text.examples import DOCUMENTS, LINES, divided, documents, is_list
+from chargen.text.examples import LINES, divided, documents, is_list, items_of
 from chargen.text.labelled import read_labelled
 from chargen.text.remarks import remarks
 from chargen.text.sources import STRICT
@@ -159,6 +159,11 @@ def _labelled(
     sources: Sources, options: Options, as_bytes: bool, note: Note, progress: Progress | None
 ) -> Texts:
     """Return labelled texts, of which a share of each label's examples is held out."""
+    items = items_of(options.lines or False, options.documents or False)
+    if items:
+        raise UsageError(
+            f"{argument(items)} and {argument('labels')} exclude each other", "Give one of them"
+        )
     found = read_labelled(
         sources.labels or "",
         options.usual("valid_fraction"),
@@ -216,17 +221,15 @@ def made_of(text: Text, options: Options) -> str:
     Raises:
         UsageError: two wishes that exclude each other.
     """
-    wishes = {LINES: options.lines, DOCUMENTS: options.documents}
-    wished = [items for items, wish in wishes.items() if wish]
-    others = [name for name in ("bidirectional",) if wished and options.usual(name)]
-    if len(wished + others) > 1:
-        one, other, *_ = wished + others
+    items = items_of(options.lines or False, options.documents or False)
+    if items and options.bidirectional:
         raise UsageError(
-            f"{argument(one)} and {argument(other)} exclude each other", "Give one of them"
+            f"{argument(items)} and {argument('bidirectional')} exclude each other",
+            "Give one of them",
         )
-    if wished:
-        return wished[0]
-    detect = options.lines is None and not options.documents and not options.bidirectional
+    if items:
+        return items
+    detect = options.lines is None and not options.bidirectional
     return LINES if detect and is_list(text) else ""
 
 

@@ -17,6 +17,7 @@ from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal as Engine
 from chargen.engine.classifier import Classifier as ClassifierEngine
 from chargen.kinds import CLASSIFIER
+from chargen.networks.base import Batch
 from chargen.networks.bidirectional import Classifier
 from chargen.networks.causal import Causal as Network
 from chargen.tasks.calibration import (
@@ -212,5 +213,5 @@ def test_a_classifier_is_charged_for_labels_alone(classifier: Checkpoint) -> Non
     targets = torch.tensor([[0, 1, 2, PAST], [3, PAST, PAST, PAST]])
     inputs = torch.tensor([[V, 0, 1, 2], [V, 3, V, V]])
     labels = torch.tensor([[1, 1, 1, 1], [2, 2, 2, 2]])
-    nats, _ = network.cost(inputs, targets, network.start(2), labels)
+    nats, _ = network.cost(Batch(inputs, targets, labels), network.start(2))
     assert float(nats.detach()) == pytest.approx(4 * math.log(3), rel=0.6)

@@ -18,6 +18,7 @@ from chargen.engine.language_model import LanguageModel
 from chargen.errors import UsageError
 from chargen.kinds import CAUSAL, GAPS, LONGEST_GAP
 from chargen.networks import bidirectional
+from chargen.networks.base import Batch
 from chargen.tasks import restoring
 from chargen.tasks.beam import Gap, search
 from chargen.tasks.restoring import (
@@ -101,7 +102,7 @@ def test_training_learns_from_every_character(both: Architecture) -> None:
 
     def nats(targets: torch.Tensor) -> float:
         network = bidirectional.GapFiller(both, V, generator=torch.Generator().manual_seed(1))
-        total, state = network.cost(inputs, targets, network.start(2), None)
+        total, state = network.cost(Batch(inputs, targets), network.start(2))
         assert len(state) == both.layers
         return float(total.detach())
 

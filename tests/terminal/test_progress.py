@@ -14,7 +14,7 @@ from chargen.kinds import LABEL_ACCURACY, PERPLEXITY, PSEUDO_PERPLEXITY, Metric
 from chargen.terminal.curve import curve
 from chargen.terminal.figures import duration
 from chargen.terminal.progress import Lines, Screen
-from chargen.training.reports import Done, Evaluation, Preview, Start, Step
+from chargen.training.reports import Conclusion, Done, Evaluation, Preview, Start, Step
 
 SETTINGS = {
     "minutes": 2.0, "epochs": None, "steps": None, "precision": "bf16", "batch": 8, "bptt": 64,
@@ -76,6 +76,16 @@ def test_off_a_terminal_there_are_plain_lines() -> None:
     assert "\x1b" not in text
     assert text.count("held-out perplexity") == 3
     assert "best model: checkpoints/tale/best.safetensors" in text
+
+
+@pytest.mark.parametrize("view", [Lines, Screen])
+def test_the_last_evaluation_is_announced(view: type[Lines] | type[Screen]) -> None:
+    """It can take a while, in which no step is reported; on a screen a spinner turns."""
+    file = io.StringIO()
+    with view(Console(file=file, force_terminal=view is Screen, width=100)) as seen:
+        for report in (*STORY[:-1], Conclusion(2, 12_345)):
+            seen.show(report)
+    assert "scoring the best model, of step 2, on 12,345 held-out characters" in file.getvalue()
 
 
 def test_the_screen_shows_everything_at_once() -> None:

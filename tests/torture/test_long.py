@@ -122,6 +122,12 @@ def test_samples_take_no_memory_by_their_number() -> None:
         assert alone.text == text
 
 
+SMALL = {
+    "hidden": 8, "embed": 4, "batch": 2, "bptt": 8, "precision": "fp32", "evaluations": 10,
+    "device": "cpu",
+}  # fmt: skip
+
+
 def truncated(path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(500)
@@ -159,10 +165,7 @@ def test_a_corpus_that_changes(tmp_path: Path, fate: Callable[[Path], None]) -> 
     """Training ends with a clear error; it learns nothing from the new text and loses nothing."""
     torch.set_num_threads(1)
     story = write(tmp_path / "story.txt", STORY)
-    settings = {
-        "hidden": 8, "embed": 4, "batch": 2, "bptt": 8, "steps": 300, "precision": "fp32",
-        "evaluations": 10, "device": "cpu",
-    }  # fmt: skip
+    settings = SMALL | {"steps": 300}
     for report in prepared(story, tmp_path, settings, name="whole"):
         assert report.event
     run = Run(tmp_path / "changed")
@@ -185,10 +188,7 @@ def test_a_corpus_whose_bytes_stay(tmp_path: Path, fate: Callable[[Path], None])
     """What was surveyed is still there, so training goes on as if nothing had happened."""
     torch.set_num_threads(1)
     story = write(tmp_path / "story.txt", STORY)
-    settings = {
-        "hidden": 8, "embed": 4, "batch": 2, "bptt": 8, "steps": 30, "precision": "fp32",
-        "evaluations": 10, "device": "cpu",
-    }  # fmt: skip
+    settings = SMALL | {"steps": 30}
     for name in ("whole", "changed"):
         for report in prepared(story, tmp_path, settings, name=name):
             if name == "changed" and report.event == "eval":
