@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from chargen.api import train
     from chargen.errors import ChargenError
     from chargen.model import Model, load
-    from chargen.tasks.sampling import Sample, Sampling
+    from chargen.tasks.drawing import Sampling
+    from chargen.tasks.sampling import Sample
     from chargen.tasks.scoring import Score
 
 __version__ = "0.1.0"
@@ -26,7 +27,7 @@ _HOMES = {
     "ChargenError": "chargen.errors",
     "Model": "chargen.model",
     "Sample": "chargen.tasks.sampling",
-    "Sampling": "chargen.tasks.sampling",
+    "Sampling": "chargen.tasks.drawing",
     "Score": "chargen.tasks.scoring",
     "load": "chargen.model",
     "train": "chargen.api",

@@ -22,6 +22,7 @@ def train(
     valid: str | Path | None = None,
     labels: str | Path | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     base: str | Path | None = None,
     encoding: str = "utf-8",
     errors: str = "strict",
@@ -38,6 +39,7 @@ def train(
         valid: a text of its own to hold out, instead of the corpus's last tenth.
         labels: instead of a corpus, labelled texts; see `chargen.text.labelled`.
         resume: go on with the run.
+        overwrite: replace a run of this name; its best model stays until the new run has one.
         encoding, errors: of the texts, see `chargen.text.corpus.open_text`.
         base: a model to start from.
         progress: whether to show it on standard error; None for yes if that is a terminal.
@@ -76,6 +78,7 @@ def train(
             out=runs.default_out() if out is None else Path(out),
             name=name,
             resume=resume,
+            overwrite=overwrite,
             base=None if base is None else str(base),
             as_bytes=as_bytes,
         ),

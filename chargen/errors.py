@@ -45,13 +45,15 @@ class ChargenError(Exception):
         hint: the next step to take.
 
     Attributes:
-        message: both, with marked arguments.
+        marked: both, with marked arguments.
+        message: both as one text, with marked arguments.
     """
 
     exit_code = 1
 
     def __init__(self, problem: str, hint: str) -> None:
         self.problem, self.hint = spelled(problem), spelled(hint)
+        self.marked = (problem, hint)
         self.message = f"{problem}. {hint}."
         super().__init__(spelled(self.message))
 

@@ -225,6 +225,9 @@ CLASSIFIER = Kind(
 KINDS = {kind.name: kind for kind in (CAUSAL, GAPS, CLASSIFIER)}
 """All rows, by name; a test goes through them."""
 
+METRICS = {kind.metric.headline: kind.metric for kind in KINDS.values()}
+"""How each kind is measured, by the key of the figure that is shown first."""
+
 
 def kind_of(bidirectional: bool, labels: int) -> Kind:
     """Return the kind of model that a training makes, or that a header of format 1 describes.

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import codecs
 import io
-import math
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
 
 from chargen import checkpoint, kinds, runs
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
+from chargen.engine.likelihood import character_nats, with_escape
 from chargen.errors import KindError, UsageError, argument
-from chargen.tasks import quality, restoring, sampling, scoring
+from chargen.tasks import comparing, each, guessing, listing, restoring, sampling, scoring
 from chargen.tasks.beam import Reader
-from chargen.tasks.classifying import Judge, Likelihood
-from chargen.tasks.each import Each, score_each
-from chargen.tasks.quality import Quality
+from chargen.tasks.comparing import Memory
+from chargen.tasks.drawing import Sampling
+from chargen.tasks.each import Each
+from chargen.tasks.guessing import Guess
 from chargen.tasks.restoring import Restoration
-from chargen.tasks.sampling import Sample, Sampling
+from chargen.tasks.sampling import How, Sample
 from chargen.tasks.scoring import ModelPredictor, Score
-from chargen.text.corpus import Span, Text, open_text
-from chargen.text.examples import ENDS, named_items
+from chargen.text.corpus import Text, open_text
 from chargen.text.sources import Source, spool
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Ids = NDArray[np.int32]
@@ -73,8 +76,7 @@ class Model:
         """Return the network that continues texts of one label; None where there are no labels.
 
         Raises:
-            KindError: see `require_causal`.
-            UsageError: see `label_id`.
+            KindError, UsageError: see `require_causal` and `label_id`.
         """
         self.require_causal()
         number = self.label_id(label)
@@ -114,9 +116,6 @@ class Model:
                 f"{argument('bidirectional')}",
             )
 
-    continues = require_causal
-    """The earlier name."""
-
     @cached_property
     def reader(self) -> Reader:
         """What fills gaps, made ready on first use.
@@ -133,23 +132,23 @@ class Model:
         made: Reader = kinds.load(kind.reader)(self.checkpoint)
         return made
 
-    def samples(
+    def draw(
         self,
         wanted: Sampling,
-        prime: Ids | None = None,
+        primes: Sequence[Ids] = (),
         write: Callable[[bytes], None] | None = None,
         label: str | None = None,
     ) -> Iterator[Sample]:
-        """Write texts, and yield them as they are done.
+        """Write texts, and yield them as they are done; see `chargen.tasks.sampling.sample`.
 
         Args:
-            prime: ids to go on from, as from `prime`.
+            primes: ids to go on from, as from `prime`.
             write: called with the first sample's bytes as they are drawn.
             label: the label of the text to write, for a model with labels.
         """
         engine = self.engine if label is None else self.engine_for(label)
         wanted = replace(wanted, end=self.checkpoint.end)
-        return sampling.sample(engine, self.checkpoint.vocabulary, wanted, prime, write)
+        return sampling.sample(engine, self.checkpoint.vocabulary, wanted, primes, write)
 
     def prime(self, text: str, unknown: str = "error") -> Ids:
         """Return the ids of a text that the model is to continue.
@@ -162,22 +161,100 @@ class Model:
         """
         return sampling.prepare_prime(text, self.checkpoint.vocabulary, unknown)
 
-    def sample(
+    def sample(self, length: int = 1000, *, prime: str = "", **how: Unpack[How]) -> str:
+        """Return one text of ``length`` characters, without the prime.
+
+        Args:
+            prime: the text to go on from.
+            **how: see `How`; without a seed, each call writes another text.
+
+        Raises:
+            PrimeError: the prime has characters that the model does not know.
+            UsageError: a value that can never work.
+
+        Example:
+            >>> model = load("starter")
+            >>> model.sample(5, temp=0, seed=1) == model.sample(5, temp=0, seed=2)
+            True
+        """
+        return next(self.samples(length, prime=prime, **how)).text
+
+    def samples(
         self,
         length: int = 1000,
         *,
-        temp: float = 1.0,
-        prime: str = "",
-        seed: int = 0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        min_p: float | None = None,
-        stop: str | None = None,
-        label: str | None = None,
-    ) -> str:
-        """Return one text of ``length`` characters, without the prime."""
-        wanted = Sampling(length, temp, top_k, top_p, min_p, stop, seed)
-        return next(self.samples(wanted, self.prime(prime), label=label)).text
+        count: int = 1,
+        prime: str | Sequence[str] = "",
+        **how: Unpack[How],
+    ) -> Iterator[Sample]:
+        """Yield texts with their seeds and costs: ``count`` of them after each prime, in a batch.
+
+        Args:
+            count: texts after each prime; the second has the next seed, and so on.
+            prime: the text to go on from, or several.
+            **how: see `How`.
+
+        Raises:
+            PrimeError, UsageError: see `sample`.
+        """
+        wanted, label, unknown = self._wanted(length, count, how)
+        primes = [prime] if isinstance(prime, str) else prime
+        return self.draw(wanted, [self.prime(one, unknown) for one in primes], label=label)
+
+    def stream(self, length: int = 1000, *, prime: str = "", **how: Unpack[How]) -> Iterator[str]:
+        """Yield one text piece by piece, as its characters are drawn; see `sample`.
+
+        Example:
+            >>> model = load("starter")
+            >>> "".join(model.stream(40, seed=1)) == model.sample(40, seed=1)
+            True
+        """
+        wanted, label, unknown = self._wanted(length, 1, how)
+        engine = self.engine if label is None else self.engine_for(label)
+        vocabulary, prime_ids = self.checkpoint.vocabulary, self.prime(prime, unknown)
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return (
+            text
+            for piece in sampling.stream(engine, vocabulary, wanted, prime_ids)
+            if (text := decoder.decode(piece))
+        )
+
+    def _wanted(self, length: int, count: int, how: How) -> tuple[Sampling, str | None, str]:
+        """Return what to sample, the label, and what to do with unknown characters."""
+        own = {key: value for key, value in how.items() if key not in ("label", "unknown")}
+        if own.get("seed") is None:
+            own["seed"] = secrets.randbelow(1 << 31)
+        wanted = Sampling(length=length, count=count, end=self.checkpoint.end, **own)  # type: ignore[arg-type]  # checked there
+        return wanted, how.get("label"), how.get("unknown", "error")
+
+    def nats(self, text: str, *, label: str | None = None) -> NDArray[np.float64]:
+        """Return what each character of a text costs, after all those before it.
+
+        Returns:
+            (T,) nats, in float64, with what unknown characters are charged; T is the number of
+            characters (of bytes, for a model of bytes). Their sum is that of `perplexity`.
+
+        Raises:
+            KindError, UsageError: see `require_causal` and `label_id`.
+        """
+        vocabulary, engine = self.checkpoint.vocabulary, self.engine_for(label)
+        ids = vocabulary.encode(text)
+        if not len(ids):
+            return np.zeros(0)
+        (costs,) = character_nats(engine, [ids[:0]], [ids])
+        return with_escape(vocabulary, ids, costs)
+
+    def states(self, text: str, *, label: str | None = None) -> NDArray[np.float32]:
+        """Return each layer's output after each character of a text.
+
+        Returns:
+            (L, T, H) for L layers, T characters and H units: h of a recurrent network, the
+            residual stream after each block of a transformer.
+
+        Raises:
+            KindError, UsageError: see `require_causal` and `label_id`.
+        """
+        return self.engine_for(label).outputs(self.checkpoint.vocabulary.encode(text))
 
     def restore(
         self,
@@ -203,28 +280,6 @@ class Model:
         vocabulary = self.checkpoint.vocabulary
         return restoring.restore(self.reader, vocabulary, pieces, count, beam, progress)
 
-    def judge(
-        self,
-        span: Span,
-        *,
-        gaps: int = 300,
-        seed: int = 0,
-        unknown: bool = False,
-        beam: int = restoring.BEAM,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> list[Quality]:
-        """Make gaps in a text and return how well they are filled (`chargen.tasks.quality`)."""
-        return quality.restoration_quality(
-            self.reader,
-            self.checkpoint.vocabulary,
-            span,
-            gaps=gaps,
-            seed=seed,
-            unknown=unknown,
-            beam=beam,
-            progress=progress,
-        )
-
     def score(
         self,
         text: Text,
@@ -238,8 +293,7 @@ class Model:
         The text is scored as it runs, by a model of lines or documents too; see `score_each`.
 
         Raises:
-            KindError: see `require_causal`.
-            UsageError: see `label_id`.
+            KindError, UsageError: see `require_causal` and `label_id`.
         """
         self.require_causal()
         number = self.label_id(label)
@@ -259,27 +313,13 @@ class Model:
         label: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Each]:
-        """Score lines or documents, each alone, from its beginning to its end mark.
-
-        A model that was not trained on such items knows no end mark of documents; then it is not
-        scored.
-
-        Args:
-            items: ``lines`` or ``documents``.
+        """Score lines or documents, each alone; see `chargen.tasks.each.score_items`.
 
         Raises:
-            KindError: see `require_causal`.
-            UsageError: see `label_id`.
+            KindError, UsageError: see `require_causal` and `label_id`.
         """
-        self.require_causal()
         vocabulary = self.checkpoint.vocabulary
-        end = ENDS[items] if ENDS[items] in vocabulary.characters else ""
-        named = [
-            (name, text.removesuffix(end) + end)
-            for each in texts
-            for name, text in named_items(each, items)
-        ]
-        return score_each(self.engine_for(label), vocabulary, named, progress)
+        return each.score_items(self.engine_for(label), vocabulary, texts, items, progress)
 
     def perplexity(
         self,
@@ -304,40 +344,48 @@ class Model:
             raise TypeError("give a path, or text=...")
         return self.score(open_text([source], as_bytes=self.as_bytes), exact=exact, label=label)
 
+    def classify(
+        self,
+        texts: Sequence[str],
+        others: Sequence[Model] = (),
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Guess]:
+        """Tell the label of each text; see `chargen.tasks.guessing`.
+
+        Args:
+            others: for a model without labels, those of the other labels: each model stands for
+                the label that is its name.
+
+        Raises:
+            KindError: there is one model and it has no labels, or one of several has some.
+            UsageError: two models have the same name.
+        """
+        named = [(model.name, model.checkpoint) for model in (self, *others)]
+        return guessing.guesses(named, texts, progress)
+
+    def compare(self, path: str | Path, *, places: int = 512, seed: int = 0) -> Memory:
+        """Measure what the model remembers, at random places of a held-out file; needs PyTorch.
+
+        Raises:
+            CorpusError: the file cannot be read, or is too short.
+            KindError: see `require_causal`.
+        """
+        from chargen.training.memory import measure
+
+        self.require_causal()
+        stretches = comparing.places(open_text([path], as_bytes=self.as_bytes).span(), places, seed)
+        return measure(self.checkpoint, stretches)
+
+    def info(self) -> dict[str, Any]:
+        """Return all that is known of the model, as ``chargen info --json`` prints it."""
+        return listing.document(self.name, self.path, self.checkpoint)
+
     def __repr__(self) -> str:
         return f"<chargen model {self.name}: {self.checkpoint.architecture}>"
 
-
-def judge_of(models: Sequence[Model]) -> tuple[Judge, float]:
-    """Return a judge of labels, made of one model with labels or of one model for each label.
-
-    Returns:
-        The judge, and the inverse temperature by which to multiply its logarithms.
-
-    Raises:
-        KindError: the only model has no labels, or one of several models has some.
-        UsageError: two models have the same name.
-    """
-    if len(models) == 1:
-        (model,) = models
-        kind = model.checkpoint.architecture.kind
-        if not model.labels or kind.judge is None:
-            raise KindError(
-                f"{model.name} has no labels to tell apart",
-                f"Give one model for each label, or one trained with {argument('labels')}",
-            )
-        fitted = model.checkpoint.figures.get("sharpness")
-        if not isinstance(fitted, float) or not 0 <= fitted < math.inf:
-            fitted = 1.0
-        return kinds.load(kind.judge)(model.checkpoint), fitted
-    names = [model.name for model in models]
-    if len(set(names)) < len(names):
-        raise UsageError("two of the models have one name", "Name the model of each label once")
-    for model in models:
-        if model.labels:
-            raise KindError(f"{model.name} has labels of its own", "Give it alone")
-    members = [(model.engine, model.checkpoint.vocabulary) for model in models]
-    return Likelihood(names, members), 1.0
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return listing.as_html(self.info())
 
 
 def load(model: str | Path | None = None, out: str | Path | None = None) -> Model:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -14,20 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from chargen import files
-from chargen.errors import CheckpointError, RunError, UsageError, argument
+from chargen.errors import CheckpointError, RunError, argument
+from chargen.names import STARTER as STARTER_NAME
+from chargen.names import check_name, named_after, numbered
 from chargen.options import DEFAULT_OUT, OUT_VARIABLE
 
-LONGEST_NAME = 100
-LONGEST_BYTES = 200
-"""Characters of a name, and its bytes: file systems allow 255, and a temporary file has more."""
-
-USUAL_LENGTH = 40
-"""Characters of a name that is made of a corpus's."""
-
-RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
-"""Names that stand for devices on Windows."""
-
-STARTER = files.BUNDLED / "checkpoints" / "starter"
+STARTER = files.BUNDLED / "checkpoints" / STARTER_NAME
 
 
 @dataclass(frozen=True)
@@ -83,9 +73,19 @@ class Run:
             PermissionError: its folder cannot be written.
         """
         lock = Lock(self)
-        for path in (self.best, self.last, self.metrics):
+        for path in self.files:
             files.temporary(path).unlink(missing_ok=True)
         return lock
+
+    def locked(self) -> bool:
+        """Return whether a process is training it now."""
+        if not self.lock_file.exists():
+            return False
+        try:
+            Lock(self).release()
+        except (RunError, OSError):
+            return True
+        return False
 
     def remember(self, sources: dict[str, Any]) -> None:
         """Keep where the texts are, to go on without being told."""
@@ -127,6 +127,11 @@ class Run:
         # If another trainer has started in the folder meanwhile, the folder must stay.
         with suppress(OSError):
             self.folder.rmdir()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that a run consists of, but the lock."""
+        return (self.best, self.last, self.metrics, self.sources)
 
     def rewind(self, step: int) -> None:
         """Drop the history after ``step``: a resumed run will do these steps again."""
@@ -245,30 +250,30 @@ def label(path: Path) -> str:
     return path.parent.name if path.stem in ("best", "last") and path.parent.name else path.name
 
 
-def create(out: Path, name: str | None, corpus: str) -> tuple[Run, Lock]:
+def create(
+    out: Path, name: str | None, corpus: str, *, overwrite: bool = False
+) -> tuple[Run, Lock]:
     """Make and lock the folder of a new run, and make sure that it can be written.
 
     If an earlier start failed before it saved anything, its folder is used again.
 
     Args:
         name: as asked for, or None to name it after the corpus.
+        overwrite: whether a run of this name may be replaced. Its best model stays until the new
+            run has one.
 
     Raises:
         UsageError: the name cannot be a folder's.
-        RunError: the run exists, or the folder cannot be written.
+        RunError: the run exists, another process trains it, or the folder cannot be written.
     """
-    if name is not None and not is_name(name):
-        raise UsageError(
-            f"{argument('name')} {name!r} cannot be a run's name",
-            "Use letters, digits, dots, - and _",
-        )
-    if name == STARTER.name:
-        raise UsageError(
-            f"{argument('name')} {name} is the name of the model that comes with chargen",
-            "Choose another",
-        )
+    if name is not None:
+        check_name(name)
+    if overwrite:
+        name = name or named_after(corpus)
+        with suppress(FileNotFoundError):
+            return _replaced(Run(out / name))
     if name is None:
-        candidates: Iterator[str] = _numbered(named_after(corpus))
+        candidates: Iterator[str] = numbered(named_after(corpus))
     else:
         candidates = iter((name,))
     try:
@@ -290,37 +295,77 @@ def create(out: Path, name: str | None, corpus: str) -> tuple[Run, Lock]:
         raise unwritable(out, error) from error
     raise RunError(
         f"the run {name!r} exists already in {out}",
-        f"Go on with it by {argument('resume')}, or choose another {argument('name')}",
+        f"Go on with it by {argument('resume')}, replace it by {argument('overwrite')}, or choose "
+        f"another {argument('name')}",
     )
 
 
-def is_name(name: str) -> bool:
-    """Return whether a name can be a run's: letters of any script, safe on every file system."""
-    safe = all(_letter(one) or one in "._-" for one in name)
-    long = len(name) > LONGEST_NAME or len(name.encode("utf-8", "replace")) > LONGEST_BYTES
-    edges = name[:1] in ("", ".", "-") or name.endswith(".")
-    composed = unicodedata.is_normalized("NFC", name)
-    return safe and composed and not long and not edges and not RESERVED.fullmatch(name)
+def _replaced(run: Run) -> tuple[Run, Lock]:
+    """Lock a run and delete all of it but its best model, which the new run will replace."""
+    if not run.folder.is_dir():
+        raise FileNotFoundError
+    try:
+        lock = run.lock()
+        for path in run.files:
+            if path != run.best:
+                path.unlink(missing_ok=True)
+        run.metrics.open("a").close()
+    except OSError as error:
+        raise unwritable(run.folder, error) from error
+    return run, lock
 
 
-def named_after(corpus: str) -> str:
-    """Return the name of a run on a corpus.
+def here(out: Path, name: str) -> Run:
+    """Return a run by its name, to rename or to delete it.
 
-    Examples:
-        >>> named_after("Éluard.txt"), named_after("two words.txt"), named_after("!?.txt")
-        ('Éluard', 'two-words', 'run')
+    Raises:
+        RunError: there is none.
     """
-    plain = unicodedata.normalize("NFC", corpus.split(".")[0])
-    letters = "".join(one if _letter(one) or one in "_-" else " " for one in plain)
-    stem = "-".join(letters.split()).strip("-")[:USUAL_LENGTH]
-    while len(stem.encode("utf-8", "replace")) > LONGEST_BYTES // 2:
-        stem = stem[:-1]
-    return stem if is_name(stem) else "run"
+    found = runs(out)
+    for run in found:
+        if run.name == name:
+            return run
+    names = ", ".join(run.name for run in found[:10]) or "none"
+    raise RunError(f"no run {name!r} in {out}", f"There are: {names}")
 
 
-def _letter(character: str) -> bool:
-    """Return whether a character is a letter, a digit, or a mark on one, in any script."""
-    return character == "_" or unicodedata.category(character)[0] in "LNM"
+def rename(run: Run, name: str) -> Run:
+    """Give a run another name.
+
+    Raises:
+        UsageError: the name cannot be a run's.
+        RunError: there is such a run already, or another process trains this one.
+    """
+    check_name(name)
+    to = Run(run.folder.parent / name)
+    if to.folder.exists():
+        raise RunError(f"the run {name!r} exists already in {run.folder.parent}", "Choose another")
+    # Windows renames no folder in which a file is open.
+    run.lock().release()
+    try:
+        run.folder.rename(to.folder)
+    except OSError as error:
+        raise unwritable(run.folder, error) from error
+    return to
+
+
+def delete(run: Run) -> list[Path]:
+    """Delete a run's files, and its folder if nothing else is in it; return what else is in it.
+
+    Raises:
+        RunError: another process trains it, or it cannot be deleted.
+    """
+    try:
+        lock = run.lock()
+        for path in run.files:
+            path.unlink(missing_ok=True)
+        lock.release()
+        others = sorted(run.folder.iterdir())
+        if not others:
+            run.folder.rmdir()
+    except OSError as error:
+        raise unwritable(run.folder, error) from error
+    return others
 
 
 def unwritable(path: Path, error: OSError) -> RunError:
@@ -328,14 +373,6 @@ def unwritable(path: Path, error: OSError) -> RunError:
     return RunError(
         f"{path} cannot be written: {files.reason(error)}", f"Choose another {argument('out')}"
     )
-
-
-def _numbered(stem: str) -> Iterator[str]:
-    yield stem
-    number = 2
-    while True:
-        yield f"{stem}-{number}"
-        number += 1
 
 
 def existing(out: Path, name: str | None) -> Run:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from chargen import checkpoint, files, runs
+from chargen import checkpoint, files, names, runs
 from chargen.errors import CheckpointError, RunError, UsageError
 from chargen.runs import Run
 from tests.conftest import any_text, posix_only, tiny_checkpoint
@@ -167,8 +167,8 @@ def test_names_are_letters_of_any_script(tmp_path: Path, name: str) -> None:
     for asked, corpus in ((name, "story.txt"), (None, f"{name}.txt")):
         run, lock = runs.create(tmp_path / str(asked), asked, corpus)
         lock.release()
-        assert run.name == (name if asked else runs.named_after(f"{name}.txt"))
-        assert runs.is_name(run.name)
+        assert run.name == (name if asked else names.named_after(f"{name}.txt"))
+        assert names.is_name(run.name)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_names_are_safe_on_every_file_system(tmp_path: Path, name: str) -> None:
 @given(any_text())
 def test_every_corpus_gives_a_name(corpus: str) -> None:
     """A run's name can always be made of the corpus's."""
-    assert runs.is_name(runs.named_after(corpus))
+    assert names.is_name(names.named_after(corpus))
 
 
 def test_a_bare_name_is_a_run_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from chargen import __version__
 from chargen.cli.options import expanded, flag, rebuilt
-from chargen.errors import ChargenError, RunError, argument, spelled
+from chargen.errors import ChargenError, RunError, UsageError, argument, spelled
 from chargen.files import reason
 from chargen.terminal.console import Console
 from chargen.terminal.streams import closed, mute, open_standard_streams
@@ -27,14 +28,22 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 PANELS = {
     "Train and use": ("train", "sample", "perplexity", "restore", "classify"),
-    "Look into": ("runs", "info", "compare"),
+    "Look into": ("runs", "info", "compare", "rename", "delete"),
     "Texts": ("corpus",),
 }
 """The commands, in the groups and the order in which ``chargen --help`` lists them."""
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress, no notes.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="On an error, show where it arose.")]
+JSON = "--json"
+JsonOption = Annotated[
+    bool, typer.Option(JSON, help="Print JSON and nothing else; errors are JSON as well.")
+]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")]
+QuietOption = Annotated[
+    bool, typer.Option("-q", "--quiet", help="Print no progress and no notes, only errors.")
+]
+DebugOption = Annotated[
+    bool, typer.Option("--debug", help="On an error, show where in the code it arose.")
+]
 
 
 class Panels(TyperGroup):
@@ -84,7 +93,7 @@ Function = Callable[..., None]
 
 
 def command(
-    example: str, *, name: str | None = None, group: typer.Typer = app
+    example: str, *, name: str | None = None, group: typer.Typer = app, table: bool = False
 ) -> Callable[[Function], Function]:
     """Make a command of a function whose first parameter is its `Console`.
 
@@ -96,27 +105,33 @@ def command(
         example: one real command line, for the end of the help.
         name: the command's name, if it is not the function's.
         group: the group of commands that it belongs to.
+        table: whether it prints a table, and so can print CSV.
     """
+    common = {"as_json": JsonOption, "quiet": QuietOption, "debug": DebugOption}
+    if table:
+        common = {"as_csv": CsvOption} | common
 
     def made(function: Function) -> Function:
         signature = inspect.signature(function, eval_str=True)
         _console, *own = signature.parameters.values()
         parameters = expanded(own)
-        for each, annotation in (
-            ("as_json", JsonOption), ("quiet", QuietOption), ("debug", DebugOption)
-        ):  # fmt: skip
-            keyword = inspect.Parameter.KEYWORD_ONLY
-            parameters.append(
-                inspect.Parameter(each, keyword, default=False, annotation=annotation)
-            )
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters += [
+            inspect.Parameter(each, keyword, default=False, annotation=annotation)
+            for each, annotation in common.items()
+        ]
 
-        def run(as_json: bool, quiet: bool, debug: bool, **given: Any) -> None:
-            console = Console(quiet=quiet, json=as_json, debug=debug)
+        def run(
+            as_json: bool, quiet: bool, debug: bool, as_csv: bool = False, **given: Any
+        ) -> None:
+            console = Console(quiet, as_json and not as_csv, as_csv, debug)
             if debug:
                 logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
             else:
                 logging.getLogger("chargen").addHandler(logging.NullHandler())
             with reported(console):
+                if as_json and as_csv:
+                    raise UsageError("--json and --csv exclude each other", "Give one of them")
                 function(console, **rebuilt(own, given))
                 sys.stdout.flush()
 
@@ -178,8 +193,11 @@ def fail(error: ChargenError, console: Console) -> NoReturn:
 
 
 def report(error: ChargenError, console: Console) -> None:
-    """Print an error as one line."""
-    console.say("error: " + " ".join(spelled(error.message, flag).splitlines()))
+    """Print an error as one line, of JSON if that is asked for."""
+    message, hint = (spelled(part, flag) for part in error.marked)
+    about = {"type": type(error).__name__, "exit_code": error.exit_code}
+    record = {"error": about | {"message": message, "hint": hint}}
+    console.complain(record, "error: " + " ".join(spelled(error.message, flag).splitlines()))
 
 
 def out_of_memory(error: Exception) -> bool:
@@ -203,4 +221,17 @@ def versions() -> str:
 def main() -> None:
     """Run the command that the process was called with."""
     open_standard_streams()
-    app()
+    if JSON not in sys.argv:
+        app()
+        return
+    # What cannot be parsed is an error, too, and is to be JSON.
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.Abort:
+        sys.exit(1)
+    except TyperException as error:
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        about = {"type": UsageError.__name__, "exit_code": UsageError.exit_code}
+        about |= {"message": said.strip().rstrip("."), "hint": "See --help for how"}
+        Console(json=True).complain({"error": about}, said)
+        sys.exit(UsageError.exit_code)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +12,7 @@ import typer
 from chargen.cli.app import command
 from chargen.cli.inputs import open_sources
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
-from chargen.errors import UsageError, argument
+from chargen.errors import CorpusError, UsageError, argument
 from chargen.options import Options, check
 from chargen.terminal.console import Console
 
@@ -18,15 +20,22 @@ if TYPE_CHECKING:
     from chargen.model import Model
     from chargen.tasks.classifying import Judge
 
+FILE_LIKE = re.compile(r"^\S*([/\\]|\.[^\W\d]\w{0,4}$)\S*$")
+"""What looks like a file's name: without blanks, and with a slash or a suffix."""
 
-@command("chargen classify letter.txt -m austen -m dickens")
+SHOWN = 40
+"""Characters of a text that stand for it in a table."""
+
+
+@command("chargen classify letter.txt -m austen -m dickens", table=True)
 def classify(
     console: Console,
     texts: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[TEXT]...",
-            help="Files, or -; at most 10,000 characters of each text or line are read.",
+            help="Files, texts in quotes, or -; at most 10,000 characters of each text or line "
+            "are read.",
             show_default=False,
         ),
     ] = None,
@@ -62,37 +71,75 @@ def classify(
     out: OutOption = OUT,
 ) -> None:
     """Tell which author, language or other label a text has."""
-    from chargen.model import judge_of, load
-    from chargen.tasks import calibration, classifying
+    from chargen.model import load
+    from chargen.tasks import classifying, guessing
     from chargen.terminal import tables
 
     check("sharpness", sharpness, 0, math.inf)
     if bool(texts) == (evaluate is not None):
         raise UsageError(f"give texts, or {argument('evaluate')} FILE", "See --help for how")
     loaded = [load(model, out) for model in models] if models else [load(None, out)]
-    judge, fitted = judge_of(loaded)
+    named = [(model.name, model.checkpoint) for model in loaded]
+    judge, _ = guessing.judge_of(named)
     name = ", ".join(model.name for model in loaded)
-    console.note(f"model {name}: {', '.join(judge.names)}")
+    console.note(
+        f"labels: {', '.join(judge.names)}"
+        + (f" (model {name})" if len(loaded) == 1 else ", a model for each")
+    )
     if evaluate is not None:
         evaluate_on(console, evaluate, judge, loaded, name, examples, encoding, errors)
         return
     found: list[tuple[str, str]] = []
     for source in texts or []:
-        text = open_sources(console, [source], encoding, loaded[0].as_bytes, errors)
-        found += classifying.to_tell(source, text, lines)
+        if given(source):
+            text = source[: classifying.LONGEST_READ]
+            found.append((shortened(text), text))
+            continue
+        opened = open_sources(console, [source], encoding, loaded[0].as_bytes, errors)
+        found += classifying.to_tell(source, opened, lines)
     with console.progress("telling", in_bytes=False) as progress:
-        logs = classifying.weigh_all(judge, [text for _, text in found], progress)
-    shares = calibration.probabilities(logs, fitted if sharpness is None else sharpness)
-    ranked = [
-        sorted(zip(judge.names, row.tolist(), strict=True), key=lambda pair: -pair[1])
-        for row in shares
-    ]
+        guesses = guessing.guesses(
+            named, [text for _, text in found], progress, sharpness, [one for one, _ in found]
+        )
+    rows = [guess.json() | {"model": name} for guess in guesses]
     if console.json:
-        for (source, _), ranking in zip(found, ranked, strict=True):
-            one = [{"label": label, "probability": share} for label, share in ranking]
-            console.emit({"text": source, "labels": one, "model": name})
+        for row in rows:
+            console.emit(row)
         return
-    tables.labels(console, [(source, row) for (source, _), row in zip(found, ranked, strict=True)])
+    console.result(
+        rows,
+        lambda: [
+            {"text": guess.text, "guess": guess.label} | vars(told)
+            for guess in guesses
+            for told in guess.labels
+        ],
+        lambda: tables.labels(console, guesses),
+    )
+
+
+def given(source: str) -> bool:
+    """Return whether an argument is a text itself, and no file's name.
+
+    Raises:
+        CorpusError: it is neither a file nor what anybody would write as a text.
+    """
+    from chargen.text import catalog
+    from chargen.text.sources import STDIN
+
+    if source == STDIN or os.path.exists(source) or source in catalog.entries():
+        return False
+    if source.strip() and not FILE_LIKE.search(source):
+        return True
+    raise CorpusError(
+        f"{source!r} is neither a file nor a text",
+        f"Give a file's name, a text in quotes, or {STDIN} for standard input",
+    )
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a text, to name it by."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 
 def evaluate_on(
@@ -132,9 +179,11 @@ def evaluate_on(
         )
     with console.progress("telling", in_bytes=False) as progress:
         ways = calibration.verdicts(name, judge, labelled.names, split, examples, progress)
-    if console.json:
-        given = {"examples": int(ways[0].confusion.sum()), "labels": list(judge.names)}
-        given |= {"seen": None if seen is None else learned, "unseen": others}
-        console.emit(given | {"ways": [way.json() for way in ways], "model": name})
-        return
-    tables.verdicts(console, ways, judge.names)
+    rows = [way.json() for way in ways]
+    about = {"examples": int(ways[0].confusion.sum()), "labels": list(judge.names)}
+    about |= {"seen": None if seen is None else learned, "unseen": others}
+    console.result(
+        about | {"ways": rows, "model": name},
+        lambda: [{key: one for key, one in row.items() if key != "confusion"} for row in rows],
+        lambda: tables.verdicts(console, ways, judge.names),
+    )

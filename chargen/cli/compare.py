@@ -14,7 +14,7 @@ from chargen.errors import KindError
 from chargen.terminal.console import Console
 
 
-@command("chargen compare gru lstm --text held_out.txt --plot memory.svg")
+@command("chargen compare gru lstm --text held_out.txt --plot memory.svg", table=True)
 def compare(
     console: Console,
     models: Annotated[
@@ -53,13 +53,15 @@ def compare(
     for model, number in zip(loaded, numbers, strict=True):
         with console.progress(f"measuring {model.name}", in_bytes=False) as progress:
             measured.append(measure(model.checkpoint, stretches, number, progress))
-    names = [model.name for model in loaded]
-    if console.json:
-        rows = [
-            memory.json() | {"model": name} for name, memory in zip(names, measured, strict=True)
-        ]
-        console.emit({"text": text, "places": places, "models": rows})
-    else:
-        tables.memories(console, names, [memory.json() for memory in measured], places)
+    found = [(model.name, memory) for model, memory in zip(loaded, measured, strict=True)]
+    differ = comparing.differences([(model.name, model.checkpoint) for model in loaded])
+    rows = [memory.json() | {"model": name} for name, memory in found]
+    console.result(
+        {"text": text, "places": places, "models": rows, "differ": differ},
+        lambda: [{"model": name} | row for name, memory in found for row in memory.rows()],
+        lambda: tables.memories(console, found, places),
+    )
+    if differ:
+        console.note(f"note: the models differ {' and '.join(differ)}: compare with care")
     if plot is not None:
-        plots.memories(plot, list(zip(names, measured, strict=True)))
+        plots.memories(plot, found)

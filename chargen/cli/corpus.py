@@ -19,16 +19,13 @@ corpus = typer.Typer(
 app.add_typer(corpus, name="corpus")
 
 
-@command("chargen corpus list", name="list", group=corpus)
+@command("chargen corpus list", name="list", group=corpus, table=True)
 def list_corpora(console: Console) -> None:
     """List the texts known by name."""
     from chargen.text import catalog
 
-    known = catalog.entries().values()
-    if console.json:
-        console.emit([entry.json() for entry in known])
-        return
-    rows = [
+    known = list(catalog.entries().values())
+    lines = [
         (
             entry.name,
             "yes" if entry.here else "no",
@@ -37,7 +34,12 @@ def list_corpora(console: Console) -> None:
         )
         for entry in known
     ]
-    console.table(rows, ("name", "here", "size", "about"), left=(0, 3))
+    rows = [entry.json() for entry in known]
+    console.result(
+        rows,
+        lambda: rows,
+        lambda: console.table(lines, ("name", "here", "size", "about"), left=(0, 1, 3)),
+    )
 
 
 @command("chargen corpus get tinyshakespeare", name="get", group=corpus)
@@ -57,7 +59,7 @@ def get_corpus(
         typer.echo(name if wanted.made else path)
 
 
-@command("chargen corpus stats corpus.txt", name="stats", group=corpus)
+@command("chargen corpus stats corpus.txt", name="stats", group=corpus, table=True)
 def show_statistics(
     console: Console,
     text: Annotated[list[str], typer.Argument(metavar="TEXT...", help="As for train.")],
@@ -71,14 +73,14 @@ def show_statistics(
 
     opened = open_sources(console, text, encoding, as_bytes, errors)
     about = opened.statistics()
-    if console.json:
-        console.emit(
-            about
-            | {
-                "remarks": remarks(opened),
-                "counts": {chr(point): count for point, count in opened.ranking()},
-            }
-        )
-        return
-    order = "".join(by_code(chr(point)) for point, _ in opened.ranking())
-    tables.statistics(console, about, order, remarks(opened))
+    counts = {chr(point): count for point, count in opened.ranking()}
+    noted = remarks(opened)
+    order = "".join(by_code(character) for character in counts)
+    console.result(
+        about | {"remarks": noted, "counts": counts},
+        lambda: [
+            {"character": one, "code_point": f"U+{ord(one):04X}", "count": count}
+            for one, count in counts.items()
+        ],
+        lambda: tables.statistics(console, about, order, noted),
+    )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chargen.text.corpus import Text
 
 
-@command("chargen perplexity held_out.txt --json")
+@command("chargen perplexity held_out.txt --json", table=True)
 def perplexity(
     console: Console,
     texts: Annotated[
@@ -104,12 +104,12 @@ def whole(
             if form:
                 console.warn(form)
     total = reduce(add, (score for _, score in scores))
-    if console.json:
-        rows = [{"text": name} | score.json() | {"model": loaded.name} for name, score in scores]
-        whole = total.json() | {"model": loaded.name}
-        console.emit(rows[0] if len(rows) == 1 else {"texts": rows, "total": whole})
-        return
-    tables.scores(console, scores + ([("total", total)] if len(scores) > 1 else []))
+    rows = [{"text": name} | score.json() | {"model": loaded.name} for name, score in scores]
+    together = {"texts": rows, "total": total.json() | {"model": loaded.name}}
+    shown = scores + ([("total", total)] if len(scores) > 1 else [])
+    console.result(
+        rows[0] if len(rows) == 1 else together, lambda: rows, lambda: tables.scores(console, shown)
+    )
 
 
 def each(
@@ -125,8 +125,8 @@ def each(
 
     with console.progress(f"scoring {items}", in_bytes=False) as progress:
         scores = loaded.score_each([text for _, text in opened], items, label, progress)
-    if console.json:
-        total = together(scores) | {"model": loaded.name}
-        console.emit({"texts": [score.json() for score in scores], "total": total})
-        return
-    tables.each(console, scores)
+    rows = [score.json() for score in scores]
+    total = together(scores) | {"model": loaded.name}
+    console.result(
+        {"texts": rows, "total": total}, lambda: rows, lambda: tables.each(console, scores)
+    )

@@ -17,7 +17,7 @@ SHOWN = 20
 """Gaps that are listed, at most."""
 
 
-@command('chargen restore "To be, or [...] to be" -n 5')
+@command('chargen restore "To be, or [...] to be" -n 5', table=True)
 def restore(
     console: Console,
     damaged: Annotated[
@@ -58,6 +58,7 @@ def restore(
     """Fill the gaps of a damaged text."""
     from chargen.model import load
     from chargen.tasks import restoring
+    from chargen.tasks.quality import restoration_quality
     from chargen.terminal import tables
 
     if (damaged is None) == (evaluate is None):
@@ -69,15 +70,22 @@ def restore(
     if evaluate is not None:
         held_out = open_sources(console, [evaluate], encoding, loaded.as_bytes, errors)
         with console.progress("filling gaps", in_bytes=False) as progress:
-            judged = loaded.judge(
+            judged = restoration_quality(
+                loaded.reader,
+                loaded.checkpoint.vocabulary,
                 held_out.span(),
-                gaps=gaps, seed=seed, unknown=unknown_length, beam=beam, progress=progress,
-            )  # fmt: skip
+                gaps=gaps,
+                seed=seed,
+                unknown=unknown_length,
+                beam=beam,
+                progress=progress,
+            )
         rows = [quality.json() for quality in judged]
-        if console.json:
-            console.emit({"lengths": rows[:-1], "total": rows[-1], "model": loaded.name})
-        else:
-            tables.gaps(console, rows)
+        console.result(
+            {"lengths": rows[:-1], "total": rows[-1], "model": loaded.name},
+            lambda: rows,
+            lambda: tables.gaps(console, rows),
+        )
         return
     gap = None if gap is None else unescaped(gap)
     brackets = unescaped(brackets)
@@ -97,11 +105,14 @@ def restore(
         ways = restoring.restore(
             reader, loaded.checkpoint.vocabulary, pieces, count, beam, progress
         )
-    if console.json:
-        console.emit({"restorations": [way.json() for way in ways], "model": loaded.name})
-        return
     middle = len(brackets) // 2
-    tables.restorations(ways, (brackets[:middle], brackets[middle:]))
+    around = brackets[:middle], brackets[middle:]
+    found_ways = [way.json() for way in ways]
+    console.result(
+        {"restorations": found_ways, "model": loaded.name},
+        lambda: [{"text": way["text"], "probability": way["probability"]} for way in found_ways],
+        lambda: tables.restorations(ways, around),
+    )
 
 
 def damaged_text(

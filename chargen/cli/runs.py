@@ -1,43 +1,29 @@
-"""``chargen runs`` and ``chargen info``."""
+"""``chargen runs``, ``info``, ``rename`` and ``delete``."""
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from chargen.cli.app import command
 from chargen.cli.options import OUT, OutOption
-from chargen.errors import CheckpointError
+from chargen.errors import UsageError
 from chargen.terminal.console import Console
 
 
-@command("chargen runs --json")
+@command("chargen runs --json", table=True)
 def runs(console: Console, out: OutOption = OUT) -> None:
     """List what has been trained here, newest first."""
-    import datetime
-
-    from chargen import checkpoint
-    from chargen import runs as folder
+    from chargen.tasks.listing import listing
     from chargen.terminal import tables
 
-    starter = folder.Run(folder.STARTER)
-    rows = []
-    for run in folder.runs(out) + ([starter] if starter.model.exists() else []):
-        try:
-            saved = checkpoint.read(run.model, weights=False)
-        except CheckpointError as error:
-            console.warn(f"{run.name}: {error}")
-            continue
-        when = datetime.datetime.fromtimestamp(run.touched()).isoformat(" ", "minutes")
-        rows.append(tables.summary(run.name, saved) | {"path": str(run.model), "when": when})
-    if console.json:
-        console.emit(rows)
-        return
-    tables.runs(console, rows)
+    rows = listing(out, lambda name, error: console.warn(f"{name}: {error}"))
+    console.result(rows, lambda: rows, lambda: tables.runs(console, rows))
 
 
-@command("chargen info shakespeare")
+@command("chargen info shakespeare", table=True)
 def info(
     console: Console,
     model: Annotated[
@@ -50,26 +36,65 @@ def info(
     from chargen.terminal import tables
 
     loaded = load(model, out)
-    saved = loaded.checkpoint
-    vocabulary = saved.vocabulary
-    about = {
-        "model": loaded.name,
-        "path": str(loaded.path),
-        "architecture": saved.architecture.json(),
-        "parameters": saved.parameters,
-        "vocabulary": {
-            "size": len(vocabulary),
-            "as_bytes": vocabulary.as_bytes,
-            "escape": vocabulary.escape,
-            "characters": vocabulary.characters,
-        },
-        "corpus": saved.corpus,
-        "labels": list(saved.labels),
-        "settings": saved.settings,
-        "figures": saved.figures,
-        "history": saved.history,
-    }
+    about = loaded.info()
+    console.result(
+        about,
+        lambda: [{"key": key, "value": value} for key, value in flat(about)],
+        lambda: tables.model(console, loaded.name, str(loaded.path), loaded.checkpoint),
+    )
+
+
+def flat(about: dict[str, object], above: str = "") -> list[tuple[str, object]]:
+    """Return a document as keys with dots and values; lists are left out."""
+    found: list[tuple[str, object]] = []
+    for key, value in about.items():
+        if isinstance(value, dict):
+            found += flat(value, f"{above}{key}.")
+        elif not isinstance(value, list):
+            found.append((above + key, value))
+    return found
+
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's name.")]
+
+
+@command("chargen rename shakespeare first-try")
+def rename(
+    console: Console,
+    run: RunArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
+    out: OutOption = OUT,
+) -> None:
+    """Give a run another name."""
+    from chargen import runs as folder
+
+    to = folder.rename(folder.here(out, run), name)
     if console.json:
-        console.emit(about)
-        return
-    tables.model(console, loaded.name, str(loaded.path), saved)
+        console.emit({"model": to.name, "path": str(to.model)})
+    console.note(f"{run} is now {to.name}")
+
+
+@command("chargen delete first-try second-try --yes")
+def delete(
+    console: Console,
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs' names.")],
+    yes: Annotated[
+        bool, typer.Option("-y", "--yes", help="Delete without asking; needed in scripts.")
+    ] = False,
+    out: OutOption = OUT,
+) -> None:
+    """Delete runs: their models, their state and their history."""
+    from chargen import runs as folder
+
+    found = [folder.here(out, name) for name in dict.fromkeys(names)]
+    if not yes:
+        listed = ", ".join(run.name for run in found)
+        if console.json or not sys.stdin.isatty():
+            raise UsageError(f"nobody is here to confirm that {listed} goes", "Add --yes")
+        typer.confirm(f"delete {listed} in {out}, for good?", abort=True, err=True)
+    for run in found:
+        for path in folder.delete(run):
+            console.warn(f"kept {path}: it is not chargen's")
+        console.note(f"deleted {run.name}")
+    if console.json:
+        console.emit({"deleted": [run.name for run in found]})

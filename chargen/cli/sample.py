@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,35 +11,63 @@ import typer
 from chargen.cli.app import command
 from chargen.cli.inputs import announce, read_bytes, read_text, unescaped
 from chargen.cli.options import OUT, LabelOption, ModelOption, OutOption
+from chargen.errors import UsageError, argument
 from chargen.terminal.console import Console
-from chargen.terminal.streams import sink, streamer, visible
+from chargen.terminal.page import Page
+from chargen.terminal.streams import sink
 
 if TYPE_CHECKING:
     from chargen.model import Model
+
+SHOWN = 8
+"""Unknown characters that are listed."""
 
 
 @command('chargen sample --temp 0.8 --prime "ROMEO:" --length 500')
 def sample(
     console: Console,
     model: ModelOption = None,
-    temp: Annotated[float, typer.Option(help="0 always takes the likeliest character.")] = 1.0,
-    length: Annotated[int, typer.Option(help="Characters to write.")] = 1000,
+    temp: Annotated[
+        str,
+        typer.Option(
+            metavar="T[,T...]",
+            help="Temperature: 0 takes the likeliest character, 1 follows the model, more is "
+            "wilder; several with commas give a text for each.",
+        ),
+    ] = "1",
+    length: Annotated[int, typer.Option(help="Characters to write in each text.")] = 1000,
     prime: Annotated[
         str, typer.Option(metavar="TEXT", help="Go on from this text; \\n, \\t and \\\\ as below.")
     ] = "",
     prime_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="Go on from this file; - is standard input.")
     ] = None,
+    with_prime: Annotated[
+        bool, typer.Option("--with-prime", help="Write the prime before each text, too.")
+    ] = False,
     unknown: Annotated[
-        str, typer.Option(help="For unknown characters in the prime: error, skip or replace.")
+        str,
+        typer.Option(
+            metavar="WORD",
+            help="For characters of the prime that the model does not know: error, skip or "
+            "replace (read each as an unknown one).",
+        ),
     ] = "error",
-    top_k: Annotated[int | None, typer.Option(help="Draw from the k likeliest only.")] = None,
+    top_k: Annotated[
+        int | None, typer.Option(help="Draw from the k likeliest characters only; default: all.")
+    ] = None,
     top_p: Annotated[
-        float | None, typer.Option(help="Draw from the likeliest that sum to p only.")
+        float | None,
+        typer.Option(
+            help="Draw from the fewest characters whose probabilities sum to p; default: all."
+        ),
     ] = None,
     min_p: Annotated[
         float | None,
-        typer.Option(help="Draw only from those at least p times as likely as the likeliest."),
+        typer.Option(
+            help="Draw only from characters at least p times as likely as the likeliest; default: "
+            "all."
+        ),
     ] = None,
     stop: Annotated[
         str | None,
@@ -50,13 +77,23 @@ def sample(
         ),
     ] = None,
     label: LabelOption = None,
-    count: Annotated[int, typer.Option("-n", "--count", help="Write this many texts.")] = 1,
+    count: Annotated[
+        int, typer.Option("-n", "--count", help="Write this many texts, each with its own seed.")
+    ] = 1,
     seed: Annotated[
-        int | None, typer.Option(help="For the same text again; default: a new one each time.")
+        int | None,
+        typer.Option(
+            help="Seed of the first text, to write the same again; default: a new one each time."
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", metavar="FILE", help="Write to this file.")
+        Path | None,
+        typer.Option("-o", metavar="FILE", help="Write to this file; one that exists is kept."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let -o replace a file.")] = False,
+    append: Annotated[
+        bool, typer.Option("--append", help="Let -o add to a file, under a line with the seed.")
+    ] = False,
     raw: Annotated[
         bool, typer.Option("--raw", help="Let control characters reach the terminal.")
     ] = False,
@@ -66,45 +103,91 @@ def sample(
     import secrets
 
     from chargen.model import load
-    from chargen.tasks.sampling import Sampling
+    from chargen.tasks.drawing import Sampling
 
-    wanted = Sampling(
-        length=length,
-        temp=temp,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        stop=None if stop is None else unescaped(stop),
-        seed=secrets.randbelow(1 << 31) if seed is None else seed,
-        count=count,
-    )
+    begin = secrets.randbelow(1 << 31) if seed is None else seed
+    wanted = [
+        Sampling(
+            length=length,
+            temp=one,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            stop=None if stop is None else unescaped(stop),
+            seed=begin,
+            count=count,
+        )
+        for one in temperatures(temp)
+    ]
     loaded = load(model, out)
     announce(console, loaded, model)
     prime = unescaped(prime)
     if prime_file is not None:
         prime += read_prime(prime_file, loaded)
-    # Check first: opening the output file empties it.
+    # Check first: opening the output file may empty it.
     loaded.require_causal()
     loaded.label_id(label)
     ids = loaded.prime(prime, unknown)
-    with sink(output) as out_stream:
-        terminal = out_stream.isatty() and not raw
-        stream = None if console.json or count > 1 else streamer(out_stream, terminal)
-        if terminal and stream and prime and not console.silent:
-            # Shown before what follows from it, but no part of the output.
-            print(visible(prime), end="", file=sys.stderr, flush=True)
-        for text in loaded.samples(wanted, ids, stream, label):
+    told_unknown(console, loaded, prime, unknown)
+    lines = loaded.checkpoint.end == "\n" or "\n" in (wanted[0].stop or "")
+    with sink(output, force=force, append=append) as stream:
+        page = Page(
+            stream,
+            model=loaded.name,
+            lines=lines,
+            several=append or count * len(wanted) > 1,
+            temperatures=len(wanted) > 1,
+            prime=prime.encode(errors="surrogateescape") if with_prime else b"",
+            safe=stream.isatty() and not raw,
+        )
+        for one in wanted:
             if console.json:
-                line = json.dumps(text.json(), ensure_ascii=False)
-                out_stream.write(line.encode("utf-8", "replace") + b"\n")
-            elif count > 1:
-                shown = visible(text.text).encode() if terminal else text.data
-                out_stream.write(shown + b"\n")
-            elif terminal and not text.data.endswith(b"\n"):
-                out_stream.write(b"\n")
-        out_stream.flush()
+                for text in loaded.draw(one, [ids], label=label):
+                    row = json.dumps({"prime": prime} | text.json(), ensure_ascii=False)
+                    stream.write(row.encode("utf-8", "replace") + b"\n")
+            elif count == 1:
+                page.begin(one.temp, one.seed)
+                for _ in loaded.draw(one, [ids], page.write, label):
+                    page.end()
+            else:
+                for text in loaded.draw(one, [ids], label=label):
+                    page.begin(text.temp, text.seed)
+                    page.write(text.data)
+                    page.end()
+        stream.flush()
     if seed is None:
-        console.note(f"seed {wanted.seed}")
+        console.note(f"seed {begin}")
+
+
+def temperatures(given: str) -> list[float]:
+    """Return one temperature, or several with commas between them.
+
+    Raises:
+        UsageError: something else is given.
+
+    Example:
+        >>> temperatures("0.3,0.8")
+        [0.3, 0.8]
+    """
+    try:
+        return [float(one) for one in given.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"{argument('temp')} is {given!r}", "Give a number, or several with commas: 0.3,0.8"
+        ) from None
+
+
+def told_unknown(console: Console, model: Model, prime: str, unknown: str) -> None:
+    """Say what was done with the characters of a prime that the model does not know."""
+    unseen = model.checkpoint.vocabulary.unknown(prime)
+    if unseen:
+        done = {"replace": "read as unknown ones", "skip": "left out"}[unknown]
+        shown = ", ".join(f"{one!r} (U+{ord(one):04X})" for one in unseen[:SHOWN])
+        more = f" and {len(unseen) - SHOWN} more" if len(unseen) > SHOWN else ""
+        count = sum(prime.count(one) for one in unseen)
+        console.note(
+            f"{count:,} characters of the prime are new to the model and {done}: {shown}{more}"
+        )
 
 
 def read_prime(source: str, model: Model) -> str:

@@ -42,7 +42,16 @@ def train(
         ),
     ] = None,
     *,
-    name: Annotated[str | None, typer.Option(help="The run's name; default: the corpus's.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The run's name; default: the corpus's, with a number.")
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace a run of this name; its best model stays until the new run has one.",
+        ),
+    ] = False,
     out: OutOption = OUT,
     options: Options,
     valid: Annotated[
@@ -79,6 +88,7 @@ def train(
             out=out,
             name=name,
             resume=resume,
+            overwrite=overwrite,
             base=base,
             as_bytes=as_bytes,
             began=BEGAN,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chargen.architecture import Architecture
-from chargen.engine.language_model import State
+from chargen.engine.language_model import WINDOW, State
 from chargen.engine.stack import Stack
 from chargen.engine.transformer import layer_norm
 
@@ -57,6 +57,16 @@ class Causal:
         """
         x, after = self.stack.forward(ids, state)
         return self.read_out(x), after
+
+    def outputs(self, ids: Ids) -> Floats:
+        """Return each layer's output (L, T, H) after each of ``ids`` (T,), from the beginning."""
+        start = np.array([[self.bos]], dtype=np.int32)
+        outputs, state = self.stack.outputs(start, self.start(1))
+        parts = [np.stack(outputs)[:, 0, :0]]
+        for at in range(0, len(ids), WINDOW):
+            outputs, state = self.stack.outputs(ids[None, at : at + WINDOW], state)
+            parts.append(np.stack(outputs)[:, 0])
+        return np.concatenate(parts, axis=1)
 
     def read_out(self, x: Floats) -> Floats:
         """Return logits (…, V) from the stack's outputs (…, H)."""

@@ -7,7 +7,7 @@ character at all. A character that the model does not know costs the escape (see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -62,7 +62,44 @@ def character_nats(
     """Return the nats of each character of ``charged`` texts, each after what is ``given`` before.
 
     These are the network's own charges, without the escape; an unknown character costs nothing
-    here. All texts are read side by side, in windows, so that memory does not grow with logits.
+    here.
+    """
+
+    def look(logits: Floats, ids: Ids) -> Floats:
+        return charge(logits, ids)[0][..., None]
+
+    return [figures[:, 0] for figures in character_figures(model, given, charged, look)]
+
+
+def expected_nats(model: LanguageModel, charged: Sequence[Ids]) -> list[Doubles]:
+    """Return for each character of texts (T, 3): its nats, the entropy that the model's own
+    distribution has there, and the variance of the nats under that distribution.
+    """  # noqa: D205 - one sentence
+
+    def look(logits: Floats, ids: Ids) -> Floats:
+        logs = log_softmax(logits)
+        shares = np.exp(logs)
+        entropy = -(shares * logs).sum(axis=-1)
+        variance = (shares * logs * logs).sum(axis=-1) - entropy**2
+        return np.stack((charge(logits, ids)[0], entropy, variance), axis=-1)
+
+    none = charged[0][:0]
+    return character_figures(model, [none] * len(charged), charged, look)
+
+
+def character_figures(
+    model: LanguageModel,
+    given: Sequence[Ids],
+    charged: Sequence[Ids],
+    look: Callable[[Floats, Ids], Floats],
+) -> list[Doubles]:
+    """Return what ``look`` says of each character (T, K) of texts, after what is given before.
+
+    All texts are read side by side, in windows, so that memory does not grow with logits.
+
+    Args:
+        look: ``(logits (B, T, V), ids (B, T)) -> (B, T, K)``; it may overwrite the logits. What it
+            says of unknown characters is replaced by zero.
     """
     bos = model.bos
     # If all texts have the same text before them, it is read only once.
@@ -74,16 +111,17 @@ def character_nats(
     for row, (one, text) in enumerate(zip(own, charged, strict=True)):
         rows[row, : sizes[row]] = np.concatenate((one, text))
     state = pick(state, np.zeros(len(rows), dtype=np.intp))
-    costs = np.zeros(rows.shape)
-    costs[:, :1] = charge(np.repeat(logits[:, None], len(rows), axis=0), rows[:, :1])[0]
+    first = look(np.repeat(logits[:, None], len(rows), axis=0), rows[:, :1])
+    figures = np.zeros((*rows.shape, first.shape[-1]))
+    figures[:, :1] = first
     step = max(1, min(WINDOW, LOGITS // (len(rows) * bos)))
     for at in range(1, rows.shape[1], step):
         stop = min(at + step, rows.shape[1])
         logits, state = model.forward(rows[:, at - 1 : stop - 1], state)
-        costs[:, at:stop] = charge(logits, rows[:, at:stop])[0]
-    costs[rows == bos] = 0
+        figures[:, at:stop] = look(logits, rows[:, at:stop])
+    figures[rows == bos] = 0
     return [
-        costs[row, size - len(text) : size]
+        figures[row, size - len(text) : size]
         for row, (size, text) in enumerate(zip(sizes, charged, strict=True))
     ]
 

@@ -79,12 +79,19 @@ class Stack:
 
         The state given may be overwritten.
         """
+        outputs, after = self.outputs(ids, state)
+        return outputs[-1], after
+
+    def outputs(self, ids: Ids, state: State) -> tuple[list[Floats], State]:
+        """Return each layer's outputs (B, T, H), from the first to the last, and the state."""
         x = self.table[ids]
+        outputs: list[Floats] = []
         after: State = []
         for number, (layer, carried) in enumerate(zip(self.layers, state, strict=True)):
             x, carried = layer.forward(layer.project(x) if number else x, carried)
+            outputs.append(x)
             after.append(carried)
-        return x, after
+        return outputs, after
 
 
 def below(weights: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:

@@ -19,7 +19,7 @@ from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
 from chargen.engine.classifier import Classifier
 from chargen.engine.language_model import LanguageModel
-from chargen.engine.likelihood import character_nats, with_escape
+from chargen.engine.likelihood import character_nats, expected_nats, with_escape
 from chargen.errors import CorpusError
 from chargen.tasks.ngrams import NGrams
 from chargen.text.corpus import Text
@@ -99,6 +99,30 @@ class Likelihood:
                     for one, costs in zip(charged, nats, strict=True)
                 ]
         return logs
+
+    def characters(
+        self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None
+    ) -> list[Doubles]:
+        """Return for each text and label what `expected_nats` says of its characters (K, T, 3).
+
+        Here, characters that a model does not know have their nats.
+        """
+        found: list[list[Doubles]] = [[] for _ in texts]
+        for label, (model, vocabulary) in enumerate(self.members):
+            ids = [vocabulary.encode(text) for text in texts]
+            parts: dict[int, Doubles] = {}
+            for rows in batches(ids):
+                charged = [ids[row] for row in rows]
+                for row, one, figures in zip(
+                    rows, charged, expected_nats(model, charged), strict=True
+                ):
+                    figures[:, 0] = with_escape(vocabulary, one, figures[:, 0])
+                    parts[row] = figures
+            for row, figures in parts.items():
+                found[row].append(figures)
+            if progress is not None:
+                progress(label + 1, len(self.members))
+        return [np.stack(one) for one in found]
 
 
 class BothSides:

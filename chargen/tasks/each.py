@@ -15,6 +15,8 @@ from chargen.engine.language_model import LanguageModel
 from chargen.engine.likelihood import character_nats, with_escape
 from chargen.tasks.classifying import batches
 from chargen.tasks.scoring import perplexity
+from chargen.text.corpus import Text
+from chargen.text.examples import ENDS, named_items
 from chargen.text.vocabulary import Vocabulary
 
 
@@ -71,6 +73,30 @@ def score_each(
         if progress is not None:
             progress(done, len(named))
     return [each for each in found if each is not None]
+
+
+def score_items(
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    texts: Sequence[Text],
+    items: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Each]:
+    """Score lines or documents, each alone, from its beginning to its end mark.
+
+    A model that was not trained on such items knows no end mark of documents; then it is not
+    scored.
+
+    Args:
+        items: ``lines`` or ``documents``.
+    """
+    end = ENDS[items] if ENDS[items] in vocabulary.characters else ""
+    named = [
+        (name, text.removesuffix(end) + end)
+        for each in texts
+        for name, text in named_items(each, items)
+    ]
+    return score_each(model, vocabulary, named, progress)
 
 
 def together(scores: Sequence[Each]) -> dict[str, Any]:

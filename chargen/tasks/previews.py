@@ -5,8 +5,9 @@ from __future__ import annotations
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
 from chargen.tasks.beam import Gap
+from chargen.tasks.drawing import Sampling
 from chargen.tasks.restoring import both_sides, restore
-from chargen.tasks.sampling import Sampling, sample
+from chargen.tasks.sampling import sample
 from chargen.text.corpus import Span
 from chargen.text.labelled import as_text
 

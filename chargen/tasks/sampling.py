@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import reduce
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from chargen.engine.language_model import LanguageModel, State, pick, read
+from chargen.engine.language_model import LanguageModel, joined, read
 from chargen.errors import PrimeError, UsageError, argument
-from chargen.options import LARGEST_NUMBER, check
-from chargen.tasks import filters
+from chargen.tasks.drawing import AHEAD, Sampling, Stream
 from chargen.text.forms import advice
 from chargen.text.vocabulary import Vocabulary
 
@@ -26,53 +25,28 @@ UNKNOWN = ("error", "replace", "skip")
 TOGETHER = 256
 """Samples drawn side by side. More would not be faster, and the limit keeps memory constant."""
 
-AHEAD = 512
-"""Characters for which random numbers are drawn ahead, and after which samples are collected."""
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """How to write.
+class How(TypedDict, total=False):
+    """How a program asks for texts; see `chargen.tasks.filters` for the filters.
 
     Attributes:
-        length: characters to write (bytes, for a model of bytes).
-        temp: 0 takes the likeliest, 1 the model's own probabilities, more is wilder.
-        top_k, top_p, min_p: see `chargen.tasks.filters`; None for none.
+        temp: 0 takes the likeliest character, 1 the model's own probabilities, more is wilder.
+        top_k, top_p, min_p: limits on the characters to draw from; None for none.
         stop: end before this text would be written.
-        end: the character that ends a text, for a model of texts that end.
-        seed: of the first sample; the next has ``seed + 1``, and so on.
-        count: samples.
-
-    Raises:
-        UsageError: a value that can never work.
+        seed: for the same text again; None, which is usual, for a new one each time.
+        label: the label of the text, for a model with labels.
+        unknown: for characters of the prime that the model does not know: ``error``, ``skip`` or
+            ``replace``.
     """
 
-    length: int = 1000
-    temp: float = 1.0
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
-    stop: str | None = None
-    seed: int = 0
-    count: int = 1
-    end: str | None = None
-
-    @property
-    def stops(self) -> list[bytes]:
-        """All texts that end a sample, in bytes."""
-        wanted = (self.stop, self.end)
-        return [text.encode(errors="surrogateescape") for text in wanted if text]
-
-    def __post_init__(self) -> None:
-        check("length", self.length, 0, LARGEST_NUMBER)
-        check("temp", self.temp, 0, math.inf)
-        check("top_k", self.top_k, 1, LARGEST_NUMBER)
-        check("top_p", self.top_p, 0, 1, open_low=True)
-        check("min_p", self.min_p, 0, 1)
-        check("count", self.count, 1, 1 << 20)
-        check("seed", self.seed, 0, LARGEST_NUMBER)
-        if self.stop == "":
-            raise UsageError(f"{argument('stop')} is empty", "Give the text before which to stop")
+    temp: float
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    stop: str | None
+    seed: int | None
+    label: str | None
+    unknown: str
 
 
 @dataclass(frozen=True)
@@ -82,6 +56,7 @@ class Sample:
     Attributes:
         text: without the prime, and without the stop text.
         data: the same as bytes; for a model of bytes, exactly what was drawn.
+        temp: the temperature.
         seed: that writes it again.
         nats_per_char: mean cost of what was drawn, at temperature 1, unfiltered.
         finish: ``length`` or ``stop``.
@@ -89,6 +64,7 @@ class Sample:
 
     text: str
     data: bytes
+    temp: float
     seed: int
     nats_per_char: float
     finish: str
@@ -97,6 +73,7 @@ class Sample:
         """Return the sample under its usual keys."""
         return {
             "text": self.text,
+            "temp": self.temp,
             "seed": self.seed,
             "nats_per_char": self.nats_per_char,
             "finish": self.finish,
@@ -132,116 +109,63 @@ def prepare_prime(prime: str, vocabulary: Vocabulary, unknown: str = "error") ->
     return ids
 
 
-Constraint = Callable[[Sequence[int], "Floats"], "Floats"]
-"""``(ids so far, logits) -> logits``, (V,): what one text may go on with; it may keep a state.
-
-Minus infinity forbids a character. What a character costs is counted without constraints.
-"""
-
-
-class Stream:
-    """Draws characters for several texts side by side, a column of them at each step.
-
-    An iterator without an end: each step yields ids (B,) and their nats (B,), at temperature 1 and
-    unfiltered. Whoever iterates decides when texts end (see `keep`).
-
-    Args:
-        model: what predicts.
-        sampling: how to choose.
-        seeds: of each text; a text depends on its own seed alone, not on its neighbours.
-        logits, state: (1, V) and of one row, with which all texts begin.
-        constraints: one for each text, or none at all.
-    """
-
-    def __init__(
-        self,
-        model: LanguageModel,
-        sampling: Sampling,
-        seeds: Sequence[int],
-        logits: Floats,
-        state: State,
-        constraints: Sequence[Constraint] = (),
-    ) -> None:
-        rows = np.zeros(len(seeds), dtype=np.intp)
-        self.model, self.sampling = model, sampling
-        self.logits, self.state = logits[rows], pick(state, rows)
-        self.randoms = [np.random.Generator(np.random.PCG64(seed)) for seed in seeds]
-        self.uniform = np.empty((len(seeds), 0))
-        self.constraints = list(constraints)
-        self.written: list[list[int]] = [[] for _ in constraints]
-        self.chosen: Ids | None = None
-        self.drawn = 0
-
-    def __iter__(self) -> Stream:
-        return self
-
-    def __next__(self) -> tuple[Ids, Floats]:
-        """Draw the next character of each text."""
-        if self.chosen is not None:
-            logits, self.state = self.model.forward(self.chosen[:, None], self.state)
-            self.logits = logits[:, 0]
-        at = self.drawn % AHEAD
-        if at == 0:
-            self.uniform = np.stack([random.random(AHEAD) for random in self.randoms])
-        allowed = self._allowed(self.logits) if self.constraints else None
-        self.chosen, nats = choose(self.logits, self.sampling, self.uniform[:, at], allowed)
-        self.drawn += 1
-        if self.constraints:
-            for text, index in zip(self.written, self.chosen.tolist(), strict=True):
-                text.append(index)
-        return self.chosen, nats
-
-    def _allowed(self, logits: Floats) -> Floats:
-        """Return the logits (B, V) after each text's constraint."""
-        rows = zip(self.constraints, self.written, logits, strict=True)
-        allowed = np.stack([constraint(text, row.copy()) for constraint, text, row in rows])
-        if not np.isfinite(allowed).any(axis=-1).all():
-            raise ValueError("a constraint forbids every character")
-        return allowed
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these texts only; the others have ended."""
-        if self.chosen is not None:
-            self.chosen = self.chosen[rows]
-        self.logits, self.state = self.logits[rows], pick(self.state, rows)
-        self.uniform = self.uniform[rows]
-        self.randoms = [self.randoms[row] for row in rows]
-        if self.constraints:
-            self.constraints = [self.constraints[row] for row in rows]
-            self.written = [self.written[row] for row in rows]
-
-
 def sample(
     model: LanguageModel,
     vocabulary: Vocabulary,
     sampling: Sampling,
-    prime: Ids | None = None,
+    primes: Sequence[Ids] = (),
     write: Callable[[bytes], None] | None = None,
 ) -> Iterator[Sample]:
-    """Write ``sampling.count`` texts, `TOGETHER` at a time, and yield them in order of their seeds.
+    """Write ``sampling.count`` texts after each prime, and yield them: first all after the first.
+
+    `TOGETHER` are drawn side by side. The texts after one prime have the seeds ``sampling.seed``,
+    ``sampling.seed + 1`` and so on, so that what is written after one does not depend on others.
 
     Args:
-        prime: ids to read first; they are not part of the sample.
+        primes: ids to read first, which are not part of the sample; none for one empty prime.
         write: called with the first sample's bytes as they are drawn (what may yet become the stop
             text is held back).
     """
-    pieces = [_piece(character, vocabulary.as_bytes) for character in vocabulary.characters]
-    # One row reads the prime for all.
-    logits, state = read(model, np.empty(0, np.int32) if prime is None else prime)
-    for first in range(0, sampling.count, TOGETHER):
-        numbers = range(first, min(first + TOGETHER, sampling.count))
+    pieces = _pieces(vocabulary)
+    begun = [read(model, prime) for prime in primes or [np.empty(0, np.int32)]]
+    for first in range(0, sampling.count * len(begun), TOGETHER):
+        numbers = range(first, min(first + TOGETHER, sampling.count * len(begun)))
+        seeds = [sampling.seed + number % sampling.count for number in numbers]
         writers = [
-            _Writer(pieces, sampling, sampling.seed + number, None if number else write)
-            for number in numbers
+            _Writer(pieces, sampling, seed, None if number else write)
+            for number, seed in zip(numbers, seeds, strict=True)
         ]
-        seeds = [writer.seed for writer in writers]
-        _fill(writers, Stream(model, sampling, seeds, logits, state), sampling)
+        # One row reads a prime for all texts that go on from it.
+        after = [begun[number // sampling.count] for number in numbers] if len(begun) > 1 else begun
+        logits = np.concatenate([one for one, _ in after])
+        state = reduce(joined, (one for _, one in after))
+        for _ in _fill(writers, Stream(model, sampling, seeds, logits, state), sampling):
+            pass
         for writer in writers:
             yield writer.finish()
 
 
-def _fill(writers: Sequence[_Writer], stream: Stream, sampling: Sampling) -> None:
-    """Let each writer write its text, all in one stream."""
+def stream(
+    model: LanguageModel, vocabulary: Vocabulary, sampling: Sampling, prime: Ids
+) -> Iterator[bytes]:
+    """Write one text after a prime, and yield its bytes as they are drawn.
+
+    What may yet become the stop text is held back.
+    """
+    drawn: list[bytes] = []
+    writer = _Writer(_pieces(vocabulary), sampling, sampling.seed, drawn.append)
+    logits, state = read(model, prime)
+    for _ in _fill([writer], Stream(model, sampling, [sampling.seed], logits, state), sampling):
+        yield from drawn
+        drawn.clear()
+    writer.finish()
+    yield from drawn
+
+
+def _fill(
+    writers: Sequence[_Writer], stream: Stream, sampling: Sampling
+) -> Generator[None, None, None]:
+    """Let each writer write its text, all in one stream; yield after each character."""
     writing = list(writers)
     # To look at every character takes time: it is done only if somebody waits for each.
     watched = bool(sampling.stops) or writers[0].write is not None
@@ -267,38 +191,7 @@ def _fill(writers: Sequence[_Writer], stream: Stream, sampling: Sampling) -> Non
             if not writing:
                 break
             stream.keep(going)
-
-
-def choose(
-    logits: Floats,
-    sampling: Sampling,
-    uniform: NDArray[np.float64],
-    allowed: Floats | None = None,
-) -> tuple[Ids, Floats]:
-    """Return the next id of each row of logits (B, V), and what it costs in nats.
-
-    The cost is the model's own, at temperature 1, without filters and constraints.
-
-    Args:
-        uniform: (B,), random numbers in [0, 1).
-        allowed: the logits after constraints, from which the id is drawn; None for the same logits.
-    """
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    # Probabilities up to a factor, which is all that the cost needs: no second exponential.
-    own = filters.weigh(shifted)
-    if allowed is not None:
-        weights = filters.weigh(allowed - allowed.max(axis=-1, keepdims=True), sampling.temp)
-    else:
-        weights = own if sampling.temp == 1 else filters.weigh(shifted, sampling.temp)
-    if sampling.top_k is not None:
-        weights = filters.top_k(weights, sampling.top_k)
-    if sampling.top_p is not None:
-        weights = filters.top_p(weights, sampling.top_p)
-    if sampling.min_p is not None:
-        weights = filters.min_p(weights, sampling.min_p)
-    chosen = filters.draw(weights, uniform)
-    nats: Floats = np.log(own.sum(axis=-1)) - shifted[np.arange(len(chosen)), chosen]
-    return chosen, nats
+        yield
 
 
 class _Writer:
@@ -313,6 +206,7 @@ class _Writer:
     ) -> None:
         self.pieces = pieces
         self.stops = sampling.stops
+        self.temp = sampling.temp
         self.seed = seed
         self.write = write
         self.data = bytearray()
@@ -351,14 +245,17 @@ class _Writer:
         return Sample(
             text=self.data.decode("utf-8", "replace"),
             data=bytes(self.data),
+            temp=self.temp,
             seed=self.seed,
             nats_per_char=self.nats / max(1, self.drawn),
             finish="stop" if self.stopped else "length",
         )
 
 
-def _piece(character: str, as_bytes: bool) -> bytes:
-    return character.encode("latin-1" if as_bytes else "utf-8")
+def _pieces(vocabulary: Vocabulary) -> list[bytes]:
+    """Return the bytes that each id stands for."""
+    encoding = "latin-1" if vocabulary.as_bytes else "utf-8"
+    return [character.encode(encoding) for character in vocabulary.characters]
 
 
 def _overlap(data: bytearray, stop: bytes) -> int:

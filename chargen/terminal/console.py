@@ -6,9 +6,11 @@ A command makes one console and passes it on. Nothing here knows what it prints.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,9 +21,6 @@ from chargen.terminal.streams import interactive, visible
 if TYPE_CHECKING:
     from rich.console import Console as Rich
 
-WIDE = 240
-"""Columns of a table in a pipe, which has no width to fit."""
-
 
 @dataclass(frozen=True)
 class Console:
@@ -29,22 +28,29 @@ class Console:
 
     Attributes:
         quiet: print no progress and no notes.
-        json: print JSON and nothing else, so that there are no notes either.
+        json: print JSON and nothing else: no notes, and warnings and errors as JSON, too.
+        csv: print tables as CSV, without notes.
         debug: on an error, show where it arose.
     """
 
     quiet: bool = False
     json: bool = False
+    csv: bool = False
     debug: bool = False
 
     @property
     def silent(self) -> bool:
         """Whether to print only what was asked for."""
-        return self.quiet or self.json
+        return self.quiet or self.json or self.csv
 
     def say(self, text: str) -> None:
-        """Print a line for people, even if the console is quiet or prints JSON."""
-        print(visible(text), file=sys.stderr, flush=True)
+        """Print a line for people, even if the console is quiet; with JSON, as a warning."""
+        self.complain({"warning": text}, text)
+
+    def complain(self, record: Mapping[str, Any], text: str) -> None:
+        """Print something on standard error: a record with JSON, else a line for people."""
+        shown = json.dumps(record, ensure_ascii=False) if self.json else visible(text)
+        print(shown, file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
         """Print a line about something wrong, beside JSON as well."""
@@ -91,37 +97,75 @@ class Console:
             task = bar.add_task(visible(what), total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
+    def result(
+        self,
+        document: Any,
+        rows: Callable[[], Sequence[Mapping[str, Any]]],
+        show: Callable[[], None],
+    ) -> None:
+        """Print what a command found, in the form that was asked for.
+
+        Args:
+            document: for JSON.
+            rows: makes the rows of CSV, all with the same keys.
+            show: prints tables for people.
+        """
+        if self.json:
+            self.emit(document)
+        elif self.csv:
+            import csv
+
+            made = rows()
+            writer = csv.DictWriter(sys.stdout, list(made[0]) if made else [], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(finite(dict(row)) for row in made)
+        else:
+            show()
+
     def table(
         self,
         rows: Sequence[Sequence[str]],
-        head: Sequence[str] = (),
+        head: Sequence[str],
         left: Sequence[int] = (0,),
+        spare: int = 0,
     ) -> None:
         """Print a table on standard output.
 
         Args:
-            head: the columns' names; none for a list of names and values.
-            left: the columns that are text: aligned left, and folded where the line is too short.
+            head: the columns' names.
+            left: the columns that are text.
+            spare: as many of the last columns are left out where the terminal is too narrow.
         """
-        from rich.console import Console as Rich
-        from rich.table import Table
-        from rich.text import Text
+        from chargen.terminal import grid
 
-        made = Table(box=None, pad_edge=False, show_header=bool(head), header_style="bold")
-        for number in range(len(rows[0]) if rows else len(head)):
-            text = number in left
-            made.add_column(
-                Text(visible(head[number])) if head else "",
-                justify="left" if text else "right",
-                overflow="fold",
-                no_wrap=not text,
-            )
-        for row in rows:
-            # As Text, because a file's name may look like markup.
-            made.add_row(*(Text(visible(cell)) for cell in row))
-        terminal = sys.stdout.isatty()
-        width = None if terminal else WIDE
-        Rich(highlight=False, width=width, force_terminal=terminal).print(made)
+        shown = [[one_line(cell) for cell in row] for row in (head, *rows)]
+        first, *lines = grid.columns(shown[1:], shown[0], left, self.width(), spare)
+        print(bold(first))
+        for line in lines:
+            print(line)
+
+    def list(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Print names with their values on standard output."""
+        from chargen.terminal import grid
+
+        shown = [(one_line(name), one_line(value)) for name, value in rows]
+        for line in grid.pairs(shown, self.width()):
+            print(line)
+
+    def width(self) -> int | None:
+        """Return the columns of the terminal that results are printed on; None for a pipe."""
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def one_line(text: str) -> str:
+    """Return a text as it may stand in a table: on one line."""
+    return visible(text).replace("\n", "⏎").replace("\t", "⇥")
+
+
+def bold(line: str) -> str:
+    """Return a line in bold letters on a terminal that has them."""
+    plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR") or not interactive()
+    return line if plain else f"\x1b[1m{line}\x1b[0m"
 
 
 class Throttle:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from chargen.errors import UsageError, argument
 from chargen.files import reason
-from chargen.tasks.comparing import Memory
+from chargen.tasks.comparing import Memory, conclusion
+
+FLOOR = 1e-8
+"""The shortest gradient that is drawn; a shorter one, or none, stands on the floor."""
+
+SIZES = {
+    "font.size": 13, "axes.titlesize": 14, "figure.titlesize": 17, "lines.linewidth": 2.2,
+    "lines.markersize": 7,
+}  # fmt: skip
+"""Letters and lines that can be read from the back of a room."""
 
 
 def drawable(path: Path) -> None:
@@ -41,22 +51,48 @@ def memories(path: Path, models: Sequence[tuple[str, Memory]]) -> None:
     from matplotlib.figure import Figure
 
     # Without a date and with fixed names, so that the same figures give the same file.
-    with rc_context({"svg.hashsalt": "chargen", "font.size": 10}):
-        figure = Figure(figsize=(10, 4), layout="constrained")
+    settings: dict[Any, Any] = SIZES | {"svg.hashsalt": "chargen"}
+    with rc_context(settings):
+        figure = Figure(figsize=(12.8, 7.2), layout="constrained")
+        figure.suptitle("How much context each network makes use of")
         helped, reached = figure.subplots(1, 2)
-        for name, memory in models:
-            helped.errorbar(memory.contexts, memory.bpc, memory.error, label=name, marker=".")
-            backs = [
-                (k, g) for k, g in zip(memory.contexts, memory.gradient[1:], strict=False) if g
-            ]
-            reached.plot(*zip(*backs, strict=True), label=name, marker=".")
-        helped.set(xlabel="characters of context", ylabel="bits per character")
-        reached.set(xlabel="characters back", ylabel="length of the gradient", yscale="log")
+        ticks: set[int] = set()
+        lowest = 1.0
+        for number, (name, memory) in enumerate(models):
+            # Another mark for each, for those who see no colours.
+            marker = "os^Dvp*X"[number % 8]
+            helped.errorbar(
+                memory.contexts, memory.bpc, memory.error, label=name, marker=marker, capsize=3
+            )
+            backs = {back: max(g, FLOOR) for back, g in memory.back.items() if back}
+            reached.plot(list(backs), list(backs.values()), label=name, marker=marker)
+            ticks |= {context for context in memory.contexts if (context.bit_length() - 1) % 2 == 0}
+            lowest = min(lowest, *backs.values())
+        helped.set(
+            title="Bits per character, by context",
+            xlabel="characters given before (log scale)",
+            ylabel="bits per character",
+        )
+        reached.set(
+            title="Gradient, by distance",
+            xlabel="characters back (log scale)",
+            ylabel="length of the gradient (log scale)",
+            yscale="log",
+        )
+        if lowest <= FLOOR:
+            reached.axhline(FLOOR, color="gray", linewidth=1, linestyle=":")
+            reached.annotate(
+                "the dotted line: nothing", (1, FLOOR), xytext=(0, 5), textcoords="offset points",
+                color="gray", fontsize=11,
+            )  # fmt: skip
         for axes in (helped, reached):
             axes.set_xscale("log", base=2)
+            axes.set_xticks(sorted(ticks), [f"{tick:,}" for tick in sorted(ticks)])
+            axes.minorticks_off()
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(frameon=False)
+        figure.supxlabel(conclusion(models).replace("; ", "\n"), fontsize=13, x=0.02, ha="left")
         try:
             figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
         except OSError as error:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
 import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -111,11 +110,16 @@ def mute() -> None:
 
 
 @contextmanager
-def sink(output: Path | None) -> Iterator[BinaryIO]:
+def sink(output: Path | None, *, force: bool = False, append: bool = False) -> Iterator[BinaryIO]:
     """Yield where data goes, in bytes, so that no console's encoding can spoil it.
 
+    Args:
+        output: the file; None for standard output.
+        force: whether a file that exists may be replaced.
+        append: whether to add to the file.
+
     Raises:
-        UsageError: the file cannot be opened.
+        UsageError: the file exists already, or cannot be opened.
         RunError: it cannot be written to its end.
     """
     if output is None:
@@ -126,8 +130,15 @@ def sink(output: Path | None) -> Iterator[BinaryIO]:
                 raise
             mute()
         return
+    # What is no plain file, such as a pipe, has nothing to lose.
+    if output.is_file() and not (force or append):
+        raise UsageError(
+            f"{output} exists already",
+            f"Replace it by {argument('force')}, add to it by {argument('append')}, or choose "
+            f"another {argument('output')}",
+        )
     try:
-        file = output.open("wb")
+        file = output.open("ab" if append else "wb")
     except OSError as error:
         raise UsageError(
             f"{output} cannot be written: {reason(error)}", f"Choose another {argument('output')}"
@@ -137,14 +148,3 @@ def sink(output: Path | None) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise RunError(f"{output} is incomplete: {reason(error)}", "Free some space") from error
-
-
-def streamer(out: BinaryIO, terminal: bool) -> Callable[[bytes], None]:
-    """Return a function that writes bytes at once; to a terminal, only harmless characters."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def write(data: bytes) -> None:
-        out.write(visible(decoder.decode(data)).encode() if terminal else data)
-        out.flush()
-
-    return write

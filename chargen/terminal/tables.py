@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from chargen.kinds import METRICS
+from chargen.tasks.comparing import conclusion
 from chargen.tasks.each import Each, together
+from chargen.tasks.listing import INTERRUPTED
 from chargen.terminal.console import Console
 from chargen.terminal.curve import curve, points_of
-from chargen.terminal.figures import LARGE
+from chargen.terminal.figures import LARGE, duration, headline
 from chargen.terminal.streams import visible
 
 if TYPE_CHECKING:
     from chargen.checkpoint import Checkpoint
     from chargen.tasks.calibration import Verdict
+    from chargen.tasks.comparing import Memory
+    from chargen.tasks.guessing import Guess
     from chargen.tasks.restoring import Restoration
     from chargen.tasks.scoring import Score
 
@@ -23,6 +29,11 @@ ESCAPES = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\t", b"\\t"), (b"\r", b"\\r"))
 
 RANKED = 3
 """Labels of a text that are shown."""
+
+NONE = "none of these"
+
+TOGETHER = 16
+"""Characters of a vocabulary that are shown without a blank between them."""
 
 
 def figure(value: Any, form: str | None = None, unit: str = "") -> str:
@@ -129,15 +140,24 @@ def gaps(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     console.table(lines, ("gap of", "gaps", *map(named, keys)))
 
 
-def labels(console: Console, rows: Sequence[tuple[str, Sequence[tuple[str, float]]]]) -> None:
-    """Show the likeliest labels of each text."""
-    most = min(RANKED, len(rows[0][1]))
-    lines = [
-        (name, *(cell for label, share in ranking[:most] for cell in (label, f"{share:.1%}")))
-        for name, ranking in rows
-    ]
-    head = ("text", "label", "", *(("next", "") * (most - 1)))
-    console.table(lines, head, left=(0, *range(1, 2 * most, 2)))
+def labels(console: Console, found: Sequence[Guess]) -> None:
+    """Show the likeliest labels of each text, or that none of them fits."""
+    most = min(RANKED, len(found[0].labels))
+    weighed = found[0].labels[0].nats_per_char is not None
+    names = ["label", "sure", *(["bits/char"] if weighed else [])]
+    head = ["text", *names, *(["next", *names[1:]] * (most - 1))]
+    lines = []
+    for guess in found:
+        cells = []
+        for number, one in enumerate(guess.labels[:most]):
+            fits = guess.fits or number > 0
+            cells += [one.label if fits else f"{NONE}; nearest {one.label}"]
+            cells += [f"{one.probability:.1%}" if guess.fits else "—"]
+            if one.nats_per_char is not None:
+                cells.append(f"{one.nats_per_char / math.log(2):.2f}")
+        lines.append((guess.text, *cells))
+    left = (0, *range(1, len(head), len(names)))
+    console.table(lines, head, left=left)
 
 
 def verdicts(console: Console, ways: Sequence[Verdict], names: Sequence[str]) -> None:
@@ -156,73 +176,71 @@ def verdicts(console: Console, ways: Sequence[Verdict], names: Sequence[str]) ->
     console.show(f"{confusion.sum():,} held-out examples of {len(names)} labels")
     console.table(rows, ("by", "accuracy", "nats", "calibration error", "sharpness"))
     console.show(f"\nwhat each was taken for by {ways[0].name}")
-    lines = [
-        (label, *(f"{count:,}" for count in row), f"{row[at] / max(1, row.sum()):.0%}")
-        for at, (label, row) in enumerate(zip(names, confusion, strict=True))
-    ]
-    console.table(lines, ("label", *names, "right"))
+    lines = []
+    for at, (label, row) in enumerate(zip(names, confusion, strict=True)):
+        others = sorted(
+            (other for other in range(len(names)) if other != at), key=lambda k: -row[k]
+        )
+        wrong = ", ".join(f"{names[k]} {row[k]:,}" for k in others[:RANKED] if row[k])
+        lines.append((label, f"{row.sum():,}", f"{row[at] / max(1, row.sum()):.0%}", wrong or "—"))
+    console.table(lines, ("label", "examples", "right", "else taken for"), left=(0, 3))
 
 
-def memories(
-    console: Console, names: Sequence[str], rows: Sequence[Mapping[str, Any]], places: int
-) -> None:
+def memories(console: Console, found: Sequence[tuple[str, Memory]], places: int) -> None:
     """Show what context is worth to each model, and how far back a gradient reaches."""
-    given = rows[0]["contexts"]
+    given = found[0][1].contexts
+    shown = [at for at, k in enumerate(given) if at % 2 == 0]
     console.show(f"bits per character after so many characters of context, at {places:,} places")
     lines = [
-        (f"{k:,}", *(f"{row['bpc'][at]:.3f} ± {row['error'][at]:.3f}" for row in rows))
-        for at, k in enumerate(given)
+        (name, *(f"{memory.bpc[at]:.2f}" for at in shown), f"{max(memory.error):.2f}")
+        for name, memory in found
     ]
-    console.table(lines, ("context", *names))
+    console.table(lines, ("model", *(f"{given[at]:,}" for at in shown), "±"))
     console.show("\nlength of the gradient that reaches so many characters back")
     lines = [
-        (f"{k:,}", *(f"{row['gradient'][at]:.2e}" for row in rows))
-        for at, k in enumerate((0, *given[:-1]))
+        (name, *(f"{memory.back[given[at]]:.1e}" for at in shown if given[at] in memory.back))
+        for name, memory in found
     ]
-    console.table(lines, ("back", *names))
-
-
-def summary(name: str, saved: Checkpoint) -> dict[str, Any]:
-    """Return what the list of runs says of one; a pseudo-perplexity is no perplexity."""
-    figures = saved.figures
-    names = saved.corpus_names or ["—"]
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return {
-        "model": name,
-        "network": str(saved.architecture),
-        "parameters": saved.parameters,
-        "corpus": f"{names[0]}{more}",
-        "perplexity": figures.get("perplexity"),
-        "bpc": figures.get("bpc"),
-        "seconds": figures.get("seconds"),
-        "step": figures.get("step"),
-    }
+    reached = [f"{given[at]:,}" for at in shown if given[at] in found[0][1].back]
+    console.table(lines, ("model", *reached))
+    console.show(f"\n{conclusion(found)}")
 
 
 def runs(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Show the list of runs."""
+    """Show the list of runs, and how to go on with those that were interrupted."""
     lines = [
         (
             row["model"],
-            row["network"],
-            row["corpus"],
-            figure(row["perplexity"], ".3f"),
-            figure(row["bpc"], ".3f"),
-            figure(row["seconds"], ".0f", "s"),
+            row["state"] if row["evaluated"] else f"{row['state']}, not evaluated",
+            held_out(row),
+            duration(row["seconds"]) if isinstance(row["seconds"], int | float) else "—",
             row["when"],
+            row["network"],
+            row["corpus"] or "—",
         )
         for row in rows
     ]
-    head = ("run", "network", "corpus", "perplexity", "bpc", "trained", "when")
-    console.table(lines, head, left=(0, 1, 2))
+    head = ("run", "state", "held out", "trained", "when", "network", "corpus")
+    console.table(lines, head, left=(0, 1, 2, 4, 5, 6), spare=2)
+    for row in rows:
+        if row["state"] == INTERRUPTED:
+            console.note(f"to go on: {row['next']}")
+
+
+def held_out(row: Mapping[str, Any]) -> str:
+    """Return a run's score in words."""
+    if not isinstance(row["value"], int | float):
+        return "—"
+    return headline(METRICS[row["metric"]], {row["metric"]: row["value"]})
 
 
 def model(console: Console, name: str, path: str, saved: Checkpoint) -> None:
     """Show all about one model, and how it learned."""
     corpus, vocabulary = saved.corpus, saved.vocabulary
-    shown = "all bytes" if vocabulary.as_bytes else vocabulary.characters.replace("\n", "⏎")
+    shown = "all bytes" if vocabulary.as_bytes else grouped(vocabulary.characters)
     rows = [
-        ("model", f"{name} ({path})"),
+        ("model", name),
+        ("file", path),
         ("network", f"{saved.architecture}, {saved.parameters:,} parameters"),
         ("vocabulary", f"{len(vocabulary)}: {shown}"),
         *([("labels", ", ".join(saved.labels))] if saved.labels else []),
@@ -234,8 +252,14 @@ def model(console: Console, name: str, path: str, saved: Checkpoint) -> None:
         ("settings", ", ".join(f"{k} {v}" for k, v in saved.settings.items() if v is not None)),
         *((named(key), figure(value)) for key, value in saved.figures.items()),
     ]
-    console.table(rows, left=(0, 1))
+    console.list(rows)
     _curve(console, saved)
+
+
+def grouped(characters: str) -> str:
+    """Return characters in groups, between which a line may be broken."""
+    shown = visible(characters).replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
+    return " ".join(shown[at : at + TOGETHER] for at in range(0, len(shown), TOGETHER))
 
 
 def _curve(console: Console, saved: Checkpoint) -> None:
@@ -251,5 +275,5 @@ def statistics(
 ) -> None:
     """Show what a text looks like to the trainer, and what is odd about it."""
     rows = [(named(key), figure(value)) for key, value in about.items() if key != "sha256"]
-    rows += [("sha256", about["sha256"]), ("by frequency", order)]
-    console.table([*rows, *(("note", line) for line in remarks)], left=(0, 1))
+    rows += [("sha256", about["sha256"]), ("by frequency", grouped(order))]
+    console.list([*rows, *(("note", line) for line in remarks)])

@@ -62,11 +62,14 @@ def measure(
             progress(at + len(rows), len(ids))
     together = {context: np.concatenate(parts) for context, parts in bits.items()}
     reach /= len(ids)
+    lost = {context: together[context] - together[given[-1]] for context in given}
     return Memory(
         given,
         tuple(float(together[context].mean()) for context in given),
         tuple(float(together[context].std() / math.sqrt(len(ids))) for context in given),
         tuple(float(reach[back]) for back in (0, *given[:-1])),
+        tuple(float(lost[context].mean()) for context in given),
+        tuple(float(lost[context].std() / math.sqrt(len(ids))) for context in given),
     )
 
 

@@ -65,7 +65,7 @@ def _started(
 ) -> Trainer:
     """Make the folder of a new run, and its trainer; leave nothing behind if that fails."""
     with ExitStack() as undo:
-        run, lock = runs.create(request.out, request.name, texts.name)
+        run, lock = runs.create(request.out, request.name, texts.name, overwrite=request.overwrite)
         undo.callback(run.abandon, lock)
         # PyTorch takes seconds to import, so everything that can be wrong is checked first.
         from chargen.training.growth import give_weights

@@ -22,6 +22,7 @@ class Request:
         out: the folder of runs.
         name: the run's.
         resume: go on with the run ``name``, or with the newest.
+        overwrite: replace a run of this name.
         base: a model to start from.
         as_bytes: take each byte as a character.
         began: when somebody began to wait, by `time.perf_counter`.
@@ -35,6 +36,7 @@ class Request:
     out: Path = Path(DEFAULT_OUT)
     name: str | None = None
     resume: bool = False
+    overwrite: bool = False
     base: str | None = None
     as_bytes: bool = False
     began: float = field(default_factory=time.perf_counter)
@@ -43,6 +45,11 @@ class Request:
         if self.resume and self.base:
             raise UsageError(
                 f"{argument('resume')} and {argument('base')} exclude each other",
+                "Give one of them",
+            )
+        if self.resume and self.overwrite:
+            raise UsageError(
+                f"{argument('resume')} and {argument('overwrite')} exclude each other",
                 "Give one of them",
             )
         if self.sources.labels is not None and (self.sources.corpus or self.sources.valid):

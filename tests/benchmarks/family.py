@@ -19,6 +19,7 @@ from typing import Any
 from chargen import train
 from chargen.model import Model, load
 from chargen.tasks import comparing
+from chargen.tasks.quality import restoration_quality
 from chargen.terminal import plots
 from chargen.text import catalog
 from chargen.text.corpus import open_text, read_all
@@ -50,7 +51,13 @@ def main(text: str, minutes: float, folder: Path, kinds: Sequence[str]) -> None:
     plots.memories(folder / "memory.svg", memories)
     for name in [kind for kind in ("bidirectional", "lstm") if kind in kinds]:
         for unknown in (False, True):
-            for quality in models[name].judge(span, gaps=GAPS, unknown=unknown):
+            for quality in restoration_quality(
+                models[name].reader,
+                models[name].checkpoint.vocabulary,
+                span,
+                gaps=GAPS,
+                unknown=unknown,
+            ):
                 job = "restore, length unknown" if unknown else "restore"
                 record(folder, {"job": job, "model": name} | quality.json())
 

@@ -24,7 +24,8 @@ from torch.nn import functional
 from chargen.architecture import FAMILIES, Architecture
 from chargen.engine.causal import Causal as Engine
 from chargen.options import Options
-from chargen.tasks.sampling import Sampling, sample
+from chargen.tasks.drawing import Sampling
+from chargen.tasks.sampling import sample
 from chargen.tasks.scoring import ModelPredictor, score
 from chargen.text.corpus import Span, open_text
 from chargen.text.sources import spool

@@ -34,7 +34,8 @@ QUICK = ["--steps", "12", "--hidden", "16", "--evaluations", "2", "--precision",
     "name",
     [
         [], ["train"], ["sample"], ["perplexity"], ["restore"], ["classify"], ["compare"],
-        ["runs"], ["info"], ["corpus"], ["corpus", "list"], ["corpus", "get"], ["corpus", "stats"],
+        ["runs"], ["info"], ["rename"], ["delete"],
+        ["corpus"], ["corpus", "list"], ["corpus", "get"], ["corpus", "stats"],
     ],
 )  # fmt: skip
 def test_every_command_explains_itself(chargen: Chargen, name: list[str]) -> None:
@@ -87,7 +88,9 @@ def test_json_is_all_there_is(chargen: Chargen, story: Path) -> None:
     assert [row["perplexity"] for row in two["texts"]] == [one["perplexity"]] * 2
     samples = chargen("sample", "-n", "3", "--seed", "5", "--length", "9", "--json").stdout
     rows = [json.loads(line) for line in samples.splitlines()]
-    assert [row.keys() for row in rows] == [{"text", "seed", "nats_per_char", "finish"}] * 3
+    assert [row.keys() for row in rows] == [
+        {"prime", "text", "temp", "seed", "nats_per_char", "finish"}
+    ] * 3
     assert [row["seed"] for row in rows] == [5, 6, 7]
     assert json.loads(chargen("info", "--json").stdout)["figures"]["perplexity"] > 1
     assert json.loads(chargen("runs", "--json").stdout)[0]["model"] == "story"
@@ -541,7 +544,9 @@ def test_memories_are_compared(chargen: Chargen, model_file: Path, story: Path) 
     assert "1,024" in table
     assert (story.parent / "memory.svg").read_bytes().startswith(b"<?xml")
     found = json.loads(chargen(*options, "--json").stdout)
-    assert found["models"][0].keys() == {"contexts", "bpc", "error", "gradient", "model"}
+    assert found["models"][0].keys() == {
+        "contexts", "bpc", "error", "gradient", "loss", "loss_error", "used", "model"
+    }  # fmt: skip
     assert len(found["models"][0]["bpc"]) == 11
 
 
@@ -680,9 +685,15 @@ def test_one_bad_text_of_several_is_named_and_the_rest_scored(
     assert result.returncode == 1
     rows = json.loads(result.stdout)["texts"]
     assert [row["text"] for row in rows] == [str(story)] * 2
-    said = result.stderr.decode()
-    assert "error: empty.txt is empty" in said
-    assert "error: missing.txt does not exist" in said
+    said = [json.loads(line) for line in result.stderr.splitlines()]
+    errors = [one["error"] for one in said if "error" in one]
+    assert [one["message"] for one in errors] == [
+        "empty.txt is empty",
+        "missing.txt does not exist",
+    ]
+    assert {one["type"] for one in errors} == {"CorpusError"}
+    plain = chargen("perplexity", story, "empty.txt").stderr.decode()
+    assert "error: empty.txt is empty" in plain
 
 
 def test_a_model_that_nobody_named_is_announced(chargen: Chargen, tmp_path: Path) -> None:

@@ -99,7 +99,9 @@ def test_a_short_text(tmp_path: Path) -> None:
         places(text.span(), 0)
 
 
-MEMORY = Memory((1, 2, 4), (4.0, 3.0, 2.5), (0.1, 0.1, 0.1), (1.0, 0.5, 0.0))
+MEMORY = Memory(
+    (1, 2, 4), (4.0, 3.0, 2.5), (0.1, 0.1, 0.1), (1.0, 0.5, 0.0), (1.5, 0.5, 0.0), (0.1, 0.1, 0.0)
+)
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

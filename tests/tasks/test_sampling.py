@@ -13,7 +13,8 @@ from chargen.engine.causal import Causal as Engine
 from chargen.engine.language_model import State, read
 from chargen.engine.likelihood import character_nats
 from chargen.errors import PrimeError, UsageError
-from chargen.tasks.sampling import Sample, Sampling, Stream, prepare_prime, sample
+from chargen.tasks.drawing import Sampling, Stream
+from chargen.tasks.sampling import Sample, prepare_prime, sample
 from chargen.text.vocabulary import ALL_BYTES, Vocabulary
 from tests.conftest import probabilities, tiny_checkpoint
 
@@ -24,7 +25,7 @@ VOCABULARY = MODEL.vocabulary
 
 def written(prime: str = "", **options: object) -> list[Sample]:
     ids = prepare_prime(prime, VOCABULARY)
-    return list(sample(ENGINE, VOCABULARY, Sampling(**options), ids))  # type: ignore[arg-type]
+    return list(sample(ENGINE, VOCABULARY, Sampling(**options), [] if ids is None else [ids]))  # type: ignore[arg-type]
 
 
 def test_the_same_seed_writes_the_same_text() -> None:
@@ -104,7 +105,7 @@ def test_filters_reach_the_draw() -> None:
 
 def test_length_zero_writes_nothing() -> None:
     """No characters are no text and no cost."""
-    assert written(length=0)[0] == Sample("", b"", 0, 0.0, "length")
+    assert written(length=0)[0] == Sample("", b"", 1.0, 0, 0.0, "length")
 
 
 def test_unknown_characters_in_a_prime() -> None:

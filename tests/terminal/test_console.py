@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from chargen.terminal.console import Console
-from chargen.terminal.streams import streamer, visible
+from chargen.terminal.streams import visible
 from tests.conftest import any_text
 
 
@@ -23,17 +21,6 @@ def test_visible_text_cannot_command_a_terminal(text: str) -> None:
         harmless = before in "\n\t" or not (ord(before) < 32 or 127 <= ord(before) < 160)
         assert (after == before) == harmless
         assert after in "\n\t" or ord(after) >= 32
-
-
-@given(any_text(), st.integers(1, 5), st.booleans())
-def test_streamed_text_is_whole(text: str, size: int, terminal: bool) -> None:
-    """However the text is cut, a file gets the same bytes and a terminal gets visible text."""
-    out = io.BytesIO()
-    write = streamer(out, terminal)
-    data = text.encode()
-    for start in range(0, len(data), size):
-        write(data[start : start + size])
-    assert out.getvalue().decode() == (visible(text) if terminal else text)
 
 
 def test_a_name_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,9 +40,11 @@ from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint
 from chargen.errors import ChargenError
 from chargen.kinds import CLASSIFIER, GAPS
-from chargen.model import Model, judge_of
+from chargen.model import Model
 from chargen.runs import Run
-from chargen.tasks.calibration import probabilities, verdict
+from chargen.tasks.calibration import verdict
+from chargen.tasks.guessing import judge_of
+from chargen.tasks.listing import summary
 from chargen.tasks.restoring import parse
 from chargen.terminal import tables
 from chargen.terminal.console import Console
@@ -240,6 +242,11 @@ def models() -> list[Checkpoint]:
     ]
 
 
+ROW = {
+    "model": "a", "state": "finished", "evaluated": True, "next": "", "path": "a", "when": "",
+}  # fmt: skip
+
+
 def used(path: Path, saved: Checkpoint) -> None:
     """Do with a model what it is for, and show it."""
     model = Model(path, saved)
@@ -247,14 +254,15 @@ def used(path: Path, saved: Checkpoint) -> None:
     with contextlib.redirect_stdout(printed):
         console = Console()
         tables.model(console, model.name, str(path), saved)
-        tables.runs(console, [tables.summary(model.name, saved) | {"when": ""}])
+        tables.runs(console, [ROW | summary(saved)])
         console.emit([saved.figures, saved.history, saved.settings, saved.corpus])
         if saved.labels:
-            told, fitted = judge_of([model])
-            logs = told.weigh(["It came back.", "They left."])
-            shares = probabilities(logs, fitted)
-            assert np.isfinite(shares).all()
-            tables.labels(console, [("a", list(zip(told.names, shares[0].tolist(), strict=True)))])
+            texts = ["It came back.", "They left."]
+            guesses = model.classify(texts)
+            assert all(np.isfinite(told.probability) for one in guesses for told in one.labels)
+            tables.labels(console, guesses)
+            told, _ = judge_of([(model.name, saved)])
+            logs = told.weigh(texts)
             truth = np.arange(2) % len(told.names)
             tables.verdicts(console, [verdict(model.name, logs, truth)], told.names)
     assert visible(printed.getvalue()) == printed.getvalue()

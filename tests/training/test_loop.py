@@ -23,7 +23,6 @@ from chargen.model import load
 from chargen.options import Options
 from chargen.runs import Run
 from chargen.tasks.each import score_each, together
-from chargen.tasks.sampling import Sampling
 from chargen.text.corpus import read_all
 from chargen.text.labelled import examples
 from chargen.training.choices import decide
@@ -573,7 +572,7 @@ def test_a_list_is_learned_item_by_item(story: Path) -> None:
     assert made.texts.valid is not None
     model = load("names", story.parent / "runs")
     assert model.checkpoint.end == "\n"
-    items = [one.text for one in model.samples(Sampling(length=100, count=20))]
+    items = [one.text for one in model.samples(100, count=20, seed=0)]
     assert all(2 <= len(item) <= 9 and "\n" not in item for item in items)
     assert len(set(items)) > 5
     # The trainer's figure is the one of each line alone.

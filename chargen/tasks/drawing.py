@@ -1,0 +1,180 @@
+"""Drawing characters: from logits to an id, for several texts side by side, step by step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chargen.engine.language_model import LanguageModel, State, pick
+from chargen.errors import UsageError, argument
+from chargen.options import LARGEST_NUMBER, check
+from chargen.tasks import filters
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Ids = NDArray[np.int32]
+
+AHEAD = 512
+"""Characters for which random numbers are drawn ahead, and after which samples are collected."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to write.
+
+    Attributes:
+        length: characters to write (bytes, for a model of bytes).
+        temp: 0 takes the likeliest, 1 the model's own probabilities, more is wilder.
+        top_k, top_p, min_p: see `chargen.tasks.filters`; None for none.
+        stop: end before this text would be written.
+        end: the character that ends a text, for a model of texts that end.
+        seed: of the first sample; the next has ``seed + 1``, and so on.
+        count: samples.
+
+    Raises:
+        UsageError: a value that can never work.
+    """
+
+    length: int = 1000
+    temp: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    stop: str | None = None
+    seed: int = 0
+    count: int = 1
+    end: str | None = None
+
+    @property
+    def stops(self) -> list[bytes]:
+        """All texts that end a sample, in bytes."""
+        wanted = (self.stop, self.end)
+        return [text.encode(errors="surrogateescape") for text in wanted if text]
+
+    def __post_init__(self) -> None:
+        check("length", self.length, 0, LARGEST_NUMBER)
+        check("temp", self.temp, 0, math.inf)
+        check("top_k", self.top_k, 1, LARGEST_NUMBER)
+        check("top_p", self.top_p, 0, 1, open_low=True)
+        check("min_p", self.min_p, 0, 1)
+        check("count", self.count, 1, 1 << 20)
+        check("seed", self.seed, 0, LARGEST_NUMBER)
+        if self.stop == "":
+            raise UsageError(f"{argument('stop')} is empty", "Give the text before which to stop")
+
+
+Constraint = Callable[[Sequence[int], "Floats"], "Floats"]
+"""``(ids so far, logits) -> logits``, (V,): what one text may go on with; it may keep a state.
+
+Minus infinity forbids a character. What a character costs is counted without constraints.
+"""
+
+
+class Stream:
+    """Draws characters for several texts side by side, a column of them at each step.
+
+    An iterator without an end: each step yields ids (B,) and their nats (B,), at temperature 1 and
+    unfiltered. Whoever iterates decides when texts end (see `keep`).
+
+    Args:
+        model: what predicts.
+        sampling: how to choose.
+        seeds: of each text; a text depends on its own seed alone, not on its neighbours.
+        logits, state: (1, V) and of one row, with which all texts begin; or a row for each text.
+        constraints: one for each text, or none at all.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        sampling: Sampling,
+        seeds: Sequence[int],
+        logits: Floats,
+        state: State,
+        constraints: Sequence[Constraint] = (),
+    ) -> None:
+        rows = np.arange(len(seeds)) % len(logits)
+        self.model, self.sampling = model, sampling
+        self.logits, self.state = logits[rows], pick(state, rows)
+        self.randoms = [np.random.Generator(np.random.PCG64(seed)) for seed in seeds]
+        self.uniform = np.empty((len(seeds), 0))
+        self.constraints = list(constraints)
+        self.written: list[list[int]] = [[] for _ in constraints]
+        self.chosen: Ids | None = None
+        self.drawn = 0
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> tuple[Ids, Floats]:
+        """Draw the next character of each text."""
+        if self.chosen is not None:
+            logits, self.state = self.model.forward(self.chosen[:, None], self.state)
+            self.logits = logits[:, 0]
+        at = self.drawn % AHEAD
+        if at == 0:
+            self.uniform = np.stack([random.random(AHEAD) for random in self.randoms])
+        allowed = self._allowed(self.logits) if self.constraints else None
+        self.chosen, nats = choose(self.logits, self.sampling, self.uniform[:, at], allowed)
+        self.drawn += 1
+        if self.constraints:
+            for text, index in zip(self.written, self.chosen.tolist(), strict=True):
+                text.append(index)
+        return self.chosen, nats
+
+    def _allowed(self, logits: Floats) -> Floats:
+        """Return the logits (B, V) after each text's constraint."""
+        rows = zip(self.constraints, self.written, logits, strict=True)
+        allowed = np.stack([constraint(text, row.copy()) for constraint, text, row in rows])
+        if not np.isfinite(allowed).any(axis=-1).all():
+            raise ValueError("a constraint forbids every character")
+        return allowed
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these texts only; the others have ended."""
+        if self.chosen is not None:
+            self.chosen = self.chosen[rows]
+        self.logits, self.state = self.logits[rows], pick(self.state, rows)
+        self.uniform = self.uniform[rows]
+        self.randoms = [self.randoms[row] for row in rows]
+        if self.constraints:
+            self.constraints = [self.constraints[row] for row in rows]
+            self.written = [self.written[row] for row in rows]
+
+
+def choose(
+    logits: Floats,
+    sampling: Sampling,
+    uniform: NDArray[np.float64],
+    allowed: Floats | None = None,
+) -> tuple[Ids, Floats]:
+    """Return the next id of each row of logits (B, V), and what it costs in nats.
+
+    The cost is the model's own, at temperature 1, without filters and constraints.
+
+    Args:
+        uniform: (B,), random numbers in [0, 1).
+        allowed: the logits after constraints, from which the id is drawn; None for the same logits.
+    """
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    # Probabilities up to a factor, which is all that the cost needs: no second exponential.
+    own = filters.weigh(shifted)
+    if allowed is not None:
+        weights = filters.weigh(allowed - allowed.max(axis=-1, keepdims=True), sampling.temp)
+    else:
+        weights = own if sampling.temp == 1 else filters.weigh(shifted, sampling.temp)
+    if sampling.top_k is not None:
+        weights = filters.top_k(weights, sampling.top_k)
+    if sampling.top_p is not None:
+        weights = filters.top_p(weights, sampling.top_p)
+    if sampling.min_p is not None:
+        weights = filters.min_p(weights, sampling.min_p)
+    chosen = filters.draw(weights, uniform)
+    nats: Floats = np.log(own.sum(axis=-1)) - shifted[np.arange(len(chosen)), chosen]
+    return chosen, nats
