@@ -51,6 +51,7 @@ class Model:
     def __init__(self, path: Path, saved: Checkpoint) -> None:
         self.path = path
         self.checkpoint = saved
+        self._engines: dict[int | None, Causal] = {}
 
     @property
     def name(self) -> str:
@@ -67,20 +68,20 @@ class Model:
         """The labels of its texts, if they have any."""
         return self.checkpoint.labels
 
-    @cached_property
-    def engine(self) -> Causal:
-        """The network of a model without labels, made ready on first use."""
-        return self.engine_for(None)
-
     def engine_for(self, label: str | None) -> Causal:
-        """Return the network that continues texts of one label; None where there are no labels.
+        """Return the network that continues texts of one label; None where there are none.
+
+        It is made ready on first use.
 
         Raises:
             KindError, UsageError: see `require_causal` and `label_id`.
         """
         self.require_causal()
         number = self.label_id(label)
-        return Causal(self.checkpoint.architecture, self.checkpoint.weights, number)
+        if number not in self._engines:
+            saved = self.checkpoint
+            self._engines[number] = Causal(saved.architecture, saved.weights, number)
+        return self._engines[number]
 
     def label_id(self, label: str | None) -> int | None:
         """Return a label's id, or None if no label is given.
@@ -146,9 +147,10 @@ class Model:
             write: called with the first sample's bytes as they are drawn.
             label: the label of the text to write, for a model with labels.
         """
-        engine = self.engine if label is None else self.engine_for(label)
-        wanted = replace(wanted, end=self.checkpoint.end)
-        return sampling.sample(engine, self.checkpoint.vocabulary, wanted, primes, write)
+        engine, vocabulary = self.engine_for(label), self.checkpoint.vocabulary
+        return sampling.sample(
+            engine, vocabulary, replace(wanted, end=self.checkpoint.end), primes, write
+        )
 
     def prime(self, text: str, unknown: str = "error") -> Ids:
         """Return the ids of a text that the model is to continue.
@@ -210,12 +212,11 @@ class Model:
             True
         """
         wanted, label, unknown = self._wanted(length, 1, how)
-        engine = self.engine if label is None else self.engine_for(label)
-        vocabulary, prime_ids = self.checkpoint.vocabulary, self.prime(prime, unknown)
+        engine, ids = self.engine_for(label), self.prime(prime, unknown)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         return (
             text
-            for piece in sampling.stream(engine, vocabulary, wanted, prime_ids)
+            for piece in sampling.stream(engine, self.checkpoint.vocabulary, wanted, ids)
             if (text := decoder.decode(piece))
         )
 
@@ -239,9 +240,7 @@ class Model:
         """
         vocabulary, engine = self.checkpoint.vocabulary, self.engine_for(label)
         ids = vocabulary.encode(text)
-        if not len(ids):
-            return np.zeros(0)
-        (costs,) = character_nats(engine, [ids[:0]], [ids])
+        costs = character_nats(engine, [ids[:0]], [ids])[0] if len(ids) else np.zeros(0)
         return with_escape(vocabulary, ids, costs)
 
     def states(self, text: str, *, label: str | None = None) -> NDArray[np.float32]:
@@ -302,7 +301,7 @@ class Model:
             from chargen.training.evaluate import score_long
 
             return score_long(self.checkpoint, span, number or 0, progress)
-        predictor = ModelPredictor(self.engine if label is None else self.engine_for(label))
+        predictor = ModelPredictor(self.engine_for(label))
         lanes = 1 if exact else None
         return scoring.score(predictor, span, vocabulary, lanes=lanes, progress=progress)
 

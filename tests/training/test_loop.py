@@ -577,7 +577,9 @@ def test_a_list_is_learned_item_by_item(story: Path) -> None:
     assert len(set(items)) > 5
     # The trainer's figure is the one of each line alone.
     held = [one for one, _ in examples(made.texts.valid.text, 1000)]
-    alone = score_each(model.engine, model.checkpoint.vocabulary, [(one, one) for one in held])
+    alone = score_each(
+        model.engine_for(None), model.checkpoint.vocabulary, [(one, one) for one in held]
+    )
     done = reports[-1]
     assert isinstance(done, Done)
     assert done.valid is not None
