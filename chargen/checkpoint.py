@@ -10,6 +10,10 @@ This is the only place that knows the format. The header's metadata has three st
 
 A model that was trained on examples has a tensor more, ``fingerprints``: which examples these were.
 
+A compact file has version 2: each matrix of weights is int8, and a float32 tensor, ``NAME.scale``,
+has the factor of each of its rows (symmetric quantisation, with the largest weight of a row at
+127). It is read into float32.
+
 Reading never runs code from the file: there is no pickle. Writing fills a temporary file in the
 same folder, flushes it to the disk and renames it. So a kill at any moment leaves the old file or
 the new one.
@@ -41,7 +45,11 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 FORMAT = "chargen"
-VERSION = 1
+VERSION, COMPACT = 1, 2
+"""The version of a usual file, and of a compact one."""
+
+SCALE = ".scale"
+LEVELS = 127
 TRAINING = "training."
 SEEN = "fingerprints"
 MOST_SEEN = 1 << 20
@@ -109,8 +117,11 @@ class Checkpoint:
         return [str(name) for name in names] if isinstance(names, list) else []
 
 
-def write(path: Path, checkpoint: Checkpoint) -> None:
+def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
     """Write a checkpoint so that ``path`` holds the old file or the new one at every instant.
+
+    Args:
+        compact: store matrices of weights as int8; training cannot go on from such a file exactly.
 
     Raises:
         CheckpointError: the file cannot be written.
@@ -129,7 +140,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         "history": checkpoint.history,
         "labels": checkpoint.labels,
     }
-    arrays: dict[str, Array] = dict(checkpoint.weights)
+    arrays = quantized(checkpoint.weights) if compact else dict[str, Array](checkpoint.weights)
     if checkpoint.seen is not None:
         arrays[SEEN] = checkpoint.seen[:MOST_SEEN]
     if checkpoint.training:
@@ -138,10 +149,23 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {stored(name): np.asarray(array, order="C") for name, array in arrays.items()}
     metadata = {
         "format": FORMAT,
-        "version": str(VERSION),
+        "version": str(COMPACT if compact else VERSION),
         "chargen": json.dumps(header, sort_keys=True),
     }
     write_whole(path, in_order(save(tensors, metadata)))
+
+
+def quantized(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, Array]:
+    """Return weights with each matrix as int8 and a factor for each of its rows."""
+    arrays: dict[str, Array] = {}
+    for name, array in weights.items():
+        if array.ndim < 2:
+            arrays[name] = array
+            continue
+        scale = np.abs(array).max(axis=1) / LEVELS
+        levels = np.rint(array / np.where(scale > 0, scale, 1)[:, None])
+        arrays |= {name: levels.astype(np.int8), name + SCALE: scale.astype(np.float32)}
+    return arrays
 
 
 def in_order(data: bytes) -> bytes:
@@ -206,7 +230,13 @@ def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoin
                 if tuple(file.get_slice(there).get_shape()) != shape:
                     raise damaged(path, f"the tensor {there} has not the shape {shape}")
                 if weights:
-                    arrays[name] = _finite(path, there, file.get_tensor(there))
+                    tensor = file.get_tensor(there)
+                    if tensor.dtype == np.int8 and there + SCALE in present:
+                        scale = file.get_tensor(there + SCALE)
+                        if scale.dtype != np.float32 or scale.shape != shape[:1]:
+                            raise damaged(path, f"the tensor {there}{SCALE} has no factor a row")
+                        tensor = tensor * scale[:, None]
+                    arrays[name] = _finite(path, there, tensor)
             seen = file.get_tensor(SEEN) if SEEN in present else None
             if seen is not None and (seen.dtype != np.uint64 or seen.ndim != 1):
                 raise damaged(path, f"the tensor {SEEN} has no fingerprints")
@@ -249,9 +279,10 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     if metadata.get("format") != FORMAT:
         raise damaged(path, "its header does not say that it is chargen's")
     version = metadata.get("version", "")
-    if version != str(VERSION):
+    if version not in (str(VERSION), str(COMPACT)):
         raise CheckpointError(
-            f"{path} has format version {version[:20]!r}, this chargen reads version {VERSION}",
+            f"{path} has format version {version[:20]!r}, this chargen reads {VERSION} and "
+            f"{COMPACT}",
             "Install the chargen that wrote it",
         )
     try:

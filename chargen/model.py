@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from chargen import checkpoint, kinds, runs
+from chargen import checkpoint, runs
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
 from chargen.engine.likelihood import character_nats, with_escape
-from chargen.errors import KindError, UsageError, argument
-from chargen.tasks import comparing, each, guessing, listing, restoring, sampling, scoring
+from chargen.tasks import (
+    abilities,
+    comparing,
+    each,
+    guessing,
+    listing,
+    restoring,
+    sampling,
+    scoring,
+)
 from chargen.tasks.beam import Reader
 from chargen.tasks.comparing import Memory
 from chargen.tasks.drawing import Sampling
@@ -90,18 +98,7 @@ class Model:
             UsageError: the model has labels and this is not one of them, or the model has no labels
                 and one is given.
         """
-        known = ", ".join(self.labels[:12]) + (", …" if len(self.labels) > 12 else "")
-        if label is None and not self.labels:
-            return None
-        if not self.labels:
-            raise UsageError(f"{self.name} has no labels", f"Leave {argument('label')} out")
-        if label is None:
-            raise UsageError(
-                f"{self.name} has labels: {known}", f"Name one of them by {argument('label')}"
-            )
-        if label not in self.labels:
-            raise UsageError(f"{self.name} has no label {label!r}", f"Its labels are: {known}")
-        return self.labels.index(label)
+        return abilities.label_id(self.name, self.labels, label)
 
     def require_causal(self) -> None:
         """Make sure that the model reads from left to right, and can continue and score texts.
@@ -109,13 +106,7 @@ class Model:
         Raises:
             KindError: it is bidirectional.
         """
-        kind = self.checkpoint.architecture.kind
-        if not kind.continues:
-            raise KindError(
-                f"{self.name} sees both sides of a text and can neither continue nor score one",
-                f"Use `chargen {kind.command}` with it, or a model trained without "
-                f"{argument('bidirectional')}",
-            )
+        abilities.require_causal(self.name, self.checkpoint)
 
     @cached_property
     def reader(self) -> Reader:
@@ -124,14 +115,7 @@ class Model:
         Raises:
             KindError: the model has labels.
         """
-        kind = self.checkpoint.architecture.kind
-        if self.labels or kind.reader is None:
-            raise KindError(
-                f"{self.name} was trained with labels and cannot restore",
-                f"Use a model that was trained without {argument('labels')}",
-            )
-        made: Reader = kinds.load(kind.reader)(self.checkpoint)
-        return made
+        return abilities.reader(self.name, self.checkpoint)
 
     def draw(
         self,
@@ -374,6 +358,19 @@ class Model:
         self.require_causal()
         stretches = comparing.places(open_text([path], as_bytes=self.as_bytes).span(), places, seed)
         return measure(self.checkpoint, stretches)
+
+    def save(self, path: str | Path, *, compact: bool = False) -> None:
+        """Write the model to a file, without what only training needs.
+
+        Args:
+            compact: write each matrix as whole numbers of eight bits, with a scale for each row: a
+                quarter of the size, and figures that differ in the third decimal.
+
+        Raises:
+            CheckpointError: the file cannot be written.
+        """
+        model = replace(self.checkpoint, training={}, tensors={})
+        checkpoint.write(Path(path), model, compact=compact)
 
     def info(self) -> dict[str, Any]:
         """Return all that is known of the model, as ``chargen info --json`` prints it."""
