@@ -54,7 +54,7 @@ def train(
         >>> model = chargen.train("corpus.txt", minutes=2)  # doctest: +SKIP
     """
     from chargen.terminal.console import Console
-    from chargen.terminal.progress import view_on
+    from chargen.terminal.screen import view_on
     from chargen.terminal.streams import interactive
     from chargen.training.follow import follow
     from chargen.training.prepare import prepare

@@ -140,7 +140,9 @@ def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
         "history": checkpoint.history,
         "labels": checkpoint.labels,
     }
-    arrays = quantized(checkpoint.weights) if compact else dict[str, Array](checkpoint.weights)
+    arrays: dict[str, Array] = dict(checkpoint.weights)
+    if compact:
+        arrays = quantized(checkpoint.weights)
     if checkpoint.seen is not None:
         arrays[SEEN] = checkpoint.seen[:MOST_SEEN]
     if checkpoint.training:

@@ -77,7 +77,7 @@ def train(
 ) -> None:
     """Train a network on a text; keep the best on held-out text."""
     with console.progress("starting") as progress:
-        from chargen.terminal.progress import view_on
+        from chargen.terminal.screen import view_on
         from chargen.training.prepare import prepare
         from chargen.training.request import Request
         from chargen.training.texts import Sources
@@ -93,7 +93,12 @@ def train(
             as_bytes=as_bytes,
             began=BEGAN,
         )
-        trainer = prepare(request, note=console.note, progress=progress)
+
+        def note(text: str) -> None:
+            console.note(text)
+            progress.now(text)
+
+        trainer = prepare(request, note=note, progress=progress)
     from chargen.training.follow import follow
 
     second = Throttle()

@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     from rich.console import Console as Rich
 
 
+class Work:
+    """Some work that takes a while; this one is not shown."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take in how much is done."""
+
+    def now(self, what: str) -> None:
+        """Take in what is being done now, of which nobody knows how long it takes."""
+
+
 @dataclass(frozen=True)
 class Console:
     """Where a command prints.
@@ -78,24 +88,15 @@ class Console:
         return Rich(stderr=True, quiet=self.silent, highlight=False, force_terminal=interactive())
 
     @contextmanager
-    def progress(self, what: str, *, in_bytes: bool = True) -> Iterator[Callable[[int, int], None]]:
-        """Yield a function (done, total) that draws a bar on a terminal, and nothing elsewhere."""
+    def progress(self, what: str, *, in_bytes: bool = True) -> Iterator[Work]:
+        """Yield a `Work` that is shown on a terminal, and nowhere else."""
         if self.silent or not interactive():
-            yield lambda _done, _total: None
+            yield Work()
             return
-        from rich import progress
+        from chargen.terminal.bar import Bar
 
-        bar = progress.Progress(
-            progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(),
-            progress.DownloadColumn() if in_bytes else progress.MofNCompleteColumn(),
-            progress.TimeRemainingColumn(),
-            console=self.rich(),
-            transient=True,
-        )
-        with bar:
-            task = bar.add_task(visible(what), total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        with Bar(self.rich(), visible(what), in_bytes) as bar:
+            yield bar
 
     def result(
         self,

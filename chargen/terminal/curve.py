@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chargen.terminal.figures import duration
+
 EMPTY = 0x2800
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The bit of each dot, by row and column (Unicode Standard, section 21.1)."""
@@ -25,14 +27,17 @@ def curve(points: Sequence[tuple[float, float]], width: int, height: int) -> lis
     r"""Draw points (x, y) joined by lines, and return ``height`` lines of ``width`` characters.
 
     The highest and the lowest y stand at the left of their lines, the rest is scaled between them.
+    The last line is an axis of time, with x in seconds.
 
     Example:
-        >>> print("\n".join(curve([(0, 0), (1, 1)], 14, 2)))
-        1.000 ┤   ⢀⡠⠔⠊
-        0.000 ┤⡠⠔⠊⠁
+        >>> print("\n".join(curve([(0, 0), (90, 1)], 20, 3)))
+        1.000 ┤     ⢀⣀⡠⠤⠔⠒⠊⠉
+        0.000 ┤⣀⡠⠤⠒⠊⠉⠁
+              └0s      1m30s
     """
-    if not points:
+    if not points or height < 2:
         return []
+    height -= 1
     xs, ys = [x for x, _ in points], [y for _, y in points]
     low, high = min(ys), max(ys)
     labels = [f"{high:.3f} ┤", *[""] * (height - 2), f"{low:.3f} ┤"][:height]
@@ -54,8 +59,11 @@ def curve(points: Sequence[tuple[float, float]], width: int, height: int) -> lis
             column = min(across, max(0, round(x0 + (x1 - x0) * step / steps)))
             row = min(down, max(0, round(y0 + (y1 - y0) * step / steps)))
             cells[row // 4][column // 2] |= DOTS[row % 4][column % 2]
-    return [
+    begin, end = duration(xs[0]), duration(xs[-1])
+    axis = begin + end.rjust(width - margin - len(begin))
+    lines = [
         (label.rjust(margin) if label else " " * (margin - 1) + "│")
         + "".join(chr(EMPTY + cell) if cell else " " for cell in line).rstrip()
         for label, line in zip(labels, cells, strict=True)
     ]
+    return [*lines, " " * (margin - 1) + "└" + axis if len(axis) + margin <= width else ""]

@@ -267,7 +267,7 @@ def _curve(console: Console, saved: Checkpoint) -> None:
     points = points_of(saved.history, metric.loss)
     if len(points) > 1:
         console.show(f"\nheld-out {metric.unit} over the time trained")
-        console.show("\n".join(curve(points, 72, 10)))
+        console.show("\n".join(curve(points, 72, 11)))
 
 
 def statistics(

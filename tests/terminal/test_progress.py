@@ -13,7 +13,8 @@ from rich.console import Console
 from chargen.kinds import LABEL_ACCURACY, PERPLEXITY, PSEUDO_PERPLEXITY, Metric
 from chargen.terminal.curve import curve
 from chargen.terminal.figures import duration
-from chargen.terminal.progress import Lines, Screen
+from chargen.terminal.progress import Lines
+from chargen.terminal.screen import Screen
 from chargen.training.reports import Conclusion, Done, Evaluation, Preview, Start, Step
 
 SETTINGS = {
@@ -78,23 +79,13 @@ def test_off_a_terminal_there_are_plain_lines() -> None:
     assert "best model: checkpoints/tale/best.safetensors" in text
 
 
-@pytest.mark.parametrize("view", [Lines, Screen])
-def test_the_last_evaluation_is_announced(view: type[Lines] | type[Screen]) -> None:
-    """It can take a while, in which no step is reported; on a screen a spinner turns."""
+def test_the_last_evaluation_is_announced() -> None:
+    """It can take a while, in which no step is reported."""
     file = io.StringIO()
-    with view(Console(file=file, force_terminal=view is Screen, width=100)) as seen:
+    with Lines(Console(file=file, width=100)) as seen:
         for report in (*STORY[:-1], Conclusion(2, 12_345)):
             seen.show(report)
     assert "scoring the best model, of step 2, on 12,345 held-out characters" in file.getvalue()
-
-
-def test_the_screen_shows_everything_at_once() -> None:
-    """Progress, figures, curve and the latest sample; the sample cannot control the terminal."""
-    text = shown(Screen, terminal=True)
-    for part in ("20%", "held out", "gradient", "sample at step 2", "nats per character"):
-        assert part in text
-    assert "the␛[2J tide" in text
-    assert "\x1b[2J" not in text
 
 
 @pytest.mark.parametrize("view", [Lines, Screen])
@@ -121,16 +112,6 @@ def test_other_costs_are_not_called_perplexity(
     assert ("1,234 examples" if labels else "nats") in text
 
 
-def test_the_screen_takes_an_odd_history() -> None:
-    """Records that lack a figure are passed over, not stumbled on."""
-    file = io.StringIO()
-    history = [{"seconds": 1.0, "step": 1, "nats_per_char": 0.5}]
-    with Screen(Console(file=file, force_terminal=True, width=100)) as seen:
-        for report in (replace(START, history=history), *STORY[1:]):
-            seen.show(report)
-    assert "held-out perplexity 4.500" in file.getvalue()
-
-
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0s"), (59.6, "1m00s"), (185, "3m05s"), (7830, "2h10m")]
 )
@@ -146,14 +127,15 @@ def test_durations_are_short(seconds: float, text: str) -> None:
 )
 def test_a_curve_fits_its_box(points: list[tuple[float, float]], width: int, height: int) -> None:
     """Whatever the points, there are that many lines and none is longer than allowed."""
-    lines = curve(sorted(points), width, height)
-    assert len(lines) == height
+    lines = curve(sorted(points), width, height + 1)
+    assert len(lines) == height + 1
     assert max(map(len, lines)) <= width
 
 
 def test_a_curve_falls_when_its_values_do() -> None:
     """The first point is in the top line at the left, the last in the bottom line at the right."""
-    top, *_, bottom = curve([(0, 3.0), (1, 1.0)], 30, 4)
+    top, *_, bottom, axis = curve([(0, 3.0), (1, 1.0)], 30, 5)
+    assert axis.split() == ["└0s", "1s"]
     assert top.startswith("3.000 ┤⠉")
     assert bottom.startswith("1.000 ┤")
     assert len(bottom) == 30
