@@ -107,17 +107,29 @@ class Options:
         "The family of network: elman, gru, lstm or transformer.", "lstm", choices=tuple(FAMILIES)
     )
     layers: int | None = option(
-        "Layers, one above the other.", chosen="1; a transformer 4", low=1, high=LARGEST_COUNT
+        "Number of layers, one above the other; more learn longer patterns, slower.",
+        chosen="1; a transformer 4",
+        low=1,
+        high=LARGEST_COUNT,
     )
     hidden: int | None = option(
-        "Units in each layer.", chosen="by text and time", low=1, high=LARGEST_COUNT
+        "Units in each layer; more learn more, and take longer.",
+        chosen="by text and time",
+        low=1,
+        high=LARGEST_COUNT,
     )
     embed: int | None = option(
-        "Size of a character's vector.", chosen="64 at most", low=1, high=LARGEST_COUNT
+        "Numbers in the vector that stands for a character.",
+        chosen="64 at most",
+        low=1,
+        high=LARGEST_COUNT,
     )
-    tied: bool | None = option("Use the embedding as output weights, too.", False)
+    tied: bool | None = option("Use the embedding as output weights, too: a smaller model.", False)
     heads: int | None = option(
-        "Heads of a transformer's attention.", chosen="by width", low=1, high=LARGEST_COUNT
+        "Heads of a transformer's attention, which divide its width.",
+        chosen="by width",
+        low=1,
+        high=LARGEST_COUNT,
     )
     context: int | None = option(
         "How many characters each layer of a transformer attends to.",
@@ -132,7 +144,9 @@ class Options:
         "Each line is a text of its own: a name, a title; such a model writes one at a time.",
         chosen="if the text looks like a list",
     )
-    documents: bool | None = option("Each file is a text of its own, with an end.", False)
+    documents: bool | None = option(
+        "Each file is a text of its own, and the model learns where it ends.", False
+    )
     dropout: float | None = option(
         "Share of outputs and recurrent weights zeroed in each training step, 0 to 0.95.",
         chosen="by passes",
@@ -140,12 +154,20 @@ class Options:
         high=0.95,
     )
     minutes: float | None = option(
-        "Train for this many minutes.", chosen="2", low=0, high=math.inf, open_low=True
+        "Train for this many minutes of waiting, start and end included.",
+        chosen="2",
+        low=0,
+        high=math.inf,
+        open_low=True,
     )
     epochs: float | None = option(
         "Or: train for this many passes over the text.", low=0, high=math.inf, open_low=True
     )
-    steps: int | None = option("Or: train for this many steps.", low=0, open_low=True)
+    steps: int | None = option(
+        "Or: train for this many steps, of --batch times --bptt characters each.",
+        low=0,
+        open_low=True,
+    )
     batch: int | None = option(
         "Lanes of text that are read side by side.", chosen="32 at most", low=1, high=LARGEST_COUNT
     )
@@ -156,7 +178,11 @@ class Options:
         high=LARGEST_COUNT,
     )
     lr: float | None = option(
-        "The highest learning rate.", chosen="by family", low=0, high=100, open_low=True
+        "The highest learning rate; it falls to zero over the budget.",
+        chosen="by family",
+        low=0,
+        high=100,
+        open_low=True,
     )
     clip: float | None = option(
         "The highest norm of a gradient; a longer one is shortened.",
@@ -174,9 +200,14 @@ class Options:
         low=0,
         high=HIGHEST_HELD_OUT,
     )
-    valid_chars: int | None = option("Score at most this many held-out characters.", 250_000, low=1)
+    valid_chars: int | None = option(
+        "Score at most this many held-out characters at the end.", 250_000, low=1
+    )
     evaluations: int | None = option(
-        "Evaluations over the whole budget.", 20, low=1, high=LARGEST_COUNT
+        "Score held-out text this many times over the whole budget, at most.",
+        20,
+        low=1,
+        high=LARGEST_COUNT,
     )
     patience: int | None = option(
         "Stop after this many evaluations without a new best.",
@@ -192,7 +223,9 @@ class Options:
     device: str | None = option(
         "Where to train: auto, cpu, cuda or mps.", "auto", choices=("auto", "cpu", "cuda", "mps")
     )
-    seed: int | None = option("Seed of the first weights and of dropout.", 1, low=0)
+    seed: int | None = option(
+        "Seed of the first weights and of dropout; another one gives another model.", 1, low=0
+    )
 
     def __post_init__(self) -> None:
         for name, declared in DECLARED.items():

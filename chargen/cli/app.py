@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import inspect
 import logging
+import os
 import shlex
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -198,6 +201,23 @@ def report(error: ChargenError, console: Console) -> None:
     about = {"type": type(error).__name__, "exit_code": error.exit_code}
     record = {"error": about | {"message": message, "hint": hint}}
     console.complain(record, "error: " + " ".join(spelled(error.message, flag).splitlines()))
+
+
+def program() -> str:
+    """Return how this program can be called again: by its name only if the shell finds it so."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        called = Path(sys.executable)
+    bare = called.name.removesuffix(".exe")
+    found = shutil.which(bare)
+    if found is not None and os.path.realpath(found) == os.path.realpath(called):
+        name = bare
+    elif called.is_relative_to(Path.cwd()):
+        name = str(called.relative_to(Path.cwd()))
+    else:
+        name = str(called)
+    module = " -m chargen" if sys.argv[0].endswith("__main__.py") else ""
+    return shlex.quote(name) + module
 
 
 def out_of_memory(error: Exception) -> bool:

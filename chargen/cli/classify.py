@@ -49,7 +49,9 @@ def classify(
             show_default=False,
         ),
     ] = None,
-    lines: Annotated[bool, typer.Option("--lines", help="Classify each line by itself.")] = False,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Classify each line of the texts by itself.")
+    ] = False,
     evaluate: Annotated[
         str | None,
         typer.Option(
@@ -58,7 +60,9 @@ def classify(
             "rest.",
         ),
     ] = None,
-    examples: Annotated[int, typer.Option(help="With --evaluate: examples, at most.")] = 2000,
+    examples: Annotated[
+        int, typer.Option(help="With --evaluate: measure on this many examples, at most.")
+    ] = 2000,
     sharpness: Annotated[
         float | None,
         typer.Option(
@@ -70,7 +74,10 @@ def classify(
     errors: ErrorsOption = "strict",
     out: OutOption = OUT,
 ) -> None:
-    """Tell which author, language or other label a text has."""
+    """Tell a text's author, language or label.
+
+    Where no label fits the text, that is said.
+    """
     from chargen.model import load
     from chargen.tasks import classifying, guessing
     from chargen.terminal import tables

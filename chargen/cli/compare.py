@@ -18,20 +18,35 @@ from chargen.terminal.console import Console
 def compare(
     console: Console,
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Runs or files.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="MODEL...", help="Names of runs, or paths of model files.", show_default=False
+        ),
     ],
-    text: Annotated[str, typer.Option(metavar="FILE", help="Held-out text to measure on.")],
-    places: Annotated[int, typer.Option(help="Places of the text to measure at.")] = 512,
-    seed: Annotated[int, typer.Option(help="Seed of the places.")] = 0,
+    text: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="Measure on this text, which no model has learned from."),
+    ],
+    places: Annotated[
+        int,
+        typer.Option(
+            help="Measure at this many places of the text; more are more exact, and slower."
+        ),
+    ] = 512,
+    seed: Annotated[int, typer.Option(help="Seed of the places, to measure at others.")] = 0,
     label: LabelOption = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw it, too: a .png, .svg or .pdf.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the figures as well: a .png, .svg or .pdf."),
     ] = None,
     encoding: EncodingOption = "utf-8",
     errors: ErrorsOption = "strict",
     out: OutOption = OUT,
 ) -> None:
-    """Show what each model remembers, and how far back it learns."""
+    """Show what each model remembers.
+
+    Bits per character by length of context, and how far back a gradient reaches.
+    """
     from chargen.model import load
     from chargen.tasks import comparing
     from chargen.terminal import plots, tables

@@ -12,7 +12,7 @@ from chargen.cli.options import EncodingOption, ErrorsOption
 from chargen.terminal.console import Console
 
 corpus = typer.Typer(
-    help="Texts known by name: list them, fetch one, look at one.",
+    help="List, fetch or look at texts.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -47,7 +47,10 @@ def get_corpus(
     console: Console,
     name: Annotated[str, typer.Argument(help="A name from `chargen corpus list`.")],
 ) -> None:
-    """Fetch a text, check its sha256, and print where it is."""
+    """Fetch a text by its name.
+
+    Its sha256 is checked, and the place of the file is printed.
+    """
     from chargen.text import catalog
 
     wanted = catalog.entry(name)
@@ -62,10 +65,15 @@ def get_corpus(
 @command("chargen corpus stats corpus.txt", name="stats", group=corpus, table=True)
 def show_statistics(
     console: Console,
-    text: Annotated[list[str], typer.Argument(metavar="TEXT...", help="As for train.")],
+    text: Annotated[
+        list[str],
+        typer.Argument(metavar="TEXT...", help="Files, folders, .gz, a corpus's name, or -."),
+    ],
     encoding: EncodingOption = "utf-8",
     errors: ErrorsOption = "strict",
-    as_bytes: Annotated[bool, typer.Option("--bytes", help="Count bytes.")] = False,
+    as_bytes: Annotated[
+        bool, typer.Option("--bytes", help="Count bytes instead of characters.")
+    ] = False,
 ) -> None:
     """Show what a text looks like to the trainer."""
     from chargen.terminal import tables

@@ -23,12 +23,19 @@ ModelOption = Annotated[
 ]
 OutOption = Annotated[
     Path,
-    typer.Option("--out", metavar="DIR", envvar=OUT_VARIABLE, help="The folder of runs."),
+    typer.Option(
+        "--out", metavar="DIR", envvar=OUT_VARIABLE, help="The folder that holds the runs."
+    ),
 ]
 LabelOption = Annotated[
-    str | None, typer.Option(help="The label of the text, for a model trained with --labels.")
+    str | None,
+    typer.Option(
+        help="The label of the text; needed for a model trained with --labels, and only there."
+    ),
 ]
-EncodingOption = Annotated[str, typer.Option(help="How the text files are encoded.")]
+EncodingOption = Annotated[
+    str, typer.Option(help="The encoding of text files, such as utf-8, utf-16 or latin-1.")
+]
 ErrorsOption = Annotated[
     str,
     typer.Option(

@@ -37,7 +37,10 @@ def perplexity(
     ],
     model: ModelOption = None,
     exact: Annotated[
-        bool, typer.Option("--exact", help="One pass, no lanes: slower, no approximation.")
+        bool,
+        typer.Option(
+            "--exact", help="Score in one pass, without approximation; takes several times as long."
+        ),
     ] = False,
     lines: Annotated[
         bool, typer.Option("--lines", help="Score each line alone, from its beginning to its end.")
@@ -50,7 +53,10 @@ def perplexity(
     errors: ErrorsOption = "strict",
     out: OutOption = OUT,
 ) -> None:
-    """Score texts: perplexity, bits per character, bits per byte."""
+    """Score how well a model predicts texts.
+
+    The figures are perplexity, bits per character, bits per byte and accuracy.
+    """
     from chargen.model import load
     from chargen.text.examples import DOCUMENTS, LINES, items_of
 

@@ -35,22 +35,37 @@ def restore(
     ] = 1,
     gap: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Take this as the mark of a gap, instead of brackets."),
+        typer.Option(
+            metavar="TEXT",
+            help="Take this as the mark of a gap of unknown length, instead of brackets.",
+        ),
     ] = None,
     brackets: Annotated[
         str,
         typer.Option(metavar="PAIR", help="Put what was filled in between these, as in '[]'."),
     ] = "",
-    beam: Annotated[int, typer.Option(help="Hypotheses followed side by side.")] = 20,
+    beam: Annotated[
+        int,
+        typer.Option(
+            help="Ways to fill a gap that are followed side by side; more find better ones, slower."
+        ),
+    ] = 20,
     evaluate: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Instead: measure on gaps made in this held-out text."),
     ] = None,
-    gaps: Annotated[int, typer.Option(help="With --evaluate: how many gaps to make.")] = 300,
+    gaps: Annotated[
+        int, typer.Option(help="With --evaluate: make this many gaps; more measure more exactly.")
+    ] = 300,
     unknown_length: Annotated[
-        bool, typer.Option("--unknown-length", help="With --evaluate: do not tell their length.")
+        bool,
+        typer.Option(
+            "--unknown-length", help="With --evaluate: do not tell the model how long the gaps are."
+        ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="With --evaluate: seed of the gaps' places.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="With --evaluate: seed of the places where the gaps are made.")
+    ] = 0,
     encoding: EncodingOption = "utf-8",
     errors: ErrorsOption = "strict",
     out: OutOption = OUT,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chargen.cli.app import command
+from chargen.cli.app import command, program
 from chargen.cli.options import OUT, OutOption
 from chargen.errors import UsageError
 from chargen.terminal.console import Console
@@ -15,12 +15,18 @@ from chargen.terminal.console import Console
 
 @command("chargen runs --json", table=True)
 def runs(console: Console, out: OutOption = OUT) -> None:
-    """List what has been trained here, newest first."""
-    from chargen.tasks.listing import listing
+    """List what has been trained here.
+
+    The newest run comes first; each says whether it has finished, and how to go on with it.
+    """
+    from chargen.tasks.listing import INTERRUPTED, listing
     from chargen.terminal import tables
 
     rows = listing(out, lambda name, error: console.warn(f"{name}: {error}"))
     console.result(rows, lambda: rows, lambda: tables.runs(console, rows))
+    for row in rows:
+        if row["state"] == INTERRUPTED:
+            console.note(f"to go on: {program()} {row['next'].removeprefix('chargen ')}")
 
 
 @command("chargen info shakespeare", table=True)
@@ -83,7 +89,10 @@ def delete(
     ] = False,
     out: OutOption = OUT,
 ) -> None:
-    """Delete runs: their models, their state and their history."""
+    """Delete runs.
+
+    Models, state and history go; files that are not chargen's stay.
+    """
     from chargen import runs as folder
 
     found = [folder.here(out, name) for name in dict.fromkeys(names)]

@@ -90,16 +90,24 @@ def sample(
         Path | None,
         typer.Option("-o", metavar="FILE", help="Write to this file; one that exists is kept."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Let -o replace a file.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let -o replace a file that exists.")
+    ] = False,
     append: Annotated[
         bool, typer.Option("--append", help="Let -o add to a file, under a line with the seed.")
     ] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Let control characters reach the terminal.")
+        bool,
+        typer.Option(
+            "--raw", help="Let control characters reach the terminal, instead of pictures of them."
+        ),
     ] = False,
     out: OutOption = OUT,
 ) -> None:
-    """Write text, character by character as it is drawn."""
+    """Write text with a model.
+
+    It is written character by character, as it is drawn.
+    """
     import secrets
 
     from chargen.model import load

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chargen.cli.app import command
+from chargen.cli.app import command, program
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
 from chargen.options import Options
 from chargen.runs import default_out
@@ -55,7 +55,8 @@ def train(
     out: OutOption = OUT,
     options: Options,
     valid: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A text of its own to hold out.")
+        str | None,
+        typer.Option(metavar="FILE", help="Hold out this text, instead of the end of each file."),
     ] = None,
     labels: Annotated[
         str | None,
@@ -65,17 +66,27 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run --name, or the newest.")
+        bool,
+        typer.Option("--resume", help="Go on with the run of this --name, or with the newest run."),
     ] = False,
     base: Annotated[
         str | None,
-        typer.Option("--from", metavar="NAME|PATH", help="Start from this model's weights."),
+        typer.Option(
+            "--from",
+            metavar="NAME|PATH",
+            help="Start from this model's weights, with its sizes, instead of from nothing.",
+        ),
     ] = None,
     encoding: EncodingOption = "utf-8",
     errors: ErrorsOption = "strict",
-    as_bytes: Annotated[bool, typer.Option("--bytes", help="Model bytes, not characters.")] = False,
+    as_bytes: Annotated[
+        bool, typer.Option("--bytes", help="Model bytes instead of characters: any file will do.")
+    ] = False,
 ) -> None:
-    """Train a network on a text; keep the best on held-out text."""
+    """Train a network on a text.
+
+    The model that is best on held-out text is kept.
+    """
     with console.progress("starting") as progress:
         from chargen.terminal.screen import view_on
         from chargen.training.prepare import prepare
@@ -93,12 +104,7 @@ def train(
             as_bytes=as_bytes,
             began=BEGAN,
         )
-
-        def note(text: str) -> None:
-            console.note(text)
-            progress.now(text)
-
-        trainer = prepare(request, note=note, progress=progress)
+        trainer = prepare(request, note=console.note, progress=progress)
     from chargen.training.follow import follow
 
     second = Throttle()
@@ -114,10 +120,10 @@ def train(
         if not console.json:
             console.say(
                 "interrupted and saved; to go on: "
-                f"chargen train --resume --name {shlex.quote(name)}{where(out)}"
+                f"{program()} train --resume --name {shlex.quote(name)}{where(out)}"
             )
         raise typer.Exit(INTERRUPTED)
-    console.note(f"now try: chargen {first_use(trainer, name)}{where(out)}")
+    console.note(f"now try: {program()} {first_use(trainer, name)}{where(out)}")
     few = trainer.learner.figures.get("fitted_on")
     if isinstance(few, int) and few < FEW:
         console.note(

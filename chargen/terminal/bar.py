@@ -8,7 +8,6 @@ from rich.progress import Task
 from rich.text import Text
 
 from chargen.terminal.console import Work
-from chargen.terminal.streams import visible
 
 
 class Known(progress.ProgressColumn):
@@ -55,7 +54,3 @@ class Bar(Work):
     def __call__(self, done: int, total: int) -> None:
         """Show how much is done."""
         self.progress.update(self.task, completed=done, total=total if done < total else None)
-
-    def now(self, what: str) -> None:
-        """Show what is being done now."""
-        self.progress.update(self.task, description=visible(what), total=None)

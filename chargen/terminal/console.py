@@ -28,9 +28,6 @@ class Work:
     def __call__(self, done: int, total: int) -> None:
         """Take in how much is done."""
 
-    def now(self, what: str) -> None:
-        """Take in what is being done now, of which nobody knows how long it takes."""
-
 
 @dataclass(frozen=True)
 class Console:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from chargen.kinds import METRICS
 from chargen.tasks.comparing import conclusion
 from chargen.tasks.each import Each, together
-from chargen.tasks.listing import INTERRUPTED
 from chargen.terminal.console import Console
 from chargen.terminal.curve import curve, points_of
 from chargen.terminal.figures import LARGE, duration, headline
@@ -207,7 +206,7 @@ def memories(console: Console, found: Sequence[tuple[str, Memory]], places: int)
 
 
 def runs(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Show the list of runs, and how to go on with those that were interrupted."""
+    """Show the list of runs."""
     lines = [
         (
             row["model"],
@@ -222,9 +221,6 @@ def runs(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     ]
     head = ("run", "state", "held out", "trained", "when", "network", "corpus")
     console.table(lines, head, left=(0, 1, 2, 4, 5, 6), spare=2)
-    for row in rows:
-        if row["state"] == INTERRUPTED:
-            console.note(f"to go on: {row['next']}")
 
 
 def held_out(row: Mapping[str, Any]) -> str:

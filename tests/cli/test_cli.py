@@ -470,7 +470,7 @@ def test_labels_are_told_and_written(chargen: Chargen, tmp_path: Path) -> None:
     budget = ["--steps", "150", "--hidden", "24", "--lr", "0.02", "--precision", "fp32"]
     trained = chargen("train", "--labels", "lines.tsv", *budget, "--name", "both")
     assert trained.returncode == 0, trained.stderr.decode()
-    assert b"now try: chargen sample -m both --temp 0.8 --label rail\n" in trained.stderr
+    assert b" -m chargen sample -m both --temp 0.8 --label rail\n" in trained.stderr
     for label, word in (("ship", b"boat"), ("rail", b"train")):
         options = ["--label", label, "--temp", "0", "--length", "30", "-q"]
         assert word in chargen("sample", *options).stdout
@@ -508,7 +508,7 @@ def test_a_classifier_classifies_and_nothing_else(chargen: Chargen, tmp_path: Pa
     trained = chargen("train", "--labels", "lines.tsv", "--bidirectional", *QUICK, "--json")
     assert "label_accuracy" in json.loads(trained.stdout.splitlines()[-1])["valid"]
     again = chargen("train", "--labels", "lines.tsv", "--bidirectional", *QUICK)
-    assert b"now try: chargen classify -m lines-2 FILE\n" in again.stderr
+    assert b" -m chargen classify -m lines-2 FILE\n" in again.stderr
     assert b"held-out accuracy" in again.stderr
     assert b"perplexity" not in again.stderr
     write(tmp_path / "new.txt", "the boat rows 99\n")
@@ -719,8 +719,10 @@ def test_hints_can_be_pasted(chargen: Chargen, story: Path, environment: dict[st
     """What to try next names the folder of runs where it must, and the command works."""
     trained = chargen("train", story, *QUICK, "--steps", "3", "--name", "Éluard", "--out", "else")
     hint = trained.stderr.decode().splitlines()[-1]
-    assert hint.startswith("now try: chargen sample -m 'Éluard' ")
-    words = shlex.split(hint.removeprefix("now try: chargen "))
+    called, _, rest = hint.partition(" -m chargen ")
+    assert called.removeprefix("now try: ") in (sys.executable, Path(sys.executable).name)
+    assert rest.startswith("sample -m 'Éluard' ")
+    words = shlex.split(rest)
     assert len(chargen(*words, "-q").stdout.decode()) >= 1000
 
 

@@ -34,7 +34,7 @@ def test_each_run_has_a_state(chargen: Chargen, story: Path) -> None:
     assert rows["whole"]["evaluated"]
     shown = chargen("runs")
     assert "interrupted, not evaluated" in shown.stdout.decode()
-    assert f"to go on: {rows['half']['next']}" in shown.stderr.decode()
+    assert f"-m {rows['half']['next']}" in shown.stderr.decode()
     assert chargen(*rows["half"]["next"].split()[1:]).returncode == 0
     assert json.loads(chargen("runs", "--json").stdout)[0]["state"] == "finished"
 

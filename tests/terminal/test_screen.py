@@ -18,8 +18,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from chargen.kinds import LABEL_ACCURACY
-from chargen.terminal import screen
 from chargen.terminal.screen import Screen, flowed
+from chargen.terminal.streams import visible
 from chargen.training.reports import Conclusion, Preview, Report
 from tests.conftest import STORY as TEXT
 from tests.conftest import any_text
@@ -74,7 +74,7 @@ def test_the_screen_fits(width: int, height: int, sample: str) -> None:
 @given(any_text(min_size=1), st.integers(5, 60), st.integers(1, 20))
 def test_flowed_text_fits(text: str, width: int, height: int) -> None:
     """Never more lines than there is room for; a short text is there as a whole."""
-    lines = flowed(screen.visible(text), width, height)
+    lines = flowed(visible(text), width, height)
     assert len(lines) <= height
     assert flowed("one\ntwo", width, height=2) == ["one", "two"]
 
