@@ -84,7 +84,7 @@ def conclusion(found: Sequence[tuple[str, Memory]]) -> str:
     parts = [
         f"{name} makes no use of more than {memory.used:,} characters" for name, memory in found
     ]
-    return "; ".join(parts) + "."
+    return "As far as these places can tell, " + "; ".join(parts) + "."
 
 
 def differences(models: Sequence[tuple[str, Checkpoint]]) -> list[str]:
