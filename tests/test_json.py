@@ -1,0 +1,112 @@
+"""The page of JSON keys: it has every key that a command prints, and no other."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import STORY, command, write
+
+PAGE = Path(__file__).parent.parent / "docs" / "json.md"
+
+OPEN = ("settings", "architecture", "counts")
+"""Objects whose keys are names of something else: of options, of sizes, characters."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the page says of a command.
+
+    Attributes:
+        event: of ``train``, else nothing.
+        keys: with dots between an object and its keys, and [] for a list of objects.
+    """
+
+    line: str
+    event: str
+    keys: frozenset[str]
+
+
+def shapes() -> list[Shape]:
+    """Return what the page says: commands, and the keys below each."""
+    found = []
+    for block in re.findall(r"```console\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
+        first, *rest = block.splitlines()
+        line, _, event = first.removeprefix("$ chargen ").partition("  # ")
+        found.append(Shape(line, event, frozenset(" ".join(rest).split())))
+    return found
+
+
+def paths(value: Any, above: str = "") -> set[str]:
+    """Return the keys of a document."""
+    if isinstance(value, dict) and above.rpartition(".")[2] not in OPEN and value:
+        dot = f"{above}." if above else ""
+        return set().union(*(paths(one, dot + key) for key, one in value.items()))
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return set().union(*(paths(one, above + "[]") for one in value))
+    return {above}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the page's commands need."""
+    made = tmp_path_factory.mktemp("json")
+    write(made / "story.txt", STORY * 3)
+    lines = [
+        f"{one}\t{text} {n}\n"
+        for n in range(30)
+        for one, text in (("en", "low tide"), ("de", "ebbe"))
+    ]
+    write(made / "kinds.tsv", "".join(lines))
+    return made
+
+
+def said(folder: Path, line: str) -> list[dict[str, Any]]:
+    """Return the documents that a command prints."""
+    result = subprocess.run(
+        command(shlex.split(line)), cwd=folder, capture_output=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr.decode()
+    return [json.loads(row) for row in result.stdout.splitlines()]
+
+
+def test_every_key_is_on_the_page(
+    folder: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's commands, in its order, print the keys that stand below them."""
+    monkeypatch.setattr("os.environ", environment)
+    before: dict[str, list[dict[str, Any]]] = {}
+    for shape in shapes():
+        if shape.line not in before:
+            before[shape.line] = said(folder, shape.line)
+        rows = [row for row in before[shape.line] if not shape.event or row["event"] == shape.event]
+        assert rows, shape
+        assert set().union(*map(paths, rows)) == shape.keys, shape.line
+    # Every event has a block, but those that come about by chance.
+    for line, rows in before.items():
+        events = {row["event"] for row in rows if isinstance(row, dict) and "event" in row}
+        assert events <= {shape.event for shape in shapes() if shape.line == line} | {""}
+
+
+def test_every_key_has_a_meaning() -> None:
+    """And every meaning belongs to a key."""
+    text = PAGE.read_text(encoding="utf-8")
+    meant = {
+        key
+        for cell in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+        for key in re.findall(r"`(.*?)`", cell)
+    }
+    keys = {
+        part.removesuffix("[]")
+        for shape in shapes()
+        for key in shape.keys
+        for part in key.split(".")
+    }
+    assert keys - {""} == meant
