@@ -13,7 +13,10 @@ from tests.conftest import command
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path for path in (ROOT / "docs").glob("*.md"))
-HELD_ELSEWHERE = {"errors.md", "experiments.md", "architecture.md", "contributing.md"}
+HELD_ELSEWHERE = {
+    "errors.md", "experiments.md", "architecture.md", "contributing.md", "python.md", "recipes.md",
+    "first.md",
+}  # fmt: skip
 """Pages that other tests run, that begin with a table, or with commands for contributors."""
 
 UNFINISHED = re.compile(r"\b(TODO|TBD|FIXME|XXX+|lorem ipsum)\b|\?\?\?", re.IGNORECASE)
@@ -55,6 +58,37 @@ def test_a_page_opens_with_a_command_that_works(
             check=False,
         )
         assert result.returncode == 0, result.stderr.decode()
+
+
+QUICK = ["--steps", "6", "--evaluations", "2", "--hidden", "16"]
+
+
+@pytest.mark.parametrize("name", ["recipes.md", "first.md"])
+def test_every_command_of_a_guide_works(
+    name: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """From the first to the last, in one folder, each training cut to a few steps."""
+    text = (ROOT / "corpora" / "harbour.txt").read_text(encoding="utf-8")
+    (tmp_path / "novel.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "held_out.txt").write_text(text[-2000:], encoding="utf-8")
+    names = "".join(f"{one}{two}\n" for one in ("Ma", "Lo", "Ti") for two in ("ra", "lin", "no") * 9)
+    (tmp_path / "names.txt").write_text(names, encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / name).read_text(encoding="utf-8"), re.S)
+    for line in "".join(blocks).splitlines():
+        arguments = shlex.split(line)[1:]
+        for budget in ("--minutes", "--epochs"):
+            if budget in arguments:
+                at = arguments.index(budget)
+                arguments[at : at + 2] = QUICK
+        result = subprocess.run(
+            command(arguments),
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        assert result.returncode == 0, f"{line}: {result.stderr.decode()}"
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
