@@ -71,9 +71,13 @@ def test_every_command_of_a_guide_works(
     text = (ROOT / "corpora" / "harbour.txt").read_text(encoding="utf-8")
     (tmp_path / "novel.txt").write_text(text, encoding="utf-8")
     (tmp_path / "held_out.txt").write_text(text[-2000:], encoding="utf-8")
-    names = "".join(f"{one}{two}\n" for one in ("Ma", "Lo", "Ti") for two in ("ra", "lin", "no") * 9)
+    names = "".join(
+        f"{one}{two}\n" for one in ("Ma", "Lo", "Ti") for two in ("ra", "lin", "no") * 9
+    )
     (tmp_path / "names.txt").write_text(names, encoding="utf-8")
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / name).read_text(encoding="utf-8"), re.S)
+    blocks = re.findall(
+        r"```sh\n(.*?)```", (ROOT / "docs" / name).read_text(encoding="utf-8"), re.S
+    )
     for line in "".join(blocks).splitlines():
         arguments = shlex.split(line)[1:]
         for budget in ("--minutes", "--epochs"):
