@@ -237,7 +237,7 @@ def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoin
                         scale = file.get_tensor(there + SCALE)
                         if scale.dtype != np.float32 or scale.shape != shape[:1]:
                             raise damaged(path, f"the tensor {there}{SCALE} has no factor a row")
-                        tensor = tensor * scale[:, None]
+                        tensor = tensor * _finite(path, there + SCALE, scale)[:, None]
                     arrays[name] = _finite(path, there, tensor)
             seen = file.get_tensor(SEEN) if SEEN in present else None
             if seen is not None and (seen.dtype != np.uint64 or seen.ndim != 1):

@@ -129,8 +129,8 @@ def test_another_programs_tensors_are_refused(path: Path) -> None:
 
 def test_another_version_is_refused_by_name(path: Path) -> None:
     """A file from the future says which version it has and which can be read."""
-    save_file(load_file(path), path, header_of(path) | {"version": "2"})
-    with pytest.raises(CheckpointError, match="format version '2', this chargen reads version 1"):
+    save_file(load_file(path), path, header_of(path) | {"version": "9"})
+    with pytest.raises(CheckpointError, match="format version '9', this chargen reads 1 and 2"):
         checkpoint.read(path)
 
 
@@ -203,3 +203,26 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     for wrong in (tmp_path / "no.safetensors", tmp_path):
         with pytest.raises(CheckpointError, match="is not a model file"):
             checkpoint.read(wrong)
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [
+        None, np.ones(3, np.float32), np.ones(12, np.float64), np.full(12, np.inf, np.float32),
+        np.full(12, np.nan, np.float32),
+    ],
+    ids=["none", "short", "double", "infinite", "nan"],
+)  # fmt: skip
+def test_a_compact_file_with_wrong_factors_is_refused(path: Path, scale: np.ndarray | None) -> None:
+    """Each matrix of whole numbers needs one finite float32 factor for each row."""
+    checkpoint.write(path, checkpoint.read(path), compact=True)
+    tensors = load_file(path)
+    name = next(key for key in tensors if key.endswith(checkpoint.SCALE))
+    rows = len(tensors[name])
+    if scale is None:
+        del tensors[name]
+    else:
+        tensors[name] = scale if len(scale) == 3 else np.resize(scale, rows)
+    save_file(tensors, path, header_of(path))
+    with pytest.raises(CheckpointError):
+        checkpoint.read(path)

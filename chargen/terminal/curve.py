@@ -31,8 +31,8 @@ def curve(points: Sequence[tuple[float, float]], width: int, height: int) -> lis
 
     Example:
         >>> print("\n".join(curve([(0, 0), (90, 1)], 20, 3)))
-        1.000 ┤     ⢀⣀⡠⠤⠔⠒⠊⠉
-        0.000 ┤⣀⡠⠤⠒⠊⠉⠁
+        1.000 ┤      ⢀⣀⡠⠤⠒⠒⠉
+        0.000 ┤⣀⠤⠤⠒⠊⠉⠁
               └0s      1m30s
     """
     if not points or height < 2:

@@ -92,12 +92,8 @@ def memories(path: Path, models: Sequence[tuple[str, Memory]]) -> None:
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(frameon=False)
-        figure.supxlabel(
-            conclusion(models).replace("tell, ", "tell,\n").replace("; ", "\n"),
-            fontsize=13,
-            x=0.02,
-            ha="left",
-        )
+        said = conclusion(models).replace("tell, ", "tell,\n").replace("; ", "\n")
+        figure.supxlabel(said, fontsize=13, x=0.02, ha="left")
         try:
             figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
         except OSError as error:
