@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ def train(
         overwrite: replace a run of this name; its best model stays until the new run has one.
         encoding, errors: of the texts, see `chargen.text.corpus.open_text`.
         base: a model to start from.
-        progress: whether to show it on standard error; None for yes if that is a terminal.
+        progress: whether to show it on standard error; None for yes on a terminal and in a notebook.
         on_report: called with each `chargen.training.reports.Report`.
         **options: fields of `chargen.options.Options`, such as ``minutes=2`` or ``hidden=256``.
 
@@ -69,7 +70,9 @@ def train(
         encoding=encoding,
         errors=errors,
     )
-    shown = interactive() if progress is None else progress
+    # A notebook is no terminal, but somebody is watching.
+    watched = interactive() or "ipykernel" in sys.modules
+    shown = watched if progress is None else progress
     console = Console(quiet=not shown)
     trainer = prepare(
         Request(
