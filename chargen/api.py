@@ -43,7 +43,7 @@ def train(
         overwrite: replace a run of this name; its best model stays until the new run has one.
         encoding, errors: of the texts, see `chargen.text.corpus.open_text`.
         base: a model to start from.
-        progress: whether to show it on standard error; None for yes on a terminal and in a notebook.
+        progress: whether to show it on standard error; None for yes on terminals and in notebooks.
         on_report: called with each `chargen.training.reports.Report`.
         **options: fields of `chargen.options.Options`, such as ``minutes=2`` or ``hidden=256``.
 
