@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -198,11 +199,10 @@ class Model:
         wanted, label, unknown = self._wanted(length, 1, how)
         engine, ids = self.engine_for(label), self.prime(prime, unknown)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        return (
-            text
-            for piece in sampling.stream(engine, self.checkpoint.vocabulary, wanted, ids)
-            if (text := decoder.decode(piece))
-        )
+        pieces = sampling.stream(engine, self.checkpoint.vocabulary, wanted, ids)
+        # Half a character at the end of a text of bytes is shown as one that is damaged.
+        shown = (decoder.decode(one, final=not one) for one in chain(pieces, [b""]))
+        return (text for text in shown if text)
 
     def _wanted(self, length: int, count: int, how: How) -> tuple[Sampling, str | None, str]:
         """Return what to sample, the label, and what to do with unknown characters."""

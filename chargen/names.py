@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from chargen.errors import UsageError, argument
+from chargen.errors import UsageError
 
 STARTER = "starter"
 """The name of the model that comes with chargen."""
@@ -30,12 +30,13 @@ def check_name(name: str) -> None:
     """
     if not is_name(name):
         raise UsageError(
-            f"{argument('name')} {name!r} cannot be a run's name",
-            "Use letters, digits, dots, - and _",
+            f"a run cannot be called {name!r}",
+            "Use letters, digits, dots, - and _, 100 at most, with no dot at an end; names of "
+            "devices, such as con, cannot be used either",
         )
     if name == STARTER:
         raise UsageError(
-            f"{argument('name')} {name} is the name of the model that comes with chargen",
+            f"{name} is the name of the model that comes with chargen",
             "Choose another",
         )
 

@@ -65,7 +65,7 @@ def check(
         return
     if not (low <= value <= high) or (open_low and value == low) or value == math.inf:
         bracket = "(" if open_low else "["
-        upper = f"{high:.10g}]" if math.isfinite(high) else "∞)"
+        upper = f"{high:.10g}]" if high < LARGEST_NUMBER else "∞)"
         # A whole number can be too large for the format ``g``.
         given = f"{value:g}" if -(10**15) < value < 10**15 else str(value)[:40]
         raise UsageError(

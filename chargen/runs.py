@@ -120,7 +120,10 @@ class Run:
             raise unwritable(self.metrics, error) from error
 
     def abandon(self, lock: Lock) -> None:
-        """Give up the lock and the folder of a new run in which nothing has been saved."""
+        """Give up the lock, and the folder of a run in which nothing has been saved."""
+        if self.model.exists():
+            lock.release()
+            return
         self.metrics.unlink(missing_ok=True)
         self.sources.unlink(missing_ok=True)
         lock.release()
@@ -132,6 +135,11 @@ class Run:
     def files(self) -> tuple[Path, ...]:
         """All files that a run consists of, but the lock."""
         return (self.best, self.last, self.metrics, self.sources)
+
+    def clear(self) -> None:
+        """Delete all but the best model, which a new run in this folder will replace."""
+        for path in set(self.files) - {self.best}:
+            path.unlink(missing_ok=True)
 
     def rewind(self, step: int) -> None:
         """Drop the history after ``step``: a resumed run will do these steps again."""
@@ -167,7 +175,7 @@ class Lock:
         except Timeout:
             raise RunError(
                 f"the run {run.name} is being trained by another process",
-                f"Wait until it ends, or start a run of another {argument('name')}",
+                "Wait until it ends, or start a run of another name",
             ) from None
         except PermissionError:
             raise
@@ -259,8 +267,8 @@ def create(
 
     Args:
         name: as asked for, or None to name it after the corpus.
-        overwrite: whether a run of this name may be replaced. Its best model stays until the new
-            run has one.
+        overwrite: whether a run of this name may be replaced. Nothing of it is touched here; see
+            `Run.clear`.
 
     Raises:
         UsageError: the name cannot be a folder's.
@@ -270,6 +278,7 @@ def create(
         check_name(name)
     if overwrite:
         name = name or named_after(corpus)
+        check_name(name)
         with suppress(FileNotFoundError):
             return _replaced(Run(out / name))
     if name is None:
@@ -301,14 +310,11 @@ def create(
 
 
 def _replaced(run: Run) -> tuple[Run, Lock]:
-    """Lock a run and delete all of it but its best model, which the new run will replace."""
+    """Lock a run that is to be replaced, and make sure that it can be written."""
     if not run.folder.is_dir():
         raise FileNotFoundError
     try:
         lock = run.lock()
-        for path in run.files:
-            if path != run.best:
-                path.unlink(missing_ok=True)
         run.metrics.open("a").close()
     except OSError as error:
         raise unwritable(run.folder, error) from error
@@ -321,6 +327,8 @@ def here(out: Path, name: str) -> Run:
     Raises:
         RunError: there is none.
     """
+    if name == STARTER.name:
+        raise RunError(f"{name} comes with chargen and stays as it is", "Name a run of your own")
     found = runs(out)
     for run in found:
         if run.name == name:
@@ -340,9 +348,9 @@ def rename(run: Run, name: str) -> Run:
     to = Run(run.folder.parent / name)
     if to.folder.exists():
         raise RunError(f"the run {name!r} exists already in {run.folder.parent}", "Choose another")
-    # Windows renames no folder in which a file is open.
-    run.lock().release()
     try:
+        # Windows renames no folder in which a file is open.
+        run.lock().release()
         run.folder.rename(to.folder)
     except OSError as error:
         raise unwritable(run.folder, error) from error

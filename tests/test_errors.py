@@ -335,7 +335,7 @@ VARIANTS = {
     "chargen classify no/file -m tiny -m starter": "'no/file' is neither a file nor a text",
     "chargen sample --temp 0.3,,1": "--temp is '0.3,,1'",
     "chargen delete nobody --yes": "no run 'nobody'",
-    "chargen rename done ../up": "--name '../up' cannot be a run's name",
+    "chargen rename done ../up": "a run cannot be called '../up'",
     "chargen classify --evaluate story.txt -m tiny -m starter": "line 1 of story.txt has no tab",
     "chargen train --labels missing.tsv": "missing.tsv does not exist",
     "chargen train --labels hollow": "hollow has fewer than two labels",

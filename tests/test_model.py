@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from chargen.architecture import Architecture
 from chargen.checkpoint import Checkpoint, write
 from chargen.errors import KindError, PrimeError, UsageError
 from chargen.networks.causal import Causal as Network
-from chargen.text.vocabulary import Vocabulary
+from chargen.text.vocabulary import ALL_BYTES, Vocabulary
 from tests.conftest import STORY, posix_only, random_weights, tiny_checkpoint
 
 
@@ -128,3 +129,12 @@ def test_a_compact_file_is_nearly_the_same(model: Model, tmp_path: Path) -> None
     for name, array in model.checkpoint.weights.items():
         largest = np.abs(array).max(axis=-1, keepdims=True)
         assert (np.abs(compact.checkpoint.weights[name] - array) <= largest / 127).all()
+
+
+def test_a_stream_of_bytes_is_whole(tmp_path: Path) -> None:
+    """Half a character at its end is shown as it is in the whole text."""
+    saved = tiny_checkpoint(ALL_BYTES)
+    saved = replace(saved, vocabulary=Vocabulary(ALL_BYTES, as_bytes=True))
+    model = Model(tmp_path / "bytes.safetensors", saved)
+    for seed in range(20):
+        assert "".join(model.stream(9, seed=seed, temp=3)) == model.sample(9, seed=seed, temp=3)

@@ -105,7 +105,7 @@ def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
 )
 def test_a_name_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
     """A run's name is a plain folder name."""
-    with pytest.raises(UsageError, match="cannot be a run's name"):
+    with pytest.raises(UsageError, match="a run cannot be called"):
         runs.create(tmp_path, name, "x")
 
 
@@ -177,7 +177,7 @@ def test_names_are_letters_of_any_script(tmp_path: Path, name: str) -> None:
 )
 def test_names_are_safe_on_every_file_system(tmp_path: Path, name: str) -> None:
     """Devices' names, hidden files, two spellings of one name, and names too long are refused."""
-    with pytest.raises(UsageError, match="cannot be a run's name"):
+    with pytest.raises(UsageError, match="a run cannot be called"):
         runs.create(tmp_path, name, "story.txt")
 
 

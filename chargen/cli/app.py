@@ -210,7 +210,7 @@ def program() -> str:
         called = Path(sys.executable)
     bare = called.name.removesuffix(".exe")
     found = shutil.which(bare)
-    if found is not None and os.path.realpath(found) == os.path.realpath(called):
+    if found is not None and os.path.abspath(found) == os.path.abspath(called):
         name = bare
     elif called.is_relative_to(Path.cwd()):
         name = str(called.relative_to(Path.cwd()))

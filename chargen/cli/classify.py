@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -97,10 +98,12 @@ def classify(
         evaluate_on(console, evaluate, judge, loaded, name, examples, encoding, errors)
         return
     found: list[tuple[str, str]] = []
+    texts_given: list[str] = []
     for source in texts or []:
         if given(source):
-            text = source[: classifying.LONGEST_READ]
-            found.append((shortened(text), text))
+            parts = [line for line in source.splitlines() if line.strip()] if lines else [source]
+            texts_given += parts
+            found += [(part, part[: classifying.LONGEST_READ]) for part in parts]
             continue
         opened = open_sources(console, [source], encoding, loaded[0].as_bytes, errors)
         found += classifying.to_tell(source, opened, lines)
@@ -120,7 +123,13 @@ def classify(
             for guess in guesses
             for told in guess.labels
         ],
-        lambda: tables.labels(console, guesses),
+        lambda: tables.labels(
+            console,
+            [
+                replace(guess, text=shortened(guess.text)) if guess.text in texts_given else guess
+                for guess in guesses
+            ],
+        ),
     )
 
 

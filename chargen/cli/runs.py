@@ -99,8 +99,12 @@ def delete(
     if not yes:
         listed = ", ".join(run.name for run in found)
         if console.json or not sys.stdin.isatty():
-            raise UsageError(f"nobody is here to confirm that {listed} goes", "Add --yes")
-        typer.confirm(f"delete {listed} in {out}, for good?", abort=True, err=True)
+            raise UsageError(
+                f"to delete {listed} needs a yes, and this is no terminal", "Add --yes"
+            )
+        if not typer.confirm(f"delete {listed} in {out}, for good?", err=True):
+            console.say("nothing was deleted")
+            raise typer.Exit(1)
     for run in found:
         for path in folder.delete(run):
             console.warn(f"kept {path}: it is not chargen's")

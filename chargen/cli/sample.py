@@ -137,7 +137,7 @@ def sample(
     loaded.label_id(label)
     ids = loaded.prime(prime, unknown)
     told_unknown(console, loaded, prime, unknown)
-    lines = loaded.checkpoint.end == "\n" or "\n" in (wanted[0].stop or "")
+    lines = "\n" in (loaded.checkpoint.end, wanted[0].stop)
     with sink(output, force=force, append=append) as stream:
         page = Page(
             stream,
@@ -145,6 +145,7 @@ def sample(
             lines=lines,
             several=append or count * len(wanted) > 1,
             temperatures=len(wanted) > 1,
+            kept=append,
             prime=prime.encode(errors="surrogateescape") if with_prime else b"",
             safe=stream.isatty() and not raw,
         )

@@ -82,7 +82,10 @@ class Memory:
 def conclusion(found: Sequence[tuple[str, Memory]]) -> str:
     """Say in one sentence how much context each model makes use of."""
     parts = [
-        f"{name} makes no use of more than {memory.used:,} characters" for name, memory in found
+        f"{name} makes use of all {memory.used:,} characters that were given"
+        if memory.used == memory.contexts[-1]
+        else f"{name} makes no use of more than {memory.used:,} characters"
+        for name, memory in found
     ]
     return "As far as these places can tell, " + "; ".join(parts) + "."
 

@@ -122,6 +122,10 @@ def judge_of(models: Sequence[tuple[str, Checkpoint]]) -> tuple[Judge, float]:
                 f"{name} sees both sides of a text and gives it no likelihood",
                 f"Use a model trained without {argument('bidirectional')}",
             )
+        if saved.vocabulary.as_bytes != models[0][1].vocabulary.as_bytes:
+            raise KindError(
+                "some of the models are of bytes, some of characters", "Use models of one sort"
+            )
         members.append((Causal(saved.architecture, saved.weights), saved.vocabulary))
     return Likelihood(names, members), 1.0
 
@@ -147,23 +151,27 @@ def guesses(
         KindError, UsageError: see `judge_of`.
     """
     judge, fitted = judge_of(models)
-    names = names or texts
     tempered = fitted if sharpness is None else sharpness
-    if not isinstance(judge, Likelihood):
-        shares = probabilities(weigh_all(judge, texts, progress), tempered)
-        unknown = np.full(len(judge.names), np.nan)
-        return [
-            _guess(name, judge, row, unknown, True) for name, row in zip(names, shares, strict=True)
-        ]
-    apart = len(models) > 1 and sharpness is None
-    found = []
-    for name, figures in zip(names, judge.characters(texts, progress), strict=True):
-        nats = figures[..., 0]
-        totals = nats.sum(axis=1)
-        row = steady(nats) if apart else probabilities(-totals[None], tempered)[0]
-        fits = fitting(figures[int(row.argmax())])
-        found.append(_guess(name, judge, row, totals / nats.shape[1], fits))
-    return found
+    written = [text for text in texts if text]
+    unknown = np.full(len(judge.names), np.nan)
+    told: list[tuple[Doubles, Doubles, bool]] = []
+    if written and isinstance(judge, Likelihood):
+        apart = len(models) > 1 and sharpness is None
+        for figures in judge.characters(written, progress):
+            nats = figures[..., 0]
+            totals = nats.sum(axis=1)
+            shares = steady(nats) if apart else probabilities(-totals[None], tempered)[0]
+            told.append((shares, totals / nats.shape[1], fitting(figures[int(shares.argmax())])))
+    elif written:
+        rows = probabilities(weigh_all(judge, written, progress), tempered)
+        told = [(row, unknown, True) for row in rows]
+    # An empty text says nothing: all labels are equally likely.
+    nothing = np.full(len(judge.names), 1 / len(judge.names))
+    answers = iter(told)
+    return [
+        _guess(name, judge, *(next(answers) if text else (nothing, unknown, True)))
+        for name, text in zip(names or texts, texts, strict=True)
+    ]
 
 
 def fitting(figures: Doubles) -> bool:

@@ -53,4 +53,7 @@ class Bar(Work):
 
     def __call__(self, done: int, total: int) -> None:
         """Show how much is done."""
-        self.progress.update(self.task, completed=done, total=total if done < total else None)
+        if done < total:
+            self.progress.update(self.task, completed=done, total=total)
+        else:
+            self.progress.reset(self.task, total=None)

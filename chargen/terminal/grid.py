@@ -39,6 +39,7 @@ def columns(
         a       10
         bcd      5
         >>> print("\n".join(columns([("a/long/path", "10")], ("text", "nats"), width=12)))
+        text
         nats
         a/long/path
           10
@@ -54,7 +55,7 @@ def columns(
             return [_line(row[:last], sizes, left) for row in (head, *rows)]
     last = next((n for n in range(most, most - spare, -1) if room(1, n)), most - spare)
     rest = {number - 1 for number in left}
-    lines = [_line(head[1:last], sizes[1:], rest)]
+    lines = [head[0], _line(head[1:last], sizes[1:], rest)]
     for row in rows:
         lines += [row[0], _line(row[1:last], sizes[1:], rest)]
     return lines

@@ -21,6 +21,7 @@ class Page:
         lines: whether each sample is one line.
         several: whether there are several samples, or may be in the end.
         temperatures: whether they have several temperatures.
+        kept: whether they are added to a file of samples; then lists have a heading, too.
         prime: what to write before each sample.
         safe: whether to show control characters by their pictures, as a terminal needs it.
     """
@@ -33,11 +34,13 @@ class Page:
         lines: bool,
         several: bool,
         temperatures: bool,
+        kept: bool,
         prime: bytes,
         safe: bool,
     ) -> None:
         self.stream, self.model, self.prime, self.safe = stream, model, prime, safe
-        self.lines, self.several, self.temperatures = lines, several, temperatures
+        self.lines, self.several = lines, several
+        self.temperatures, self.kept = temperatures, kept
         self.terminal = stream.isatty()
         self.begun = stream.seekable() and stream.tell() > 0
         self.temp: float | None = None
@@ -48,10 +51,9 @@ class Page:
         """Begin a sample, with its heading if it has one."""
         alone = not self.several
         if self.lines:
-            alone = alone or not self.temperatures or temp == self.temp
+            alone = alone or temp == self.temp or not (self.temperatures or self.kept)
         if not alone:
-            # A line of the list belongs to many seeds.
-            named = f"{self.model} · temp {temp:g}" + ("" if self.lines else f" · seed {seed}")
+            named = f"{self.model} · temp {temp:g} · seed {seed}"
             blank = "\n" if self.begun else ""
             self.stream.write(f"{blank}==> {named} <==\n".encode())
         self.begun, self.temp = True, temp
@@ -66,6 +68,8 @@ class Page:
 
     def end(self) -> None:
         """End a sample."""
+        if self.safe:
+            self.stream.write(visible(self.decoder.decode(b"", final=True)).encode())
         listed = self.lines and self.several
         if listed or ((self.several or self.terminal) and self.last != b"\n"):
             self.stream.write(b"\n")

@@ -34,7 +34,7 @@ def drawable(path: Path) -> None:
         ) from None
     why = None if path.parent.is_dir() else "there is no such folder"
     known = matplotlib.figure.Figure().canvas.get_supported_filetypes()
-    if path.suffix.removeprefix(".") not in known:
+    if path.suffix.lower().removeprefix(".") not in known:
         why = "its suffix is no picture's"
     if why:
         raise UsageError(f"{path} cannot be drawn: {why}", "Use .png, .svg or .pdf")
@@ -95,7 +95,8 @@ def memories(path: Path, models: Sequence[tuple[str, Memory]]) -> None:
         said = conclusion(models).replace("tell, ", "tell,\n").replace("; ", "\n")
         figure.supxlabel(said, fontsize=13, x=0.02, ha="left")
         try:
-            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+            dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower())
+            figure.savefig(path, metadata={dated: None} if dated else None)
         except OSError as error:
             raise UsageError(
                 f"{path} cannot be drawn: {reason(error)}", "Use .png, .svg or .pdf"

@@ -50,6 +50,9 @@ LEFT_AT_END = 10
 
 SHORTEST_BAR = 8
 
+NARROWEST, LOWEST = 20, 4
+"""The narrowest box that is drawn, and the lowest one with a curve."""
+
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -80,7 +83,7 @@ def fitted(parts: Sequence[str], width: int, between: str = "  ·  ") -> str:
         if cell_len(line + between + part) > width:
             break
         line += between + part
-    return line if cell_len(line) <= width else set_cell_size(line, width - 1) + "…"
+    return line if cell_len(line) <= width else set_cell_size(line, max(0, width - 1)) + "…"
 
 
 def flowed(text: str, width: int, height: int) -> list[str]:
@@ -214,16 +217,20 @@ class Screen:
         loss = self.metric.loss if self._scored else "train_nats_per_char"
         points = points_of(self.history, loss)
         name = f"held-out {self.metric.unit}" if self._scored else "training nats"
-        if len(points) < 2 or (self.sample and room < TALL and width < BESIDE):
+        if width < NARROWEST:
+            middle = []
+        elif len(points) < 2 or (self.sample and room < TALL and width < BESIDE):
             middle = self._sample(width, room)
         elif not self.sample:
             middle = self._curve(points, name, width, min(room, TALL))
-        elif width >= BESIDE:
+        elif width >= BESIDE and room >= LOWEST:
             beside = self._curve(points, name, width * 2 // 5, room)
             sample = self._sample(width - width * 2 // 5 - 1, room)
             middle = [
                 Text.assemble(one, " ", other) for one, other in zip(sample, beside, strict=True)
             ]
+        elif room < TALL:
+            middle = self._sample(width, room)
         else:
             size = min(TALL, max(TALL // 2, room // 3))
             middle = self._sample(width, room - size) + self._curve(points, name, width, size)
@@ -238,7 +245,7 @@ class Screen:
     def _curve(
         self, points: Sequence[tuple[float, float]], name: str, width: int, height: int
     ) -> list[Text]:
-        if height < 4:
+        if height < LOWEST:
             return []
         return boxed(name, curve(points, width - 4, height - 2), width, height, "cyan")
 

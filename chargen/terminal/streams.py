@@ -119,8 +119,8 @@ def sink(output: Path | None, *, force: bool = False, append: bool = False) -> I
         append: whether to add to the file.
 
     Raises:
-        UsageError: the file exists already, or cannot be opened.
-        RunError: it cannot be written to its end.
+        UsageError: the file cannot be opened.
+        RunError: it exists already, or it cannot be written to its end.
     """
     if output is None:
         try:
@@ -132,7 +132,7 @@ def sink(output: Path | None, *, force: bool = False, append: bool = False) -> I
         return
     # What is no plain file, such as a pipe, has nothing to lose.
     if output.is_file() and not (force or append):
-        raise UsageError(
+        raise RunError(
             f"{output} exists already",
             f"Replace it by {argument('force')}, add to it by {argument('append')}, or choose "
             f"another {argument('output')}",
@@ -145,6 +145,8 @@ def sink(output: Path | None, *, force: bool = False, append: bool = False) -> I
         ) from error
     try:
         with file:
+            if append and file.tell() and output.is_file() and output.read_bytes()[-1:] != b"\n":
+                file.write(b"\n")
             yield file
     except OSError as error:
         raise RunError(f"{output} is incomplete: {reason(error)}", "Free some space") from error

@@ -79,9 +79,11 @@ def _started(
             left = max(0.5, 1 - (time.perf_counter() - request.began) / plan.budget.seconds)
             plan = decide(options, len(texts.train), len(texts.labels), tried * left)
         hooks = Hooks.of(plan.architecture.kind, texts)
-        run.remember(request.sources.kept())
         trainer = Trainer(texts, vocabulary, plan, run, lock, hooks, request.began)
         if base is not None:
             give_weights(base.saved, trainer.learner, trainer.first_window())
+        # Nothing can go wrong any more: the run that this one replaces may go.
+        run.clear()
+        run.remember(request.sources.kept())
         undo.pop_all()
     return trainer

@@ -8,9 +8,19 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from chargen import checkpoint
+from chargen.errors import UsageError
 from tests.cli.test_cli import QUICK
-from tests.conftest import Chargen, one_line_error, posix_only, tiny_checkpoint, write
+from tests.conftest import (
+    Chargen,
+    one_line_error,
+    posix_only,
+    prepared,
+    tiny_checkpoint,
+    write,
+)  # fmt: skip
 
 
 def test_each_run_has_a_state(chargen: Chargen, story: Path) -> None:
@@ -169,3 +179,24 @@ def test_tables_fit_a_terminal_of_eighty_columns(
         lines = data.decode().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
         assert any(whole in line for line in lines)
         assert all(len(line) <= 80 or line.strip() == whole for line in lines), lines
+
+
+def test_a_run_to_be_replaced_stays_until_training_begins(
+    story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure before the first step leaves all of it, and the starter's name is refused."""
+    options = {"steps": 2, "hidden": 8, "evaluations": 1}
+    out = story.parent / "runs"
+    list(prepared(story, out, options, name="tale"))
+    before = {path: path.read_bytes() for path in (out / "tale").iterdir()}
+
+    def broken(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("chargen.training.loop.Trainer.__init__", broken)
+    with pytest.raises(MemoryError):
+        prepared(story, out, options, name="tale", overwrite=True)
+    assert {path: path.read_bytes() for path in (out / "tale").iterdir()} == before
+    starter = write(story.parent / "starter.txt", story.read_text(encoding="utf-8"))
+    with pytest.raises(UsageError, match="comes with chargen"):
+        prepared(starter, out, options, overwrite=True)

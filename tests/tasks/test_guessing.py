@@ -76,3 +76,11 @@ def test_texts_do_not_depend_on_their_neighbours() -> None:
         assert alone.label == guess.label
         for one, other in zip(alone.labels, guess.labels, strict=True):
             assert one.probability == pytest.approx(other.probability, abs=1e-4)
+
+
+def test_an_empty_text_says_nothing() -> None:
+    """All labels are equally likely; no texts have no answers."""
+    empty, full = guesses(MODELS, ["", "The tide"])
+    assert [one.probability for one in empty.labels] == [0.5, 0.5]
+    assert full.labels[0].probability > 0.5
+    assert guesses(MODELS, []) == []

@@ -30,7 +30,7 @@ def test_a_narrow_screen_loses_spare_columns_and_then_lifts_names() -> None:
     assert narrow[0].split() == ["run", "state"]
     lifted = columns(ROWS, HEAD, (0, 1, 2), 26, spare=1)
     assert lifted == [
-        "state        network", "short", "finished     lstm 1 × 512", "a-name-that-is-long",
+        "run", "state        network", "short", "finished     lstm 1 × 512", "a-name-that-is-long",
         "interrupted  gru 2 × 64",
     ]  # fmt: skip
 

@@ -13,7 +13,8 @@ from chargen.terminal.streams import visible
 from tests.conftest import any_text
 
 PLAIN: dict[str, Any] = {
-    "model": "tale", "lines": False, "several": False, "temperatures": False, "prime": b"",
+    "model": "tale", "lines": False, "several": False, "temperatures": False, "kept": False,
+    "prime": b"",
     "safe": False,
 }  # fmt: skip
 
@@ -60,10 +61,14 @@ def test_samples_of_one_line_need_no_heading() -> None:
     names = [(0.5, 1, b"Ann"), (0.5, 2, b""), (0.9, 1, b"Bo")]
     assert page(names, lines=True, several=True) == "Ann\n\nBo\n"
     made = page(names, lines=True, several=True, temperatures=True)
-    assert made == "==> tale · temp 0.5 <==\nAnn\n\n\n==> tale · temp 0.9 <==\nBo\n"
+    assert made == (
+        "==> tale · temp 0.5 · seed 1 <==\nAnn\n\n\n==> tale · temp 0.9 · seed 1 <==\nBo\n"
+    )
 
 
 def test_favourites_are_added_under_their_headings() -> None:
     """What the file has stays, and a blank line stands between."""
     made = page([(1, 7, b"c")], begun=b"mine\n", several=True)
     assert made == "mine\n\n==> tale · temp 1 · seed 7 <==\nc\n"
+    made = page([(1, 7, b"Ann"), (1, 8, b"Bo")], lines=True, several=True, kept=True)
+    assert made == "==> tale · temp 1 · seed 7 <==\nAnn\nBo\n"

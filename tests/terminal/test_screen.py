@@ -63,7 +63,7 @@ def test_the_screen_is_as_in_its_picture(width: int, height: int, sample: str) -
     assert picture.read_text(encoding="utf-8") == text
 
 
-@given(st.integers(20, 200), st.integers(5, 60), any_text())
+@given(st.integers(1, 200), st.integers(1, 60), any_text())
 def test_the_screen_fits(width: int, height: int, sample: str) -> None:
     """Whatever the size and the sample: no line is too wide, and there are not too many."""
     lines = seen(sample=sample, width=width, height=height)
