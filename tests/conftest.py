@@ -8,9 +8,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Several workers of several threads each would wait for one another most of the time.
     os.environ["OMP_NUM_THREADS"] = "1"
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,10 @@ from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from chargen.training.loop import Trainer
+
+# A script's background job ignores Ctrl-C, and so would every process that the tests start.
+with suppress(ValueError):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 STORY = (
     "The tide went out and the boats lay down on the sand.\n"
