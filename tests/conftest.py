@@ -188,6 +188,26 @@ def command(arguments: Sequence[str | Path]) -> list[str]:
     return [sys.executable, "-m", "chargen", *map(str, arguments)]
 
 
+def on_terminal(
+    arguments: Sequence[str | Path], environment: dict[str, str], cwd: Path | None = None
+) -> bytes:
+    """Return what a command prints on a terminal as its standard output."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        command(arguments), stdout=theirs, env=environment, cwd=cwd, check=True, timeout=60
+    )
+    os.close(theirs)
+    data = b""
+    # Where nobody is on the other side any more, Linux answers with an error.
+    with suppress(OSError):
+        while chunk := os.read(ours, 4096):
+            data += chunk
+    os.close(ours)
+    return data
+
+
 def one_line_error(result: subprocess.CompletedProcess[bytes], code: int = 1) -> str:
     """Check that a command failed as it should, and return its one line."""
     lines = [line for line in result.stderr.decode().splitlines() if not line.startswith("model ")]

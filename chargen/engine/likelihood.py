@@ -72,9 +72,12 @@ def character_nats(
 
 
 def expected_nats(model: LanguageModel, charged: Sequence[Ids]) -> list[Doubles]:
-    """Return for each character of texts (T, 3): its nats, the entropy that the model's own
-    distribution has there, and the variance of the nats under that distribution.
-    """  # noqa: D205 - one sentence
+    """Return what a model expects of each character of texts, beside what the character costs.
+
+    Returns:
+        (T, 3) for each text: the nats of each character, the entropy of the model's distribution
+        there, and the variance of the nats under that distribution.
+    """
 
     def look(logits: Floats, ids: Ids) -> Floats:
         logs = log_softmax(logits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich import progress
 from rich.console import Console as Rich
+from rich.console import RenderableType
 from rich.progress import Task
 from rich.text import Text
 
@@ -17,11 +18,11 @@ class Known(progress.ProgressColumn):
         super().__init__()
         self.column = column
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: Task) -> RenderableType:
         """Return the column, or nothing."""
         if task.total is None or task.finished:
             return Text("")
-        return self.column(task)  # type: ignore[return-value]  # any renderable will do
+        return self.column(task)
 
 
 class Bar(Work):

@@ -294,7 +294,7 @@ class Opener:
 
 def _opened(path: Path) -> BinaryIO:
     # Both read bytes and seek; their types have no name in common but this.
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]  # both give bytes
 
 
 def broken(name: str) -> CorpusError:

@@ -21,6 +21,7 @@ from tests.conftest import (
     STORY,
     Chargen,
     command,
+    on_terminal,
     one_line_error,
     posix_only,
     tiny_checkpoint,
@@ -627,25 +628,13 @@ def test_control_characters_do_not_reach_a_terminal(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     """On a terminal they are shown as pictures; with --raw they are what they are."""
-    import pty
-
     folder = tmp_path / "runs" / "wild"
     folder.mkdir(parents=True)
     checkpoint.write(folder / "best.safetensors", tiny_checkpoint("\x1b[]\x07\x9b"))
 
     def seen(*options: str) -> bytes:
-        ours, theirs = pty.openpty()
-        arguments = command(["sample", "--length", "80", "--seed", "1", "-q", *options])
-        subprocess.run(arguments, stdout=theirs, env=environment, check=True, timeout=60)
-        os.close(theirs)
-        data = b""
-        try:
-            while chunk := os.read(ours, 4096):
-                data += chunk
-        except OSError:
-            pass
-        os.close(ours)
-        return data
+        arguments = ["sample", "--length", "80", "--seed", "1", "-q", *options]
+        return on_terminal(arguments, environment)
 
     assert b"\x1b" not in seen()
     assert "␛" in seen().decode()

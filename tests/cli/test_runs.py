@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from chargen.errors import UsageError
 from tests.cli.test_cli import QUICK
 from tests.conftest import (
     Chargen,
+    on_terminal,
     one_line_error,
     posix_only,
     prepared,
@@ -149,11 +149,6 @@ def test_tables_fit_a_terminal_of_eighty_columns(
     environment: dict[str, str], chargen: Chargen, story: Path
 ) -> None:
     """No line is longer, and every name and path is on one line."""
-    import pty
-    import subprocess
-
-    from tests.conftest import command
-
     name = "a-run-with-a-rather-long-name-of-forty-letters-and-more"
     assert chargen("train", story, *QUICK, "--name", name).returncode == 0
     path = story.parent / "runs" / name / "best.safetensors"
@@ -163,19 +158,8 @@ def test_tables_fit_a_terminal_of_eighty_columns(
         (["perplexity", str(story), "-m", name], str(story)),
         (["corpus", "stats", str(story)], "characters"),
     ):
-        ours, theirs = pty.openpty()
         sized = environment | {"COLUMNS": "80", "LINES": "24", "TERM": "xterm"}
-        subprocess.run(
-            command([*arguments, "-q"]), stdout=theirs, env=sized, check=True, timeout=60
-        )
-        os.close(theirs)
-        data = b""
-        try:
-            while chunk := os.read(ours, 4096):
-                data += chunk
-        except OSError:
-            pass
-        os.close(ours)
+        data = on_terminal([*arguments, "-q"], sized)
         lines = data.decode().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
         assert any(whole in line for line in lines)
         assert all(len(line) <= 80 or line.strip() == whole for line in lines), lines
