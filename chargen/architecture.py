@@ -15,8 +15,16 @@ from chargen.kinds import CAUSAL, Kind, Shapes
 EXPANSION = 4
 """A transformer's inner layer is this many times as wide as its block (Vaswani et al. 2017)."""
 
+MONOTONIC, SOFT, NONE = ATTENTIONS = ("monotonic", "soft", "none")
+"""How a decoder looks at the source; see `chargen.networks.transducer`."""
+
 LARGEST_SIZE = 1 << 16
 """No size may exceed this: a header that asks for more is damaged or hostile."""
+
+
+MADE = ("layers", "hidden", "embed", "heads", "context")
+COUNTED = ("labels", "targets", "features")
+"""Sizes that are one or more, and numbers of things of which there may be none."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,8 @@ class Architecture:
             character is one of them.
         kind: what the model is for; it decides which stacks and which other tensors there are.
         labels: how many labels its texts have; 0 for none.
+        targets, features: of a model of pairs: how many target symbols and features there are.
+        attention: of a model of pairs: one of `ATTENTIONS`; nothing for others.
 
     Raises:
         UsageError: an unknown family, or sizes that cannot be.
@@ -74,14 +84,17 @@ class Architecture:
     context: int = 1
     kind: Kind = CAUSAL
     labels: int = 0
+    targets: int = 0
+    features: int = 0
+    attention: str = ""
 
     def __post_init__(self) -> None:
         if self.arch not in FAMILIES:
             raise UsageError(
                 f"unknown {argument('arch')} {self.arch!r}", f"Choose {', '.join(FAMILIES)}"
             )
-        for name in ("layers", "hidden", "embed", "heads", "context", "labels"):
-            value, least = getattr(self, name), int(name != "labels")
+        for name in (*MADE, *COUNTED):
+            value, least = getattr(self, name), int(name in MADE)
             if not isinstance(value, int) or not least <= value <= LARGEST_SIZE:
                 raise UsageError(
                     f"{argument(name)} is {value}",
@@ -93,6 +106,16 @@ class Architecture:
             raise UsageError(
                 f"{why} needs equal sizes, not {sizes}",
                 f"Leave {argument('embed')} out",
+            )
+        if self.paired and self.tied:
+            raise UsageError(
+                f"{argument('pairs')} does not go with {argument('tied')}",
+                "Leave one of the two out",
+            )
+        if self.paired != (self.targets > 0) or self.paired != (self.attention in ATTENTIONS):
+            raise UsageError(
+                f"unknown {argument('attention')} {self.attention!r}",
+                f"Choose {', '.join(ATTENTIONS)}",
             )
         if self.kind.bidirectional and (self.tied or self.family.attends):
             other = argument("tied") if self.tied else f"{argument('arch')} {self.arch}"
@@ -111,6 +134,16 @@ class Architecture:
         """The row of its family."""
         return FAMILIES[self.arch]
 
+    @property
+    def paired(self) -> bool:
+        """Whether it has a stack that writes, beside those that read."""
+        return len(self.kind.stacks) > 2
+
+    @property
+    def aligned(self) -> bool:
+        """Whether each target symbol is written at one place of the source."""
+        return self.attention == MONOTONIC
+
     def shapes(self, characters: int) -> Shapes:
         """Return the name and shape of every weight, for a vocabulary of V ``characters``.
 
@@ -122,12 +155,12 @@ class Architecture:
             for number in range(self.layers):
                 layer = self._layer(hidden if number else self.embed)
                 shapes |= {f"{stack}.{number}.{name}": shape for name, shape in layer.items()}
-        shapes |= kind.more_shapes(hidden, characters, self.labels)
+        shapes |= kind.more_shapes(self, characters)
         if kind.label_input and self.labels:
             shapes["label.weight"] = (self.labels, self.embed)
-        if self.family.attends:
+        if self.family.attends and not self.paired:
             shapes["norm.weight"] = (hidden,)
-        outputs = kind.outputs(characters, self.labels)
+        outputs = kind.outputs(self, characters)
         if not self.tied:
             shapes["output.weight"] = (outputs, hidden)
         shapes["output.bias"] = (outputs,)
@@ -169,6 +202,17 @@ class Architecture:
             "context": self.context,
             "bidirectional": self.kind.bidirectional,
             "labels": self.labels,
+        } | self._pairing()
+
+    def _pairing(self) -> dict[str, Any]:
+        """Return what only a model of pairs has."""
+        if not self.paired:
+            return {}
+        return {
+            "kind": self.kind.name,
+            "targets": self.targets,
+            "features": self.features,
+            "attention": self.attention,
         }
 
     def __str__(self) -> str:
@@ -177,4 +221,6 @@ class Architecture:
         rest = attention if self.family.attends else embedding
         tied = ", tied" if self.tied else ""
         labels = f", {self.labels} labels" if self.labels else ""
-        return f"{self.kind.prefix}{self.arch} {self.layers} × {self.hidden}{rest}{tied}{labels}"
+        looks = f", {self.attention} attention" if self.attention else ""
+        name = f"{self.kind.prefix}{self.arch} {self.layers} × {self.hidden}"
+        return f"{name}{rest}{tied}{labels}{looks}"

@@ -10,9 +10,12 @@ This is the only place that knows the format. The header's metadata has three st
 
 A model that was trained on examples has a tensor more, ``fingerprints``: which examples these were.
 
-A compact file has version 2: each matrix of weights is int8, and a float32 tensor, ``NAME.scale``,
-has the factor of each of its rows (symmetric quantisation, with the largest weight of a row at
-127). It is read into float32.
+A model of pairs has version 3; its ``vocabulary`` has also ``symbols``, with what its targets and
+features are made of.
+
+A compact file has version 2, or 3 where it is a model of pairs: each matrix of weights is int8, and
+a float32 tensor, ``NAME.scale``, has the factor of each of its rows (symmetric quantisation, with
+the largest weight of a row at 127). It is read into float32.
 
 Reading never runs code from the file: there is no pickle. Writing fills a temporary file in the
 same folder, flushes it to the disk and renames it. So a kill at any moment leaves the old file or
@@ -24,7 +27,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +38,9 @@ from safetensors.numpy import save
 from chargen.architecture import Architecture
 from chargen.errors import ChargenError, CheckpointError
 from chargen.files import reason, write_whole
-from chargen.records import Characters, Sizes, typed
+from chargen.records import Characters, Sizes, symbols, typed
 from chargen.text.examples import ENDS, items_of
+from chargen.text.pairs import CHARACTERS, SPACE, Symbols
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -45,8 +49,8 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 FORMAT = "chargen"
-VERSION, COMPACT = 1, 2
-"""The version of a usual file, and of a compact one."""
+VERSION, COMPACT, PAIRED = VERSIONS = 1, 2, 3
+"""The version of a usual file, of a compact one, and of a model of pairs."""
 
 SCALE = ".scale"
 LEVELS = 127
@@ -133,7 +137,8 @@ def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
             "characters": vocabulary.characters,
             "escape": vocabulary.escape,
             "as_bytes": vocabulary.as_bytes,
-        },
+        }
+        | described(vocabulary.symbols),
         "settings": checkpoint.settings,
         "corpus": checkpoint.corpus,
         "figures": checkpoint.figures,
@@ -149,12 +154,29 @@ def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
         header["training"] = checkpoint.training
         arrays |= {TRAINING + name: array for name, array in checkpoint.tensors.items()}
     tensors = {stored(name): np.asarray(array, order="C") for name, array in arrays.items()}
+    usual = VERSION if vocabulary.symbols is None else PAIRED
     metadata = {
         "format": FORMAT,
-        "version": str(COMPACT if compact else VERSION),
+        "version": str(max(usual, COMPACT) if compact else usual),
         "chargen": json.dumps(header, sort_keys=True),
     }
     write_whole(path, in_order(save(tensors, metadata)))
+
+
+def described(symbols: Symbols | None) -> dict[str, Any]:
+    """Return what a header says of the symbols of a model of pairs."""
+    if symbols is None:
+        return {}
+    form = symbols.form
+    return {
+        "symbols": {
+            "targets": symbols.targets,
+            "features": symbols.features,
+            "columns": ",".join(form.columns),
+            "target_symbols": SPACE if form.spaced else CHARACTERS,
+            "longest": form.longest,
+        }
+    }
 
 
 def quantized(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, Array]:
@@ -281,10 +303,9 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     if metadata.get("format") != FORMAT:
         raise damaged(path, "its header does not say that it is chargen's")
     version = metadata.get("version", "")
-    if version not in (str(VERSION), str(COMPACT)):
+    if version not in map(str, VERSIONS):
         raise CheckpointError(
-            f"{path} has format version {version[:20]!r}, this chargen reads {VERSION} and "
-            f"{COMPACT}",
+            f"{path} has format version {version[:20]!r}, this chargen reads {VERSION} to {PAIRED}",
             "Install the chargen that wrote it",
         )
     try:
@@ -309,8 +330,15 @@ def _model(path: Path, header: dict[str, Any]) -> tuple[Architecture, Vocabulary
     sizes, words = _object(path, header, "architecture"), _object(path, header, "vocabulary")
     try:
         architecture = typed(Sizes, sizes).architecture()
+        told = words.pop("symbols", None)
         vocabulary = typed(Characters, words).vocabulary()
-    except (ChargenError, TypeError, ValueError) as error:
+        if told is not None:
+            vocabulary = replace(vocabulary, symbols=symbols(told))
+        mine = vocabulary.symbols
+        counts = (0, 0) if mine is None else (len(mine.targets), len(mine.features))
+        if counts != (architecture.targets, architecture.features):
+            raise ValueError("symbols of another network")
+    except (ChargenError, AttributeError, TypeError, ValueError) as error:
         raise damaged(path, "its header describes no network") from error
     if not (vocabulary.as_bytes or vocabulary.escape > 0):
         raise damaged(path, "its header leaves no chance to a new character")

@@ -13,7 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chargen.architecture import Architecture
 
 LONGEST_GAP = 50
 """The longest gap, in characters: the network has one vector for each number still missing."""
@@ -89,24 +92,50 @@ LABEL_ACCURACY = Metric(
 )
 
 
-def _no_more(_hidden: int, _characters: int, _labels: int) -> Shapes:
+PAIR_ACCURACY = Metric(
+    figures=("pairs", "exact", "exact_error", "wer", "cer", "cer_error", "nats_per_symbol"),
+    loss="nats_per_symbol",
+    unit="nats a symbol",
+    headline="exact",
+    title="exactly right",
+    lower=False,
+    error="exact_error",
+    examples="pairs",
+    same_in_training=False,
+)
+
+
+def _no_more(_sizes: Architecture, _characters: int) -> Shapes:
     return {}
 
 
-def _both_sides(hidden: int) -> Shapes:
-    return {"left.weight": (hidden, hidden), "right.weight": (hidden, hidden)}
+def _both_sides(sizes: Architecture, _characters: int) -> Shapes:
+    return {f"{side}.weight": (sizes.hidden, sizes.hidden) for side in ("left", "right")}
 
 
-def _for_gaps(hidden: int, characters: int, _labels: int) -> Shapes:
-    shapes = _both_sides(hidden) | {"remaining.weight": (LONGEST_GAP + 1, hidden)}
+def _for_gaps(sizes: Architecture, characters: int) -> Shapes:
+    shapes = _both_sides(sizes, characters)
+    shapes["remaining.weight"] = (LONGEST_GAP + 1, sizes.hidden)
     for side in ("following", "preceding"):
-        shapes[f"{side}.weight"] = (characters, hidden)
+        shapes[f"{side}.weight"] = (characters, sizes.hidden)
         shapes[f"{side}.bias"] = (characters,)
     return shapes
 
 
-def _for_labels(hidden: int, _characters: int, _labels: int) -> Shapes:
-    return _both_sides(hidden)
+def _for_pairs(sizes: Architecture, characters: int) -> Shapes:
+    wide, embed = sizes.hidden, sizes.embed
+    shapes = _both_sides(sizes, characters) | {"symbol.weight": (sizes.targets + 1, embed)}
+    if sizes.features:
+        shapes |= {f"{name}.weight": (embed, sizes.features) for name in ("feature", "wanted")}
+    looks = [f"look.{number}" for number in range(sizes.layers - 1)]
+    squares = [
+        "query",
+        "read",
+        *(f"{one}.{name}" for one in looks for name in ("query", "context")),
+    ]
+    shapes |= {f"{name}.weight": (wide, wide) for name in squares}
+    shapes["place.weight"] = (sizes.targets + 2 if sizes.aligned else wide, wide)
+    return shapes
 
 
 @dataclass(frozen=True)
@@ -118,9 +147,9 @@ class Kind:
         prefix: the first words of a description of such a network.
         stacks: names of its stacks of layers; the first reads from the left, a second one from the
             right.
-        more_shapes: ``(H, V, labels) -> shapes``, the names and shapes of all tensors except those
-            of the embedding, the stacks and the output.
-        outputs: ``(V, labels) -> number``, how many outputs there are.
+        more_shapes: ``(architecture, V) -> shapes``, the names and shapes of all tensors except
+            those of the embedding, the stacks and the output.
+        outputs: ``(architecture, V) -> number``, how many outputs there are.
         label_input: whether a model with labels reads the label; then it has a vector for each.
         metric: how it is measured.
         network: the class that is trained, see `chargen.networks.base.Trainable`.
@@ -140,8 +169,8 @@ class Kind:
     name: str
     prefix: str
     stacks: tuple[str, ...]
-    more_shapes: Callable[[int, int, int], Shapes]
-    outputs: Callable[[int, int], int]
+    more_shapes: Callable[[Architecture, int], Shapes]
+    outputs: Callable[[Architecture, int], int]
     label_input: bool
     metric: Metric
     network: str
@@ -157,8 +186,8 @@ class Kind:
 
     @property
     def bidirectional(self) -> bool:
-        """Whether it reads a text from both ends."""
-        return len(self.stacks) > 1
+        """Whether it reads a text from both ends, and does nothing else."""
+        return len(self.stacks) == 2
 
 
 CAUSAL = Kind(
@@ -166,7 +195,7 @@ CAUSAL = Kind(
     prefix="",
     stacks=("layers",),
     more_shapes=_no_more,
-    outputs=lambda characters, _labels: characters,
+    outputs=lambda _sizes, characters: characters,
     label_input=True,
     metric=PERPLEXITY,
     network="chargen.networks.causal:Causal",
@@ -187,7 +216,7 @@ GAPS = Kind(
     stacks=("layers", "backward"),
     more_shapes=_for_gaps,
     # One output for each character, and one that means: the gap has ended.
-    outputs=lambda characters, _labels: characters + 1,
+    outputs=lambda _sizes, characters: characters + 1,
     label_input=False,
     metric=PSEUDO_PERPLEXITY,
     network="chargen.networks.bidirectional:GapFiller",
@@ -206,8 +235,8 @@ CLASSIFIER = Kind(
     name="classifier",
     prefix="bidirectional ",
     stacks=("layers", "backward"),
-    more_shapes=_for_labels,
-    outputs=lambda _characters, labels: labels,
+    more_shapes=_both_sides,
+    outputs=lambda sizes, _characters: sizes.labels,
     label_input=False,
     metric=LABEL_ACCURACY,
     network="chargen.networks.bidirectional:Classifier",
@@ -222,20 +251,44 @@ CLASSIFIER = Kind(
     example="-m {name} FILE",
 )
 
-KINDS = {kind.name: kind for kind in (CAUSAL, GAPS, CLASSIFIER)}
+PAIRS = Kind(
+    name="pairs",
+    prefix="encoder–decoder ",
+    stacks=("layers", "backward", "decoder"),
+    more_shapes=_for_pairs,
+    # One output for each symbol, one that ends a target, and one that copies a character.
+    outputs=lambda sizes, _characters: sizes.targets + 2,
+    label_input=False,
+    metric=PAIR_ACCURACY,
+    network="chargen.networks.transducer:Transducer",
+    evaluate="chargen.training.evaluate:score_pairs",
+    preview="chargen.tasks.previews:translated",
+    finish=None,
+    fitted=(),
+    continues=False,
+    reader=None,
+    judge=None,
+    command="translate",
+    example='-m {name} "a source"',
+)
+
+KINDS = {kind.name: kind for kind in (CAUSAL, GAPS, CLASSIFIER, PAIRS)}
 """All rows, by name; a test goes through them."""
 
 METRICS = {kind.metric.headline: kind.metric for kind in KINDS.values()}
 """How each kind is measured, by the key of the figure that is shown first."""
 
 
-def kind_of(bidirectional: bool, labels: int) -> Kind:
-    """Return the kind of model that a training makes, or that a header of format 1 describes.
+def kind_of(bidirectional: bool, labels: int, pairs: bool = False) -> Kind:
+    """Return the kind of model that a training makes, or that a header describes.
 
     Args:
         bidirectional: whether it is to read from both ends.
         labels: how many labels the text has; 0 for a text without.
+        pairs: whether the text is made of pairs.
     """
+    if pairs:
+        return PAIRS
     if not bidirectional:
         return CAUSAL
     return CLASSIFIER if labels else GAPS

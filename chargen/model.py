@@ -7,28 +7,16 @@ import io
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from chargen import checkpoint, runs
-from chargen.checkpoint import Checkpoint
-from chargen.engine.causal import Causal
 from chargen.engine.likelihood import character_nats, with_escape
-from chargen.tasks import (
-    abilities,
-    comparing,
-    each,
-    guessing,
-    listing,
-    restoring,
-    sampling,
-    scoring,
-)
-from chargen.tasks.beam import Reader
+from chargen.loaded import Loaded
+from chargen.tasks import comparing, each, guessing, restoring, sampling, scoring, translating
 from chargen.tasks.comparing import Memory
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.each import Each
@@ -36,7 +24,9 @@ from chargen.tasks.guessing import Guess
 from chargen.tasks.restoring import Restoration
 from chargen.tasks.sampling import How, Sample
 from chargen.tasks.scoring import ModelPredictor, Score
+from chargen.tasks.translating import Written
 from chargen.text.corpus import Text, open_text
+from chargen.text.pairs import Pair
 from chargen.text.sources import Source, spool
 
 if TYPE_CHECKING:
@@ -49,74 +39,8 @@ LONG = 200_000
 """For a text of at least this many characters, PyTorch saves more time than its import takes."""
 
 
-class Model:
-    """A checkpoint together with the engine that runs it; needs PyTorch for long texts only.
-
-    Attributes:
-        path: the file.
-        checkpoint: what it says.
-    """
-
-    def __init__(self, path: Path, saved: Checkpoint) -> None:
-        self.path = path
-        self.checkpoint = saved
-        self._engines: dict[int | None, Causal] = {}
-
-    @property
-    def name(self) -> str:
-        """The name of its run, or of its file."""
-        return runs.label(self.path)
-
-    @property
-    def as_bytes(self) -> bool:
-        """Whether the model reads and writes bytes, not characters."""
-        return self.checkpoint.vocabulary.as_bytes
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels of its texts, if they have any."""
-        return self.checkpoint.labels
-
-    def engine_for(self, label: str | None) -> Causal:
-        """Return the network that continues texts of one label; None where there are none.
-
-        It is made ready on first use.
-
-        Raises:
-            KindError, UsageError: see `require_causal` and `label_id`.
-        """
-        self.require_causal()
-        number = self.label_id(label)
-        if number not in self._engines:
-            saved = self.checkpoint
-            self._engines[number] = Causal(saved.architecture, saved.weights, number)
-        return self._engines[number]
-
-    def label_id(self, label: str | None) -> int | None:
-        """Return a label's id, or None if no label is given.
-
-        Raises:
-            UsageError: the model has labels and this is not one of them, or the model has no labels
-                and one is given.
-        """
-        return abilities.label_id(self.name, self.labels, label)
-
-    def require_causal(self) -> None:
-        """Make sure that the model reads from left to right, and can continue and score texts.
-
-        Raises:
-            KindError: it is bidirectional.
-        """
-        abilities.require_causal(self.name, self.checkpoint)
-
-    @cached_property
-    def reader(self) -> Reader:
-        """What fills gaps, made ready on first use.
-
-        Raises:
-            KindError: the model has labels.
-        """
-        return abilities.reader(self.name, self.checkpoint)
+class Model(Loaded):
+    """A checkpoint together with the engine that runs it; needs PyTorch for long texts only."""
 
     def draw(
         self,
@@ -263,6 +187,33 @@ class Model:
         vocabulary = self.checkpoint.vocabulary
         return restoring.restore(self.reader, vocabulary, pieces, count, beam, progress)
 
+    def translate(
+        self,
+        sources: Sequence[str],
+        count: int = 1,
+        *,
+        features: str = "",
+        beam: int = translating.BEAM,
+        others: Sequence[Model] = (),
+    ) -> list[list[Written]]:
+        """Return the ``count`` likeliest targets of each source, the likeliest first.
+
+        Args:
+            sources: texts.
+            count: targets for each.
+            features: of all targets, with a semicolon between two.
+            beam: beginnings of targets that are followed side by side.
+            others: models whose probabilities are averaged with this one's.
+
+        Raises:
+            KindError: a model was not trained on pairs, or writes other symbols.
+            UsageError: a value that can never work.
+        """
+        named = [(model.name, model.checkpoint) for model in (self, *others)]
+        writer = translating.translator(named) if others else self.translator
+        told = writer.form.features(features)
+        return list(writer.translate([Pair(one, told) for one in sources], count, beam))
+
     def score(
         self,
         text: Text,
@@ -358,30 +309,6 @@ class Model:
         self.require_causal()
         stretches = comparing.places(open_text([path], as_bytes=self.as_bytes).span(), places, seed)
         return measure(self.checkpoint, stretches)
-
-    def save(self, path: str | Path, *, compact: bool = False) -> None:
-        """Write the model to a file, without what only training needs.
-
-        Args:
-            compact: write each matrix as whole numbers of eight bits, with a scale for each row: a
-                quarter of the size, and figures that differ in the third decimal.
-
-        Raises:
-            CheckpointError: the file cannot be written.
-        """
-        model = replace(self.checkpoint, training={}, tensors={})
-        checkpoint.write(Path(path), model, compact=compact)
-
-    def info(self) -> dict[str, Any]:
-        """Return all that is known of the model, as ``chargen info --json`` prints it."""
-        return listing.document(self.name, self.path, self.checkpoint)
-
-    def __repr__(self) -> str:
-        return f"<chargen model {self.name}: {self.checkpoint.architecture}>"
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows."""
-        return listing.as_html(self.info())
 
 
 def load(model: str | Path | None = None, out: str | Path | None = None) -> Model:

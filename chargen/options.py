@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from chargen.architecture import FAMILIES, Architecture
+from chargen.architecture import ATTENTIONS, FAMILIES, Architecture
 from chargen.errors import UsageError, argument
+from chargen.text.pairs import CHARACTERS, DEFAULT_COLUMNS, LONGEST, SEPARATORS, SKIP, TOO_LONG
 
 DEFAULT_OUT = "checkpoints"
 OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
@@ -147,6 +148,29 @@ class Options:
     documents: bool | None = option(
         "Each file is a text of its own, and the model learns where it ends.", False
     )
+    pairs: bool | None = option(
+        "Each line is a pair, source and target with a tab between them: learn to translate.", False
+    )
+    columns: str | None = option(
+        "What the columns of pairs are: source, features, target, or - to ignore one.",
+        chosen=DEFAULT_COLUMNS,
+    )
+    target_symbols: str | None = option(
+        "What a target is made of: its characters, or symbols with a space between them.",
+        CHARACTERS,
+        choices=SEPARATORS,
+    )
+    attention: str | None = option(
+        "How pairs are learned: monotonic (in the source's order), soft (in any order), or none.",
+        chosen="by length",
+        choices=ATTENTIONS,
+    )
+    longest: int | None = option(
+        "Symbols that a pair may have on each side.", LONGEST, low=1, high=LARGEST_COUNT
+    )
+    too_long: str | None = option(
+        "What to do with pairs that are longer: skip them, or cut them.", SKIP, choices=TOO_LONG
+    )
     dropout: float | None = option(
         "Share of outputs and recurrent weights zeroed in each training step, 0 to 0.95.",
         chosen="by passes",
@@ -279,6 +303,8 @@ class Plan:
         clip: the highest global norm of a gradient.
         weight_decay: of the weight matrices (AdamW; Loshchilov & Hutter 2019, arXiv:1711.05101).
         lines, documents: whether each line, or each file, is a text of its own.
+        pairs, columns, target_symbols, longest, too_long: whether and how each line is a pair, see
+            `chargen.text.pairs.Form`.
         valid_fraction: share of each file, at its end, or of the examples, that is held out.
         valid_chars: at most this many characters of it are scored at an evaluation.
         evaluations: how many, spread evenly over the budget.
@@ -298,6 +324,11 @@ class Plan:
     weight_decay: float
     lines: bool
     documents: bool
+    pairs: bool
+    columns: str
+    target_symbols: str
+    longest: int
+    too_long: str
     valid_fraction: float
     valid_chars: int
     evaluations: int
@@ -308,7 +339,7 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """Return the plan under the names of `Options`, as checkpoints and JSON have it."""
-        sizes = self.architecture.json()
+        sizes: dict[str, Any] = {"attention": None} | self.architecture.json()
         if not self.architecture.family.attends:
             sizes |= {"heads": None, "context": None}
         budget = dict.fromkeys(BUDGETS) | {self.budget.unit: self.budget.amount}

@@ -10,11 +10,17 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from chargen.architecture import Architecture
-from chargen.kinds import kind_of
+from chargen.errors import UsageError
+from chargen.kinds import PAIRS, kind_of
+from chargen.options import LARGEST_COUNT
+from chargen.text.pairs import CHARACTERS, DEFAULT_COLUMNS, LONGEST, SEPARATORS, Form, Symbols
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+KINDRED = ("bidirectional", "kind")
+"""What only tells which kind a model is of."""
 
 Record = TypeVar("Record", bound="DataclassInstance")
 
@@ -51,6 +57,10 @@ class Sizes:
     context: int = 1
     bidirectional: bool = False
     labels: int = 0
+    kind: str = ""
+    targets: int = 0
+    features: int = 0
+    attention: str = ""
 
     def architecture(self) -> Architecture:
         """Return the architecture.
@@ -58,8 +68,11 @@ class Sizes:
         Raises:
             UsageError: sizes that cannot be.
         """
-        sizes = {name: value for name, value in vars(self).items() if name != "bidirectional"}
-        return Architecture(**sizes, kind=kind_of(self.bidirectional, self.labels))
+        sizes = {name: one for name, one in vars(self).items() if name not in KINDRED}
+        if self.kind not in ("", PAIRS.name):
+            raise UsageError(f"unknown kind {self.kind[:40]!r}", "Install a newer chargen")
+        kind = kind_of(self.bidirectional, self.labels, self.kind == PAIRS.name)
+        return Architecture(**sizes, kind=kind)
 
 
 @dataclass(frozen=True)
@@ -77,3 +90,38 @@ class Characters:
             ValueError: characters that are no vocabulary.
         """
         return Vocabulary(self.characters, self.escape, self.as_bytes)
+
+
+@dataclass(frozen=True)
+class Written:
+    """How the pairs of a model are written, as format 3 has it."""
+
+    columns: str = DEFAULT_COLUMNS
+    target_symbols: str = CHARACTERS
+    longest: int = LONGEST
+
+    def form(self) -> Form:
+        """Return the form.
+
+        Raises:
+            UsageError: columns that are no pair.
+        """
+        if self.target_symbols not in SEPARATORS or not 1 <= self.longest <= LARGEST_COUNT:
+            raise UsageError("no such pairs", "Train anew")
+        return Form.of(self.columns, self.target_symbols, self.longest)
+
+
+def symbols(described: Mapping[str, Any]) -> Symbols:
+    """Return the symbols that a header of format 3 describes.
+
+    Raises:
+        TypeError, ValueError, UsageError: what it says is no list of symbols, or no pairs.
+    """
+    rest = dict(described)
+    lists = [rest.pop(name, []) for name in ("targets", "features")]
+    for one in lists:
+        if not isinstance(one, list) or not all(
+            isinstance(symbol, str) and symbol for symbol in one
+        ):
+            raise TypeError("a list of symbols")
+    return Symbols(typed(Written, rest).form(), *map(tuple, lists))

@@ -35,11 +35,11 @@ def asks(tree: ast.AST) -> Iterator[int]:
             sides = [node.left, *node.comparators]
             words = {side.value for side in sides if isinstance(side, ast.Constant)}
             names = {side.id for side in sides if isinstance(side, ast.Name)}
-            if words & {*KINDS, *FAMILIES} or names & {"CAUSAL", "GAPS", "CLASSIFIER"}:
+            if words & {*KINDS, *FAMILIES} or names & {"CAUSAL", "GAPS", "CLASSIFIER", "PAIRS"}:
                 yield node.lineno
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             last = ast.unparse(node.args[-1]) if node.args else ""
-            if node.func.id == "isinstance" and last in {"Causal", "GapFiller", "Classifier"}:
+            if node.func.id == "isinstance" and last in {"Causal", "GapFiller", "Classifier", "Transducer"}:
                 yield node.lineno
 
 

@@ -4,10 +4,20 @@ Data goes to standard output, everything meant for eyes to standard error. Heavy
 the commands, so that ``--help`` prints at once and only ``train`` pays for PyTorch.
 """
 
-from chargen.cli import classify, compare, corpus, perplexity, restore, runs, sample, train
+from chargen.cli import (
+    classify,
+    compare,
+    corpus,
+    perplexity,
+    restore,
+    runs,
+    sample,
+    train,
+    translate,
+)
 from chargen.cli.app import app, main
 
 __all__ = [
     "app", "classify", "compare", "corpus", "main", "perplexity", "restore", "runs", "sample",
-    "train",
+    "train", "translate",
 ]  # fmt: skip

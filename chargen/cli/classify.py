@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import math
-import os
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import open_sources
+from chargen.cli.inputs import given, open_sources
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
-from chargen.errors import CorpusError, UsageError, argument
+from chargen.errors import UsageError, argument
 from chargen.options import Options, check
 from chargen.terminal.console import Console
 
 if TYPE_CHECKING:
     from chargen.model import Model
     from chargen.tasks.classifying import Judge
-
-FILE_LIKE = re.compile(r"^\S*([/\\]|\.[^\W\d]\w{0,4}$)\S*$")
-"""What looks like a file's name: without blanks, and with a slash or a suffix."""
 
 SHOWN = 40
 """Characters of a text that stand for it in a table."""
@@ -130,25 +125,6 @@ def classify(
                 for guess in guesses
             ],
         ),
-    )
-
-
-def given(source: str) -> bool:
-    """Return whether an argument is a text itself, and no file's name.
-
-    Raises:
-        CorpusError: it is neither a file nor what anybody would write as a text.
-    """
-    from chargen.text import catalog
-    from chargen.text.sources import STDIN
-
-    if source == STDIN or os.path.exists(source) or source in catalog.entries():
-        return False
-    if source.strip() and not FILE_LIKE.search(source):
-        return True
-    raise CorpusError(
-        f"{source!r} is neither a file nor a text",
-        f"Give a file's name, a text in quotes, or {STDIN} for standard input",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -52,6 +53,29 @@ def open_sources(
             progress=progress,
             skipped=lambda name: console.note(f"skipped {name}"),
         )
+
+
+FILE_LIKE = re.compile(r"^\S*([/\\]|\.[^\W\d]\w{0,4}$)\S*$")
+"""What looks like a file's name: without blanks, and with a slash or a suffix."""
+
+
+def given(source: str) -> bool:
+    """Return whether an argument is a text itself, and no file's name.
+
+    Raises:
+        CorpusError: it is neither a file nor what anybody would write as a text.
+    """
+    from chargen.text import catalog
+    from chargen.text.sources import STDIN
+
+    if source == STDIN or os.path.exists(source) or source in catalog.entries():
+        return False
+    if source.strip() and not FILE_LIKE.search(source):
+        return True
+    raise CorpusError(
+        f"{source!r} is neither a file nor a text",
+        f"Give a file's name, a text in quotes, or {STDIN} for standard input",
+    )
 
 
 ESCAPE = re.compile(r"\\([nrt\\])")

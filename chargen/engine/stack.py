@@ -50,6 +50,7 @@ class Stack:
         weights: the arrays named by ``architecture.shapes``.
         name: of the stack, one of ``architecture.kind.stacks``.
         label: the label whose vector is added to each character's; None for none.
+        vectors: the name of the embedding.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Stack:
         weights: Mapping[str, Floats],
         name: str = "layers",
         label: int | None = None,
+        vectors: str = "embedding.weight",
     ) -> None:
         family = LAYERS[architecture.arch]
         self.layers: list[Layer] = [
@@ -65,26 +67,39 @@ class Stack:
             for number in range(architecture.layers)
         ]
         # A character's whole contribution to the first layer is a row of this table.
-        vectors = weights["embedding.weight"]
+        rows = weights[vectors]
         if label is not None:
-            vectors = vectors + weights["label.weight"][label]
-        self.table = self.layers[0].project(vectors)
+            rows = rows + weights["label.weight"][label]
+        self.table = self.layers[0].project(rows)
 
     def start(self, batch: int) -> State:
         """Return the state of ``batch`` texts that have not begun."""
         return [layer.start(batch) for layer in self.layers]
 
-    def forward(self, ids: Ids, state: State) -> tuple[Floats, State]:
+    def addition(self, vectors: Floats) -> Floats:
+        """Return what vectors (B, E), added to each character's, add to the first layer's input."""
+        first = self.layers[0]
+        added: Floats = first.project(vectors) - first.project(np.zeros_like(vectors[:1]))
+        return added
+
+    def forward(self, ids: Ids, state: State, added: Floats | None = None) -> tuple[Floats, State]:
         """Return the last layer's outputs (B, T, H) for ``ids`` (B, T), and the state.
 
         The state given may be overwritten.
+
+        Args:
+            added: as from `addition`, to each row's characters.
         """
-        outputs, after = self.outputs(ids, state)
+        outputs, after = self.outputs(ids, state, added)
         return outputs[-1], after
 
-    def outputs(self, ids: Ids, state: State) -> tuple[list[Floats], State]:
+    def outputs(
+        self, ids: Ids, state: State, added: Floats | None = None
+    ) -> tuple[list[Floats], State]:
         """Return each layer's outputs (B, T, H), from the first to the last, and the state."""
         x = self.table[ids]
+        if added is not None:
+            x = x + added[:, None]
         outputs: list[Floats] = []
         after: State = []
         for number, (layer, carried) in enumerate(zip(self.layers, state, strict=True)):

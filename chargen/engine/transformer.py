@@ -26,12 +26,17 @@ SLOWEST = 10_000.0
 """The slowest pair turns once in 2π times this many characters (Su et al. 2021, section 3.2.2)."""
 
 
-def layer_norm(x: Floats, weight: Floats) -> Floats:
-    """Return x less its mean, over its deviation, times ``weight`` (Ba et al. 2016)."""
+def standardized(x: Floats) -> Floats:
+    """Return x less its mean, over its deviation."""
     x = x - x.mean(axis=-1, keepdims=True)
     scale = np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(EPSILON))
-    normed: Floats = x / scale * weight
+    normed: Floats = x / scale
     return normed
+
+
+def layer_norm(x: Floats, weight: Floats) -> Floats:
+    """Return x standardized, times ``weight`` (Ba et al. 2016)."""
+    return standardized(x) * weight
 
 
 def turn(x: Floats, positions: NDArray[np.int64]) -> Floats:

@@ -17,7 +17,7 @@ from chargen.networks.gru import GRU
 from chargen.networks.layer import Layer
 from chargen.networks.lstm import LSTM
 from chargen.networks.transformer import Block
-from chargen.text.windows import PAST
+from chargen.text.windows import PAST, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -136,6 +136,16 @@ class Trainable(nn.Module, ABC):
             x, carried = layer(x, before, self.drop, ages)
             after.append(carried)
         return x, after
+
+    def placed(self, window: Window) -> Batch:
+        """Return a window where the network is."""
+        device = self.output.bias.device
+
+        def moved(ids: NDArray[np.int32]) -> Tensor:
+            return torch.from_numpy(ids).to(device)
+
+        labels = None if window.labels is None else moved(window.labels).long()
+        return Batch(moved(window.inputs), moved(window.targets).long(), labels, window.ages)
 
     @abstractmethod
     def cost(self, batch: Batch, state: State) -> tuple[Tensor, State]:

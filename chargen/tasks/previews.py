@@ -8,12 +8,17 @@ from chargen.tasks.beam import Gap
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.restoring import both_sides, restore
 from chargen.tasks.sampling import sample
+from chargen.tasks.translating import translator
 from chargen.text.corpus import Span
 from chargen.text.labelled import as_text
+from chargen.text.pairs import Pairs
 
 LENGTH = 240
 ITEMS = 12
 TEMPERATURE = 0.8
+SHOWN = 8
+"""Pairs."""
+
 GAPS = 4
 MISSING = 6
 """Gaps in a stretch of ``LENGTH`` characters, and characters missing in each."""
@@ -29,6 +34,23 @@ def written(saved: Checkpoint, _span: Span, number: int) -> str:
     wanted = Sampling(length=LENGTH, temp=TEMPERATURE, seed=seed, count=count, end=saved.end)
     texts = [one.text for one in sample(model, saved.vocabulary, wanted)]
     return title + "\n".join(texts)[:LENGTH]
+
+
+def translated(saved: Checkpoint, span: Span, number: int) -> str:
+    """Return some held-out sources with what the model makes of each, others at each evaluation."""
+    symbols = saved.vocabulary.symbols
+    assert symbols is not None
+    held = Pairs(span, symbols.form)
+    start = number * SHOWN % max(1, len(held) - SHOWN)
+    pairs = held.read(start, min(start + SHOWN, len(held)))
+    found = translator([("", saved)]).translate(pairs, beam=1)
+    lines = []
+    for pair, best in zip(pairs, found, strict=True):
+        written, right = best[0].text if best else "", symbols.form.written(pair.target or ())
+        source = " ".join((pair.source, *pair.features))
+        mark = "" if written == right else f"  ≠ {right}"
+        lines.append(f"{source} → {written}{mark}")
+    return "\n".join(lines)
 
 
 def restored(saved: Checkpoint, span: Span, _number: int) -> str:

@@ -95,6 +95,11 @@ class Score:
         return self.nats_per_char
 
     @property
+    def rank(self) -> float:
+        """What the best model has least of."""
+        return self.loss
+
+    @property
     def perplexity(self) -> float:
         """exp(nats per character): a choice among that many characters is as uncertain."""
         return perplexity(self.nats_per_char)
@@ -183,6 +188,11 @@ class LabelScore:
     def loss(self) -> float:
         """The figure that training makes as low as it can: the mean cost of an example's label."""
         return self.nats / self.examples
+
+    @property
+    def rank(self) -> float:
+        """What the best model has least of."""
+        return self.loss
 
     @property
     def accuracy(self) -> float:

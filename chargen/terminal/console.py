@@ -95,6 +95,20 @@ class Console:
         with Bar(self.rich(), visible(what), in_bytes) as bar:
             yield bar
 
+    def rows(self, rows: Sequence[Mapping[str, Any]], *, head: bool = True) -> None:
+        """Print rows as CSV.
+
+        Args:
+            rows: all with the same keys.
+            head: whether to print these first.
+        """
+        import csv
+
+        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+        if head:
+            writer.writeheader()
+        writer.writerows(finite(dict(row)) for row in rows)
+
     def result(
         self,
         document: Any,
@@ -111,12 +125,7 @@ class Console:
         if self.json:
             self.emit(document)
         elif self.csv:
-            import csv
-
-            made = rows()
-            writer = csv.DictWriter(sys.stdout, list(made[0]) if made else [], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(finite(dict(row)) for row in made)
+            self.rows(rows())
         else:
             show()
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chargen.errors import UsageError, argument
 from chargen.files import reason
 from chargen.tasks.comparing import Memory, conclusion
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+CELL, LARGEST = 0.36, 40.0
+"""Inches of a cell, and of a picture at most."""
 
 FLOOR = 1e-8
 """The shortest gradient that is drawn; a shorter one, or none, stands on the floor."""
@@ -38,6 +46,53 @@ def drawable(path: Path) -> None:
         why = "its suffix is no picture's"
     if why:
         raise UsageError(f"{path} cannot be drawn: {why}", "Use .png, .svg or .pdf")
+
+
+def alignment(path: Path, source: str, symbols: Sequence[str], shares: NDArray[np.float64]) -> None:
+    """Draw from which characters of a source each symbol of a target was written.
+
+    Args:
+        shares: (T, S), for each symbol the share of each character.
+
+    Raises:
+        UsageError: see `drawable`, or the file cannot be written.
+    """
+    drawable(path)
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    settings: dict[Any, Any] = SIZES | {"svg.hashsalt": "chargen"}
+    with rc_context(settings):
+        wide, high = (max(3.0, 1.5 + CELL * size) for size in (len(source), len(symbols)))
+        figure = Figure(figsize=(min(wide, LARGEST), min(high, LARGEST)), layout="constrained")
+        axes = figure.subplots()
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(range(len(source)), [shown(one) for one in source])
+        axes.set_yticks(range(len(symbols)), [shown(one) for one in symbols])
+        axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
+        axes.set(xlabel="source", ylabel="target")
+        axes.xaxis.set_label_position("top")
+        save(figure, path)
+
+
+def shown(symbol: str) -> str:
+    """Return a symbol as a label: a blank as a mark that can be seen."""
+    return "␣" if symbol.isspace() else symbol.replace("$", r"\$")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture, without a date, so that the same figures give the same file.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    try:
+        dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower())
+        figure.savefig(path, metadata={dated: None} if dated else None)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be drawn: {reason(error)}", "Use .png, .svg or .pdf"
+        ) from error
 
 
 def memories(path: Path, models: Sequence[tuple[str, Memory]]) -> None:
@@ -94,10 +149,4 @@ def memories(path: Path, models: Sequence[tuple[str, Memory]]) -> None:
             axes.legend(frameon=False)
         said = conclusion(models).replace("tell, ", "tell,\n").replace("; ", "\n")
         figure.supxlabel(said, fontsize=13, x=0.02, ha="left")
-        try:
-            dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower())
-            figure.savefig(path, metadata={dated: None} if dated else None)
-        except OSError as error:
-            raise UsageError(
-                f"{path} cannot be drawn: {reason(error)}", "Use .png, .svg or .pdf"
-            ) from error
+        save(figure, path)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
+
 from chargen.kinds import METRICS
 from chargen.tasks.comparing import conclusion
 from chargen.tasks.each import Each, together
@@ -16,12 +18,17 @@ from chargen.terminal.figures import LARGE, duration, headline
 from chargen.terminal.streams import visible
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from chargen.checkpoint import Checkpoint
     from chargen.tasks.calibration import Verdict
     from chargen.tasks.comparing import Memory
     from chargen.tasks.guessing import Guess
+    from chargen.tasks.pair_quality import PairScore
     from chargen.tasks.restoring import Restoration
     from chargen.tasks.scoring import Score
+    from chargen.text.pairs import Form
 
 ESCAPES = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\t", b"\\t"), (b"\r", b"\\r"))
 """How the characters that would break a table are written in one."""
@@ -30,6 +37,11 @@ RANKED = 3
 """Labels of a text that are shown."""
 
 NONE = "none of these"
+
+NOTHING = "∅"
+"""Stands where there is no symbol."""
+
+SHADES = " ░▒▓█"
 
 TOGETHER = 16
 """Characters of a vocabulary that are shown without a blank between them."""
@@ -157,6 +169,50 @@ def labels(console: Console, found: Sequence[Guess]) -> None:
         lines.append((guess.text, *cells))
     left = (0, *range(1, len(head), len(names)))
     console.table(lines, head, left=left)
+
+
+def pairs(console: Console, score: PairScore, form: Form) -> None:
+    """Show how well pairs were translated, what was confused most often, and the worst."""
+    console.show(
+        f"{score.pairs:,} pairs: exactly right {score.exact:.1%} ± {score.exact_error:.1%} "
+        f"(word error rate {score.wer:.1%}), "
+        f"character error rate {score.cer:.2%} ± {score.cer_error:.2%}"
+    )
+    if score.impossible:
+        console.show(f"{score.impossible:,} targets have a symbol that the model cannot write")
+    confused = [
+        (right or NOTHING, written or NOTHING, f"{times:,}")
+        for right, written, times in score.confusions()
+    ]
+    if confused:
+        console.show("\nthe commonest confusions")
+        console.table(confused, ("right", "written", "times"), left=(0, 1))
+    worst = [
+        (
+            " ".join((one.pair.source, *one.pair.features)),
+            form.written(one.pair.target or ()),
+            one.written.text or NOTHING,
+            f"{one.written.probability:.1%}",
+        )
+        for one in score.worst()
+    ]
+    if worst:
+        console.show("\nthe worst")
+        console.table(worst, ("source", "right", "written", "sure"), left=(0, 1, 2))
+
+
+def alignment(
+    console: Console, source: str, symbols: Sequence[str], shares: NDArray[np.float64]
+) -> None:
+    """Show from which characters each symbol was written: a line a symbol, darker for more."""
+    width = max([cell_len(one) for one in symbols], default=0)
+    console.show(" " * width + "  " + source)
+    for symbol, row in zip(symbols, shares.tolist(), strict=True):
+        blocks = "".join(
+            SHADES[min(len(SHADES) - 1, int(share * len(SHADES)))] * max(1, cell_len(character))
+            for character, share in zip(source, row, strict=True)
+        )
+        console.show(f"{symbol}{' ' * (width - cell_len(symbol))}  {blocks}".rstrip())
 
 
 def verdicts(console: Console, ways: Sequence[Verdict], names: Sequence[str]) -> None:

@@ -92,10 +92,11 @@ def fingerprint(parts: Iterable[str]) -> int:
     return int.from_bytes(digest.digest(), "big")
 
 
-def lines(text: Text) -> Iterator[tuple[int, str]]:
-    """Yield where each line of a text starts, and the line without its end."""
-    at, kept = 0, ""
-    for block in itertools.chain(text.blocks(0, text.characters), [None]):
+def lines(text: Text, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, str]]:
+    """Yield where each line of a text, or of a stretch of it, starts, and it without its end."""
+    at, kept = start, ""
+    last = text.characters if stop is None else stop
+    for block in itertools.chain(text.blocks(start, last), [None]):
         kept += "" if block is None else read_all([block])
         *whole, kept = kept.split("\n") if block is not None else (kept, "")
         for line in whole:
@@ -111,14 +112,18 @@ def documents(text: Text) -> Iterator[tuple[int, int]]:
     yield from itertools.pairwise([*starts, text.characters])
 
 
+def named_files(text: Text) -> list[str]:
+    """Return the name of each file of a text that is not empty, in their order."""
+    return [text.names[owner] for owner in np.unique(np.array(text.part)).tolist()]
+
+
 def named_items(text: Text, items: str) -> Iterator[tuple[str, str]]:
     """Yield each line or document of a text, and what to call it: the line, or the file's name."""
     if items == LINES:
         yield from ((line, line) for _, line in lines(text) if line.strip())
         return
-    owners = np.unique(np.array(text.part)).tolist()
-    for owner, (start, stop) in zip(owners, documents(text), strict=True):
-        yield text.names[owner], read_all(text.blocks(start, stop))
+    for name, (start, stop) in zip(named_files(text), documents(text), strict=True):
+        yield name, read_all(text.blocks(start, stop))
 
 
 def is_list(text: Text) -> bool:

@@ -13,12 +13,14 @@ share the remaining 1 - ``escape``. So the probabilities of all of Unicode sum t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chargen.text.corpus import CODE_POINTS, Text
+from chargen.text.pairs import Paired, Symbols
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,6 +43,8 @@ class Vocabulary:
         characters: the characters; a character's id is its index.
         escape: probability that a character is none of them; 0 for bytes, where there is no other.
         as_bytes: whether a character stands for a byte (U+0000 to U+00FF) and not for itself.
+        symbols: of a model of pairs, whose characters are those of sources: what its targets and
+            its features are made of.
 
     Raises:
         ValueError: no characters, one twice, bytes missing, or an ``escape`` outside [0, 1).
@@ -49,6 +53,7 @@ class Vocabulary:
     characters: str
     escape: float = 0.0
     as_bytes: bool = False
+    symbols: Symbols | None = None
     _table: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -68,9 +73,27 @@ class Vocabulary:
         """Return the vocabulary of a text: the ``known`` characters, then the new in code order."""
         if text.as_bytes:
             return cls(ALL_BYTES, as_bytes=True)
-        new = sorted(set(map(chr, text.counts)) - set(known))
-        once = sum(count == 1 for count in text.counts.values())
-        return cls(known + "".join(new), escape=min(max(once, 1) / text.characters, HIGHEST_ESCAPE))
+        return cls.counted({chr(point): count for point, count in text.counts.items()}, known)
+
+    @classmethod
+    def counted(cls, counts: Mapping[str, int], known: str = "") -> Vocabulary:
+        """Return the vocabulary of characters that were counted; see `of`."""
+        new = sorted(set(counts) - set(known))
+        once = sum(count == 1 for count in counts.values())
+        share = max(once, 1) / sum(counts.values())
+        return cls(known + "".join(new), escape=min(share, HIGHEST_ESCAPE))
+
+    @classmethod
+    def of_pairs(cls, paired: Paired, known: Vocabulary | None = None) -> Vocabulary:
+        """Return the vocabulary of pairs; if symbols are ``known``, it has these and no others."""
+        counts = paired.counts
+        made = cls.counted(counts.characters, known.characters if known else "")
+        symbols = Symbols(
+            paired.form, tuple(sorted(counts.targets)), tuple(sorted(counts.features))
+        )
+        if known is not None and known.symbols is not None:
+            symbols = replace(known.symbols, form=paired.form)
+        return replace(made, symbols=symbols)
 
     def __len__(self) -> int:
         return len(self.characters)

@@ -47,6 +47,11 @@ class Window:
     ages: Ids | None = None
 
     @property
+    def end(self) -> int:
+        """How many characters of each lane are done with this step."""
+        return int(self.start + self.targets.shape[1])
+
+    @property
     def characters(self) -> int:
         """How many targets there are."""
         return int((self.targets != PAST).sum())

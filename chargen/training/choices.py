@@ -9,10 +9,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from chargen.architecture import FAMILIES, Architecture
+from chargen.architecture import FAMILIES, MONOTONIC, SOFT, Architecture
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.kinds import kind_of
 from chargen.options import Budget, Options, Plan
+from chargen.text.pairs import DEFAULT_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,22 @@ TRANSFORMER = Defaults(
     throughput=30_000,
     slowdown=1.5,
 )
-BY_KIND = {"gaps": BIDIRECTIONAL, "classifier": BIDIRECTIONAL}
+PAIRS = replace(
+    RECURRENT,
+    batch=64,
+    bptt=16,
+    lr=0.004,
+    width_by_seen=((math.inf, 256),),
+    width_by_length=((math.inf, 256),),
+    trial_width=256,
+    throughput=10_000,
+)
+"""A pair has no window: ``bptt`` is the length of a usual target, to count steps by."""
+
+LONG_SOURCE = 300
+"""Characters of a usual source from which on a target may follow it in any order."""
+
+BY_KIND = {"gaps": BIDIRECTIONAL, "classifier": BIDIRECTIONAL, "pairs": PAIRS}
 BY_ARCH = {"elman": ELMAN, "transformer": TRANSFORMER}
 
 WIDEST_EMBEDDING = 64
@@ -103,18 +119,35 @@ DROPOUT_BY_PASSES = (
 
 def defaults(options: Options) -> Defaults:
     """Return what is chosen for the network asked for."""
-    kind = kind_of(options.usual("bidirectional"), labels=0)
+    kind = kind_of(options.usual("bidirectional"), 0, options.usual("pairs"))
     return BY_KIND.get(kind.name) or BY_ARCH.get(options.usual("arch"), RECURRENT)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of a text beside its length.
+
+    Attributes:
+        labels: how many it has.
+        targets, features: of pairs: how many symbols there are.
+        usual, longest: of pairs: characters of a usual source, and of the longest side.
+    """
+
+    labels: int = 0
+    targets: int = 0
+    features: int = 0
+    usual: float = 0.0
+    longest: int = 0
+
+
 def decide(
-    options: Options, characters: int, labels: int = 0, throughput: float | None = None
+    options: Options, characters: int, known: Known = Known(), throughput: float | None = None
 ) -> Plan:
     """Decide whatever was not asked for.
 
     Args:
-        characters: in the training text, held-out part excluded.
-        labels: how many labels the text has.
+        characters: that a pass trains on, held-out part excluded; of pairs, target symbols.
+        known: what else the sizes depend on.
         throughput: the speed of this machine, in characters a second, when it trains a network of
             ``trial_width``; None for the speed of a usual machine.
 
@@ -141,7 +174,7 @@ def decide(
     passes = _seen(budget, characters, batch * bptt, throughput) / characters
     dropout = _entry(DROPOUT_BY_PASSES, passes) if options.dropout is None else options.dropout
     return Plan(
-        architecture=network(options, usual.layers, hidden, bptt, labels),
+        architecture=network(options, usual.layers, hidden, bptt, known),
         budget=budget,
         dropout=dropout,
         batch=batch,
@@ -151,6 +184,11 @@ def decide(
         weight_decay=options.usual("weight_decay"),
         lines=options.usual("lines") or False,
         documents=options.usual("documents"),
+        pairs=options.usual("pairs"),
+        columns=options.columns or DEFAULT_COLUMNS,
+        target_symbols=options.usual("target_symbols"),
+        longest=options.usual("longest"),
+        too_long=options.usual("too_long"),
         valid_fraction=options.usual("valid_fraction"),
         valid_chars=options.usual("valid_chars"),
         evaluations=options.usual("evaluations"),
@@ -161,7 +199,7 @@ def decide(
     )
 
 
-def network(options: Options, layers: int, hidden: int, bptt: int, labels: int) -> Architecture:
+def network(options: Options, layers: int, hidden: int, bptt: int, known: Known) -> Architecture:
     """Return the network asked for, with sizes that go with its width.
 
     Raises:
@@ -180,10 +218,26 @@ def network(options: Options, layers: int, hidden: int, bptt: int, labels: int) 
         embed=options.embed or width_of_vectors,
         tied=tied,
         heads=(options.heads or _heads(hidden)) if attends else 1,
-        context=(options.context or bptt) if attends else 1,
-        kind=kind_of(options.usual("bidirectional"), labels),
-        labels=labels,
+        context=(options.context or max(bptt, known.longest + 2)) if attends else 1,
+        kind=kind_of(options.usual("bidirectional"), known.labels, options.usual("pairs")),
+        labels=known.labels,
+        targets=known.targets,
+        features=known.features,
+        attention=_attention(options, known),
     )
+
+
+def _attention(options: Options, known: Known) -> str:
+    """Return how pairs are learned; nothing for other texts.
+
+    Raises:
+        UsageError: the texts are no pairs.
+    """
+    if not options.pairs:
+        if options.attention is not None:
+            raise UsageError(f"{argument('attention')} is for {argument('pairs')}", "Leave it out")
+        return ""
+    return options.attention or (MONOTONIC if known.usual <= LONG_SOURCE else SOFT)
 
 
 def _heads(hidden: int) -> int:

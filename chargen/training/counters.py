@@ -13,12 +13,12 @@ class Counters:
     Attributes:
         step: steps taken.
         epoch: whole passes over the training text.
-        place: characters of each lane done in this pass.
+        place: characters of each lane, or pairs, done in this pass.
         seconds: that somebody has waited, see `chargen.training.clock`.
         overhead: of these seconds, spent before training began: at each start of the command.
         characters: trained on, in all passes.
         evaluated, evaluated_at: evaluations due so far, and the step of the last one.
-        best: the lowest held-out loss, once there is one.
+        best: the lowest held-out loss (of pairs: the rank), once there is one.
         stale: evaluations since then.
         rate: factor on the learning rate; halved by each rollback.
         rollbacks: in a row.

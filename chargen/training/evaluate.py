@@ -16,9 +16,14 @@ from chargen.kinds import load
 from chargen.networks.base import State, Trainable
 from chargen.networks.bidirectional import Classifier, GapFiller
 from chargen.networks.causal import Causal
+from chargen.networks.transducer import Transducer
+from chargen.tasks import pair_quality
 from chargen.tasks.classifying import LONGEST_READ, batches
+from chargen.tasks.pair_quality import PairScore
 from chargen.tasks.scoring import SHORTEST_LANE, GapScore, LabelScore, Score, score
+from chargen.tasks.translating import translator
 from chargen.text.corpus import Span
+from chargen.text.pairs import Pairs
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST, Window
 from chargen.training.devices import autocast, keep_freed_memory, pick_precision
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Bools = NDArray[np.bool_]
     Ids = NDArray[np.int32]
+
+Scored = Score | LabelScore | PairScore
 
 GAP_LANES = 16
 GAP_WINDOW = 1024
@@ -139,6 +146,18 @@ def score_labels(
     return LabelScore(wanted, int((means.argmax(axis=1) == truth).sum()), float(nats))
 
 
+def score_pairs(
+    network: Transducer, span: Span, vocabulary: Vocabulary, most: int | None = None
+) -> PairScore:
+    """Translate held-out sources without a beam, by the network's twin in NumPy."""
+    assert vocabulary.symbols is not None
+    pairs = Pairs(span, vocabulary.symbols.form)
+    share = 1.0 if most is None else min(1.0, most / len(span))
+    wanted = max(1, round(share * len(pairs)))
+    saved = Checkpoint(network.architecture, vocabulary, network.arrays())
+    return pair_quality.score_pairs(translator([("", saved)]), pairs.read(0, wanted), beam=1)
+
+
 def _told(network: Classifier, texts: Sequence[Ids]) -> Iterator[Floats]:
     """Yield the log-probabilities (T, labels) at the places of each text, read alone."""
     targets = np.full((len(texts), max(map(len, texts))), PAST, dtype=np.int32)
@@ -165,7 +184,7 @@ def evaluate(
     vocabulary: Vocabulary,
     precision: str,
     most: int | None = None,
-) -> Score | LabelScore:
+) -> Scored:
     """Score a text by the measure of the network's kind; do not change weights or state.
 
     Args:
@@ -174,9 +193,7 @@ def evaluate(
     network.eval()
     device = network.output.bias.device
     with torch.no_grad(), autocast(device, precision):
-        scored: Score | LabelScore = load(network.architecture.kind.evaluate)(
-            network, span, vocabulary, most
-        )
+        scored: Scored = load(network.architecture.kind.evaluate)(network, span, vocabulary, most)
     return scored
 
 

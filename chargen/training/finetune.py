@@ -8,7 +8,8 @@ from pathlib import Path
 from chargen import checkpoint, runs
 from chargen.checkpoint import Checkpoint
 from chargen.errors import RunError, argument
-from chargen.options import Options
+from chargen.options import DECLARED, Options
+from chargen.text.pairs import Paired
 
 SHOWN = 8
 
@@ -35,8 +36,13 @@ class Base:
             RunError: another size is asked for.
         """
         architecture = self.saved.architecture
-        sizes = architecture.json()
-        del sizes["labels"]
+        if asked.pairs and not architecture.paired:
+            raise RunError(
+                f"the model to start from was not trained with {argument('pairs')}",
+                "Name one that was, or train a new model",
+            )
+        # The rest follows from the texts.
+        sizes = {name: one for name, one in architecture.json().items() if name in DECLARED}
         if not architecture.family.attends:
             del sizes["heads"], sizes["context"]
         for name, value in sizes.items():
@@ -46,7 +52,7 @@ class Base:
                     f"the model to start from has {argument(name)} {value}, not {wish}",
                     "Leave the option out",
                 )
-        return replace(asked, **sizes)
+        return replace(asked, **sizes, pairs=architecture.paired)
 
     def check_labels(self, labels: tuple[str, ...]) -> None:
         """Make sure that the text has the labels of the model.
@@ -55,6 +61,24 @@ class Base:
             RunError: it has others.
         """
         same_labels(self.saved, labels)
+
+    def check_pairs(self, paired: Paired | None) -> None:
+        """Make sure that pairs have no target symbols and features but those of the model.
+
+        Raises:
+            RunError: they have others.
+        """
+        if paired is None:
+            return
+        known = self.saved.vocabulary.symbols
+        for what in ("targets", "features"):
+            mine = set(getattr(known, what, ()))
+            new = sorted(set(getattr(paired.counts, what)) - mine)
+            if new:
+                raise RunError(
+                    f"the model to start from has no {what} {', '.join(map(repr, new[:SHOWN]))}",
+                    "Take these pairs out, or train a new model on all pairs",
+                )
 
 
 def same_labels(saved: Checkpoint, labels: tuple[str, ...]) -> None:

@@ -67,7 +67,7 @@ def _logits(learner: Learner, window: Window) -> dict[nn.Linear, Tensor]:
     """Return what each output for characters gives on a window, (…, V or more)."""
     learner.network.eval()
     with torch.no_grad():
-        return learner.network.heads(learner.placed(window), learner.state)
+        return learner.network.heads(learner.network.placed(window), learner.state)
 
 
 def extended(name: str, had: Floats, fresh: Floats, old: int, new: int, tied: bool) -> Floats:

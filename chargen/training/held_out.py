@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from chargen.checkpoint import Checkpoint
 from chargen.networks.base import Trainable, build
 from chargen.options import Plan
-from chargen.tasks.scoring import BURN_IN, SAMPLE_LANES, LabelScore, Score
+from chargen.tasks.scoring import BURN_IN, SAMPLE_LANES
 from chargen.text.corpus import Span
 from chargen.text.vocabulary import Vocabulary
-from chargen.training.evaluate import evaluate
+from chargen.training.evaluate import Scored, evaluate
 
 SHARE = 1 / 20
 """Share of the budget for all evaluations but the last."""
@@ -74,14 +74,14 @@ class HeldOut:
         """Return how many characters are read to score so many: a sample has to burn in."""
         return characters + (BURNING_IN if characters < len(self.span) else 0)
 
-    def score(self, network: Trainable, precision: str, most: int) -> Score | LabelScore:
+    def score(self, network: Trainable, precision: str, most: int) -> Scored:
         """Score about ``most`` characters by a network, and note the pace."""
         began = time.perf_counter()
         scored = evaluate(network, self.span, self.vocabulary, precision, most)
         self.pace = self._read(most) / (time.perf_counter() - began)
         return scored
 
-    def score_model(self, model: Checkpoint, like: Trainable, precision: str) -> Score | LabelScore:
+    def score_model(self, model: Checkpoint, like: Trainable, precision: str) -> Scored:
         """Score as much as there is time for by a saved model, on the device of a network."""
         network = build(model.architecture, len(model.vocabulary))
         network.assign(model.weights)

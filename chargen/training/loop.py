@@ -18,8 +18,9 @@ from chargen.errors import CorpusError, TrainingError, argument
 from chargen.options import Plan
 from chargen.runs import Lock, Run
 from chargen.text.vocabulary import Vocabulary
-from chargen.text.windows import Window, cuts, windows
+from chargen.text.windows import Window
 from chargen.training.clock import Clock
+from chargen.training.feeds import feed
 from chargen.training.held_out import HeldOut
 from chargen.training.hooks import Hooks
 from chargen.training.reports import (
@@ -85,13 +86,13 @@ class Trainer:
         self.hooks = hooks or Hooks()
         self.learner = Learner(plan, vocabulary, texts.labels, texts.seen)
         self.held_out = None if texts.valid is None else HeldOut(texts.valid, vocabulary, plan)
-        self.lanes = cuts(len(texts.train), plan.batch)
+        self.feed = feed(texts, vocabulary, plan)
         self.schedule = Schedule(
             plan=plan,
             learner=self.learner,
             clock=clock,
-            characters=len(texts.train),
-            longest=max(stop - start for start, stop in self.lanes),
+            characters=self.feed.characters,
+            places=self.feed.places,
             held_out=self.held_out,
             fits=self.hooks.finish is not None and self.held_out is not None,
         )
@@ -181,14 +182,8 @@ class Trainer:
         return next(self._windows())
 
     def _windows(self) -> Iterator[Window]:
-        learner = self.learner
-        return windows(
-            self.texts.train,
-            learner.vocabulary,
-            self.lanes,
-            self.plan.bptt,
-            learner.counters.place,
-        )
+        counters = self.learner.counters
+        return self.feed.windows(counters.epoch, counters.place)
 
     def _learn(self, window: Window) -> Generator[Report, None, bool]:
         """Learn from a window, and evaluate if that is due; return False after a rollback."""
@@ -246,7 +241,7 @@ class Trainer:
         before = nats if counters.smooth is None else counters.smooth
         counters.smooth = before + new * (nats - before)
         counters.step += 1
-        counters.place = window.start + window.targets.shape[1]
+        counters.place = window.end
         counters.characters += window.characters
         counters.concluded = False
 
@@ -275,18 +270,19 @@ class Trainer:
     def _evaluate(self) -> Generator[Report, None, bool]:
         """Score the held-out text, or a sample of it; return False after a rollback."""
         learner, counters = self.learner, self.learner.counters
-        loss, figures = counters.smooth or 0.0, {}
+        loss = rank = counters.smooth or 0.0
+        figures = {}
         if self.held_out is not None:
             counters.sample = counters.sample or self.held_out.sample(self.schedule.expected())
             scored = self.held_out.score(learner.network, learner.precision, counters.sample)
-            loss, figures = scored.loss, scored.json()
+            loss, rank, figures = scored.loss, scored.rank, scored.json()
         self.schedule.charge("evaluation")
         if not math.isfinite(loss):
             yield self._roll_back(counters.step)
             return False
         counters.evaluated, counters.evaluated_at = self.schedule.due(), counters.step
         counters.rollbacks, self.capture_due = 0, True
-        better = self.held_out is None or counters.best is None or loss < counters.best
+        better = self.held_out is None or counters.best is None or rank < counters.best
         report = Evaluation(
             step=counters.step,
             epoch=round(self.schedule.passes(), 4),
@@ -298,7 +294,7 @@ class Trainer:
         )
         learner.history.append(report.data)
         if better:
-            counters.best, counters.stale = loss, 0
+            counters.best, counters.stale = rank, 0
             learner.figures = {key: value for key, value in report.data.items() if key != "best"}
             self.best = learner.model(self.texts.corpus)
         else:
@@ -345,7 +341,7 @@ class Trainer:
             parameters=architecture.parameters(len(learner.vocabulary)),
             vocabulary=len(learner.vocabulary),
             labels=list(self.texts.labels),
-            train_characters=len(self.texts.train),
+            train_characters=self.texts.characters,
             valid_characters=len(self.texts.valid) if self.texts.valid else 0,
             step=learner.counters.step,
             seconds=round(learner.counters.seconds, 3),

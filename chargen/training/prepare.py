@@ -48,9 +48,10 @@ def prepare(request: Request, *, note: Note = _silent, progress: Progress | None
     options = replace(options, lines=texts.items == LINES, documents=texts.items == DOCUMENTS)
     if base is not None:
         base.check_labels(texts.labels)
-    vocabulary = Vocabulary.of(texts.train.text, base.saved.vocabulary.characters if base else "")
+        base.check_pairs(texts.paired)
+    vocabulary = texts.vocabulary(base.saved.vocabulary if base else None)
     # Sizes that contradict one another are found here, before a folder is made.
-    plan = decide(options, len(texts.train), len(texts.labels))
+    plan = decide(options, texts.characters, texts.known)
     return _started(request, options, texts, vocabulary, plan, base, note)
 
 
@@ -77,7 +78,7 @@ def _started(
             note("trying how fast this machine trains, to choose what was left open")
             tried = throughput(texts, vocabulary, replace(options, dropout=plan.dropout))
             left = max(0.5, 1 - (time.perf_counter() - request.began) / plan.budget.seconds)
-            plan = decide(options, len(texts.train), len(texts.labels), tried * left)
+            plan = decide(options, texts.characters, texts.known, tried * left)
         hooks = Hooks.of(plan.architecture.kind, texts)
         trainer = Trainer(texts, vocabulary, plan, run, lock, hooks, request.began)
         if base is not None:

@@ -13,8 +13,7 @@ from chargen.options import BUDGETS, DECLARED, Options
 from chargen.records import typed
 from chargen.runs import Run
 from chargen.text.sources import STDIN
-from chargen.text.vocabulary import Vocabulary
-from chargen.training.choices import decide, network
+from chargen.training.choices import Known, decide, network
 from chargen.training.finetune import same_labels
 from chargen.training.request import Request
 from chargen.training.texts import Note, Progress, Sources, open_texts
@@ -56,11 +55,10 @@ def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
         texts = open_texts(sources, options, as_bytes, note, progress)
         same_labels(saved, texts.labels)
         same_corpus(saved, texts.corpus, run.name)
-        known = saved.vocabulary.characters
-        if len(Vocabulary.of(texts.train.text, known)) > len(saved.vocabulary):
+        if len(texts.vocabulary(saved.vocabulary)) > len(saved.vocabulary):
             raise RunError(f"the run {run.name} lacks characters of its own text", "Train anew")
         # The stored options hold every choice, so `decide` only copies them into a plan.
-        plan = decide(options, len(texts.train), len(texts.labels))
+        plan = decide(options, texts.characters, texts.known)
         # PyTorch takes seconds to import, so everything that can be wrong is checked first.
         from chargen.training.hooks import Hooks
         from chargen.training.loop import Trainer
@@ -101,16 +99,19 @@ def stored_options(saved: Checkpoint, name: str) -> Options:
     """
     usual = {name: declared.usual for name, declared in DECLARED.items()}
     stored = {key: value for key, value in saved.settings.items() if key in DECLARED}
+    sizes = saved.architecture
     try:
         options = typed(Options, usual | stored)
         if None in (options.dropout, options.bptt, options.lr):
             raise ValueError("choices not made")
         if not any(getattr(options, unit) for unit in BUDGETS):
             raise ValueError("no budget")
-        if saved.tensors["state.0.0"].shape[0] != options.batch:
+        states = [len(one) for name, one in saved.tensors.items() if name.startswith("state.")]
+        if set(states) > {options.batch}:
             raise ValueError("states of another batch")
         layers, hidden, bptt = options.layers or 0, options.hidden or 0, options.bptt or 0
-        if network(options, layers, hidden, bptt, len(saved.labels)) != saved.architecture:
+        known = Known(len(saved.labels), sizes.targets, sizes.features)
+        if network(options, layers, hidden, bptt, known) != sizes:
             raise ValueError("settings of another network")
     except (UsageError, TypeError, ValueError, KeyError, IndexError) as error:
         raise RunError(f"the run {name} has settings that make no sense", "Train anew") from error

@@ -33,7 +33,7 @@ class Schedule:
         learner: whose counters tell how far training is.
         clock: charges the time.
         characters: of the training text.
-        longest: characters of the longest lane.
+        places: the place at the end of a pass.
         held_out: the held-out text, if there is one.
         fits: whether something is fitted to it at the end.
     """
@@ -42,7 +42,7 @@ class Schedule:
     learner: Learner
     clock: Clock
     characters: int
-    longest: int
+    places: int
     held_out: HeldOut | None
     fits: bool
 
@@ -77,7 +77,7 @@ class Schedule:
 
     def passes(self) -> float:
         """Return how often the training text has been read."""
-        return self.learner.counters.epoch + self.learner.counters.place / self.longest
+        return self.learner.counters.epoch + self.learner.counters.place / self.places
 
     def rate(self) -> float:
         """Return the learning rate of the next step: a short rise, then a straight fall to zero."""

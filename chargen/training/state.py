@@ -11,12 +11,11 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from chargen.checkpoint import LARGEST_WEIGHT, Checkpoint
 from chargen.errors import RunError
-from chargen.networks.base import Batch, State, build
+from chargen.networks.base import State, build
 from chargen.options import Plan
 from chargen.records import typed
 from chargen.text.vocabulary import Vocabulary
@@ -93,7 +92,7 @@ class Learner:
         """
         self.network.train()
         with autocast(self.device, self.precision):
-            nats, state = self.network.cost(self.placed(window), self.state)
+            nats, state = self.network.cost(self.network.placed(window), self.state)
         loss = nats / window.characters
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -124,19 +123,10 @@ class Learner:
         drawn = self.generator.get_state()
         self.network.eval()
         with torch.no_grad(), autocast(self.device, self.precision):
-            nats, _ = self.network.cost(self.placed(window), self.state)
+            nats, _ = self.network.cost(self.network.placed(window), self.state)
         # Looking must not change what is drawn next.
         self.generator.set_state(drawn)
         return bool(nats.isfinite())
-
-    def placed(self, window: Window) -> Batch:
-        """Return a window on the network's device."""
-
-        def moved(ids: NDArray[np.int32]) -> Tensor:
-            return torch.from_numpy(ids).to(self.device)
-
-        labels = None if window.labels is None else moved(window.labels).long()
-        return Batch(moved(window.inputs), moved(window.targets).long(), labels, window.ages)
 
     def forget(self) -> None:
         """Begin the text anew: no lane has been read yet."""

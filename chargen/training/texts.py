@@ -15,8 +15,12 @@ from chargen.text import catalog
 from chargen.text.corpus import Span, Text, open_text, read_all
 from chargen.text.examples import LINES, divided, documents, is_list, items_of
 from chargen.text.labelled import read_labelled
+from chargen.text.pairs import Paired
 from chargen.text.remarks import remarks
 from chargen.text.sources import STRICT
+from chargen.text.vocabulary import Vocabulary
+from chargen.training.choices import Known
+from chargen.training.pairing import divided_pairs, form_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,6 +103,7 @@ class Texts:
         labels: names of the labels of a labelled text, in the order of their ids.
         items: what the text is made of, lines or documents; nothing for running text.
         folder: the name of the folder that the text is from, if it is one.
+        paired: what the text is made of, if it is made of pairs.
     """
 
     train: Span
@@ -107,12 +112,37 @@ class Texts:
     labels: tuple[str, ...] = ()
     items: str = ""
     folder: str = ""
+    paired: Paired | None = None
 
     @property
     def seen(self) -> NDArray[np.uint64] | None:
         """The fingerprints of the examples to learn from, sorted; None for running text."""
         marks = self.train.marks
         return None if marks is None else np.unique(marks.prints)
+
+    @property
+    def characters(self) -> int:
+        """How many characters, or target symbols, a pass trains on."""
+        return len(self.train) if self.paired is None else self.paired.learned
+
+    @property
+    def known(self) -> Known:
+        """What the network's sizes depend on."""
+        if self.paired is None:
+            return Known(len(self.labels))
+        counts = self.paired.counts
+        return Known(
+            targets=len(counts.targets),
+            features=len(counts.features),
+            usual=self.paired.usual,
+            longest=self.paired.longest,
+        )
+
+    def vocabulary(self, known: Vocabulary | None = None) -> Vocabulary:
+        """Return the vocabulary of the texts: the ``known`` characters, then the others."""
+        if self.paired is None:
+            return Vocabulary.of(self.train.text, known.characters if known else "")
+        return Vocabulary.of_pairs(self.paired, known)
 
     @property
     def name(self) -> str:
@@ -134,6 +164,8 @@ def open_texts(
         CatalogError: a name of the catalog whose text is not here.
     """
     texts = _labelled if sources.labels is not None else _running
+    if options.pairs:
+        form_of(options)
     opened = texts(sources, options, as_bytes, note, progress)
     text = opened.train.text
     if text.characters < 2:
@@ -196,6 +228,10 @@ def _running(
     text = opened(sources.corpus or [catalog.DEFAULT])
     own = None if sources.valid is None else opened([sources.valid])
     most = options.usual("valid_chars")
+    if options.pairs:
+        paired = divided_pairs(text, own, options, note)
+        valid = None if paired.valid is None else _beginning(paired.valid, most)
+        return Texts(paired.train.span(), valid, described(text, own), paired=paired)
     items = made_of(text, options)
     if items:
         if options.lines is None:

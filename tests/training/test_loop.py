@@ -56,6 +56,8 @@ FAMILY: dict[str, dict[str, Any]] = {
     "bidirectional": {"arch": "gru", "bidirectional": True},
     "labels": {"arch": "lstm", "labels": True},
     "classifier": {"arch": "gru", "bidirectional": True, "labels": True},
+    "pairs": {"arch": "lstm", "pairs": True},
+    "soft pairs": {"arch": "gru", "pairs": True, "attention": "soft", "layers": 2},
 }
 """Settings that make a network of each kind; ``labels`` stands for a labelled text."""
 
@@ -70,6 +72,10 @@ def trainer(story: Path, **options: Any) -> Trainer:
         lines = (f"{'ab'[n % 2]}\t{line}\n" for n, line in enumerate(text.splitlines()))
         asked["labels"] = str(write(story.parent / "story.tsv", "".join(lines)))
         source = None
+    if options.get("pairs"):
+        text = story.read_text(encoding="utf-8").split()
+        lines = (f"{word}{n % 3}\t{word.upper()}\n" for n, word in enumerate(text))
+        source = write(story.parent / "pairs.tsv", "".join(lines))
     for name in ("name", "resume", "base", "valid", "as_bytes"):
         if name in options:
             asked[name] = options.pop(name)

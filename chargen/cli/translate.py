@@ -1,0 +1,218 @@
+"""``chargen translate``."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chargen.cli.app import command
+from chargen.cli.inputs import given, open_sources
+from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
+from chargen.errors import CorpusError, UsageError, argument
+from chargen.terminal.console import Console
+
+if TYPE_CHECKING:
+    from chargen.tasks.translating import Translator, Written
+    from chargen.text.examples import Prints
+    from chargen.text.pairs import Pair
+
+ENCODED = "utf-8"
+
+
+@command('chargen translate "chargen" -m phones -n 3', table=True)
+def translate(
+    console: Console,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT]...",
+            help="Files with a source on each line, texts in quotes, or -; of a model with "
+            "features: source, tab, features.",
+            show_default=False,
+        ),
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="NAME|PATH",
+            help="A model trained with --pairs; of several, the probabilities are averaged.",
+            show_default="the newest run",
+        ),
+    ] = None,
+    count: Annotated[
+        int, typer.Option("-n", "--count", help="How many targets to show for each source.")
+    ] = 1,
+    beam: Annotated[
+        int, typer.Option(help="Beginnings of targets that are followed side by side.")
+    ] = 5,
+    features: Annotated[
+        str, typer.Option(help="Features of a text in quotes, with a semicolon between two.")
+    ] = "",
+    evaluate: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Instead: measure on these pairs, source and target."),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="What the columns of --evaluate are, if they are not those of the training.",
+            show_default=False,
+        ),
+    ] = None,
+    align: Annotated[
+        bool,
+        typer.Option("--align", help="Show which characters each symbol was written from."),
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw that as a picture: a .png, .svg or .pdf."),
+    ] = None,
+    encoding: EncodingOption = ENCODED,
+    errors: ErrorsOption = "strict",
+    out: OutOption = OUT,
+) -> None:
+    """Turn each source into its target.
+
+    A model trained with --pairs writes what it has learned to: sounds, forms, spellings.
+    """
+    from chargen.model import load
+    from chargen.tasks.translating import translator
+
+    if bool(texts) == (evaluate is not None):
+        raise UsageError(f"give texts, or {argument('evaluate')} FILE", "See --help for how")
+    loaded = [load(model, out) for model in models] if models else [load(None, out)]
+    turns = translator([(model.name, model.checkpoint) for model in loaded])
+    name = ", ".join(model.name for model in loaded)
+    console.note(f"model {name}")
+    if evaluate is not None:
+        seen = [model.checkpoint.seen for model in loaded]
+        evaluate_on(console, turns, name, evaluate, columns, beam, seen, encoding, errors)
+        return
+    if plot is not None:
+        from chargen.terminal import plots
+
+        plots.drawable(plot)
+    pairs = asked(console, turns, texts or [], features, encoding, errors)
+    first, asked_for = itertools.tee(pairs)
+    for number, (pair, best) in enumerate(
+        zip(asked_for, turns.translate(first, count, beam), strict=True)
+    ):
+        show(console, pair, best, name, several=count > 1, first=number == 0)
+        if best and (align or (plot is not None and number == 0)):
+            picture(console, turns, pair, best[0], align, plot if number == 0 else None)
+
+
+def show(
+    console: Console, pair: Pair, best: Sequence[Written], name: str, *, several: bool, first: bool
+) -> None:
+    """Print the targets of a source."""
+    source = {"source": pair.source}
+    if pair.features:
+        source["features"] = ";".join(pair.features)
+    rows: list[dict[str, Any]] = [
+        source | {"target": one.text, "probability": one.probability, "nats": one.nats}
+        for one in best
+    ]
+    if console.json:
+        targets = [{key: one for key, one in row.items() if key not in source} for row in rows]
+        console.emit({**source, "targets": targets, "model": name})
+    elif console.csv:
+        console.rows(rows, head=first)
+    elif several:
+        for one in best:
+            console.show("\t".join((*source.values(), one.text, f"{one.probability:.4g}")))
+    else:
+        console.show(best[0].text if best else "")
+    sys.stdout.flush()
+
+
+def asked(
+    console: Console,
+    turns: Translator,
+    texts: Sequence[str],
+    features: str,
+    encoding: str,
+    errors: str,
+) -> Iterator[Pair]:
+    """Yield what is to be translated: each text in quotes, and each line of each file."""
+    from chargen.text.pairs import FEATURES, Pair, numbered
+    from chargen.text.sources import STDIN
+
+    form = turns.form
+    for source in texts:
+        if given(source):
+            if not source.strip():
+                raise CorpusError("a text is empty", "Give one with a character in it")
+            yield Pair(source, form.features(features))
+        elif source == STDIN and encoding == ENCODED:
+            # Line by line as they come, so that another program can ask and answer in turn.
+            for number, line in enumerate(sys.stdin, 1):
+                if line.strip():
+                    yield form.question(line.rstrip("\r\n"), f"line {number:,} of {source}")
+        else:
+            text = open_sources(console, [source], encoding, False, errors)
+            for where, _, line in numbered(text):
+                yield form.question(line, where)
+    if features and FEATURES not in form.columns:
+        console.warn("this model knows no features: what was given was not used")
+
+
+def picture(
+    console: Console, turns: Translator, pair: Pair, best: Written, align: bool, plot: Path | None
+) -> None:
+    """Show from which characters a target was written, as lines or as a picture."""
+    from dataclasses import replace
+
+    from chargen.terminal import plots, tables
+
+    shares = turns.looked(replace(pair, target=best.symbols))
+    if align:
+        tables.alignment(console, pair.source, best.symbols, shares)
+    if plot is not None:
+        plots.alignment(plot, pair.source, best.symbols, shares)
+
+
+def evaluate_on(
+    console: Console,
+    turns: Translator,
+    name: str,
+    source: str,
+    columns: str | None,
+    beam: int,
+    seen: Sequence[Prints | None],
+    encoding: str,
+    errors: str,
+) -> None:
+    """Show how well sources are translated whose targets are known."""
+    from dataclasses import replace
+
+    from chargen.tasks.pair_quality import learned, score_pairs
+    from chargen.terminal import tables
+    from chargen.text.pairs import Form, numbered
+
+    form = turns.form
+    if columns is not None:
+        form = replace(form, columns=Form.of(columns, "").columns)
+    text = open_sources(console, [source], encoding, False, errors)
+    pairs = [form.pair(line, where) for where, _, line in numbered(text)]
+    if not pairs:
+        raise CorpusError(f"{source} has no pairs", "Give lines of source, tab, target")
+    known = learned(pairs, seen)
+    if known:
+        console.warn(
+            f"{known:,} of these {len(pairs):,} sources were learned from: the figures are too good"
+        )
+    with console.progress("translating", in_bytes=False) as progress:
+        score = score_pairs(turns, pairs, beam, progress)
+    console.result(
+        score.json() | score.details() | {"seen": known, "model": name},
+        lambda: [{"model": name} | score.json()],
+        lambda: tables.pairs(console, score, turns.form),
+    )

@@ -1,0 +1,118 @@
+"""A model that was read from a file: what it is, and the engines that run it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from chargen import checkpoint, runs
+from chargen.checkpoint import Checkpoint
+from chargen.engine.causal import Causal
+from chargen.tasks import abilities, listing
+from chargen.tasks.beam import Reader
+from chargen.tasks.translating import Translator, translator
+
+
+class Loaded:
+    """A checkpoint, and the engines that run it; each is made ready when it is first used.
+
+    Attributes:
+        path: the file.
+        checkpoint: what it says.
+    """
+
+    def __init__(self, path: Path, saved: Checkpoint) -> None:
+        self.path = path
+        self.checkpoint = saved
+        self._engines: dict[int | None, Causal] = {}
+
+    @property
+    def name(self) -> str:
+        """The name of its run, or of its file."""
+        return runs.label(self.path)
+
+    @property
+    def as_bytes(self) -> bool:
+        """Whether the model reads and writes bytes, not characters."""
+        return self.checkpoint.vocabulary.as_bytes
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of its texts, if they have any."""
+        return self.checkpoint.labels
+
+    def engine_for(self, label: str | None) -> Causal:
+        """Return the network that continues texts of one label; None where there are none.
+
+        It is made ready on first use.
+
+        Raises:
+            KindError, UsageError: see `require_causal` and `label_id`.
+        """
+        self.require_causal()
+        number = self.label_id(label)
+        if number not in self._engines:
+            saved = self.checkpoint
+            self._engines[number] = Causal(saved.architecture, saved.weights, number)
+        return self._engines[number]
+
+    def label_id(self, label: str | None) -> int | None:
+        """Return a label's id, or None if no label is given.
+
+        Raises:
+            UsageError: the model has labels and this is not one of them, or the model has no labels
+                and one is given.
+        """
+        return abilities.label_id(self.name, self.labels, label)
+
+    def require_causal(self) -> None:
+        """Make sure that the model reads from left to right, and can continue and score texts.
+
+        Raises:
+            KindError: it is bidirectional.
+        """
+        abilities.require_causal(self.name, self.checkpoint)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What fills gaps, made ready on first use.
+
+        Raises:
+            KindError: the model has labels.
+        """
+        return abilities.reader(self.name, self.checkpoint)
+
+    @cached_property
+    def translator(self) -> Translator:
+        """What turns sources into targets, made ready on first use.
+
+        Raises:
+            KindError: the model was not trained on pairs.
+        """
+        return translator([(self.name, self.checkpoint)])
+
+    def save(self, path: str | Path, *, compact: bool = False) -> None:
+        """Write the model to a file, without what only training needs.
+
+        Args:
+            compact: write each matrix as whole numbers of eight bits, with a scale for each row: a
+                quarter of the size, and figures that differ in the third decimal.
+
+        Raises:
+            CheckpointError: the file cannot be written.
+        """
+        model = replace(self.checkpoint, training={}, tensors={})
+        checkpoint.write(Path(path), model, compact=compact)
+
+    def info(self) -> dict[str, Any]:
+        """Return all that is known of the model, as ``chargen info --json`` prints it."""
+        return listing.document(self.name, self.path, self.checkpoint)
+
+    def __repr__(self) -> str:
+        return f"<chargen model {self.name}: {self.checkpoint.architecture}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return listing.as_html(self.info())

@@ -1,0 +1,266 @@
+r"""The network that turns one text into another: an encoder and a decoder with attention.
+
+Two stacks read the source, one from each end. With h_s and g_s what they have read up to and from
+the place s, the source is remembered as
+
+    m_s = tanh(W_left h_s + W_right g_s)
+
+A third stack, the decoder, reads the target so far. Its output d_t looks at the source in one of
+three ways (``attention``):
+
+- ``monotonic``: the target's t-th symbol is written at one place a_t of the source, which never
+  goes back: P(a_t = s | a_{t-1} = s') ∝ exp(d_t W_query m_s) for s ≥ s'. Which places these are is
+  not known, so the probability of a target is the sum over all of them, computed exactly by
+  dynamic programming. After Wu & Cotterell 2019 (arXiv:1905.06319). What is written at a place adds
+  two parts, as in Graves 2012 (arXiv:1211.3711, section 2.4):
+
+      P(y | t, s) = softmax(U tanh(W_read d_t) + V m_s)_y
+
+  Then all places together need three products of matrices, and no array of places × symbols;
+- ``soft``: the places are averaged, with softmax(d_t W_query m_s) as weights, and the mean is read
+  together with d_t (Luong et al. 2015, arXiv:1508.04025, equations 5 and 8, "general"). A target
+  may then follow its source in any order;
+- ``none``: the source is remembered as one vector, what each stack had read at its end (Sutskever
+  et al. 2014, arXiv:1409.3215).
+
+One output means "copy the character at this place" (a pointer; See et al. 2017, arXiv:1704.04368).
+So a character that the model does not know can be written, too.
+
+Features are vectors that are added to each character's and to each symbol's.
+
+In a decoder of several layers, each layer but the last also looks at the source, as in `soft`: a
+transformer adds what it saw to its stream (Vaswani et al. 2017, section 3.2.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from chargen.architecture import MONOTONIC, NONE, Architecture
+from chargen.networks.base import State, Trainable, layers
+from chargen.text.pair_windows import UNKNOWN, PairWindow
+from chargen.text.windows import PAST
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LEAST = -1e4
+"""The logarithm of a chance that there is not; finite, so that differences are numbers."""
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """A window of pairs (`chargen.text.pair_windows.PairWindow`) where the network is."""
+
+    sources: Tensor
+    lengths: Tensor
+    features: Tensor
+    inputs: Tensor
+    targets: Tensor
+    same: Tensor
+
+
+class Look(nn.Module):
+    """A layer's look at the source, and what the layer above gets to see."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        wide = architecture.hidden
+        self.adds = architecture.family.attends
+        self.query = nn.Linear(wide, wide, bias=False)
+        self.context = nn.Linear(wide, wide, bias=False)
+
+    def forward(self, decoded: Tensor, memory: Tensor, there: Tensor) -> Tensor:
+        """Return (B, T, H), what was decoded together with what it looked at."""
+        weights = fit(self.query(settled(decoded, self.adds)), memory, there).softmax(-1)
+        weights = weights.to(memory.dtype)
+        seen = decoded + self.context(weights @ memory)
+        return seen if self.adds else torch.tanh(seen)
+
+
+def settled(x: Tensor, stream: bool) -> Tensor:
+    """Return a stack's outputs as they are read: a transformer's stream is standardized."""
+    return functional.layer_norm(x, x.shape[-1:]) if stream else x
+
+
+def fit(query: Tensor, memory: Tensor, there: Tensor) -> Tensor:
+    """Return how well each place of a source (B, S, H) fits each query (B, T, H): (B, T, S)."""
+    scores: Tensor = (query @ memory.transpose(1, 2)).float() * memory.shape[-1] ** -0.5
+    return scores.masked_fill(~there[:, None], LEAST)
+
+
+class Transducer(Trainable):
+    """An encoder and a decoder with attention."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        characters: int,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(architecture, characters, dropout, generator)
+        wide, embed = architecture.hidden, architecture.embed
+        symbols, features = architecture.targets, architecture.features
+        self.backward = layers(architecture)
+        self.decoder = layers(architecture)
+        self.left = nn.Linear(wide, wide, bias=False)
+        self.right = nn.Linear(wide, wide, bias=False)
+        self.symbol = nn.Embedding(symbols + 1, embed, padding_idx=symbols)
+        if features:
+            self.feature = nn.Linear(features, embed, bias=False)
+            self.wanted = nn.Linear(features, embed, bias=False)
+        self.look = nn.ModuleList(Look(architecture) for _ in range(architecture.layers - 1))
+        self.query = nn.Linear(wide, wide, bias=False)
+        self.read = nn.Linear(wide, wide, bias=False)
+        self.place = nn.Linear(wide, self._placed(), bias=False)
+        self.output = nn.Linear(wide, symbols + 2)
+        self._initialise()
+
+    def _placed(self) -> int:
+        """Return how wide a place's part is: of the outputs, or of what is read with it."""
+        size = self.architecture
+        return size.targets + 2 if size.attention == MONOTONIC else size.hidden
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        super()._initialise()
+        given = self.generator
+        self.symbol.weight.normal_(generator=given)
+        self.symbol.weight[self.architecture.targets] = 0
+        if self.architecture.features:
+            for linear in (self.feature, self.wanted):
+                linear.weight.normal_(generator=given)
+        looks = [one for one in self.look.modules() if isinstance(one, nn.Linear)]
+        for linear in (self.left, self.right, self.query, self.read, self.place, *looks):
+            nn.init.xavier_uniform_(linear.weight, generator=given)
+
+    def start(self, batch: int) -> State:
+        """Return nothing: a pair does not go on from the one before it."""
+        return []
+
+    def placed(self, window: PairWindow) -> PairBatch:  # type: ignore[override]  # its own windows
+        """Return pairs where the network is."""
+        device = self.output.bias.device
+
+        def moved(array: NDArray[np.generic]) -> Tensor:
+            return torch.from_numpy(array).to(device)
+
+        return PairBatch(
+            moved(window.sources).long(),
+            moved(window.lengths).long(),
+            moved(window.features),
+            moved(window.inputs).long(),
+            moved(window.targets).long(),
+            moved(window.same),
+        )
+
+    def encode(self, sources: Tensor, lengths: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is remembered of sources (B, S, H), and which places there are (B, S)."""
+        rows, wide = sources.shape
+        x = self.embedding(sources.t())
+        if self.architecture.features:
+            x = x + self.feature(features)
+        x = self.drop(x)
+        places = torch.arange(wide, device=sources.device)[:, None]
+        # From the right: each row is turned round, without what fills it up.
+        turned = torch.where(places < lengths, lengths - 1 - places, places)[:, :, None]
+        stream = self.architecture.family.attends
+        left, _ = self.run(self.layers, x, Trainable.start(self, rows))
+        back, _ = self.run(
+            self.backward, x.gather(0, turned.expand_as(x)), Trainable.start(self, rows)
+        )
+        left, back = settled(left, stream), settled(back, stream)
+        right = back.gather(0, turned.expand_as(back))
+        if self.architecture.attention == NONE:
+            left = left.gather(0, (lengths - 1)[None, :, None].expand(1, -1, left.shape[-1]))
+            # The right stack has read all when it comes to the first character.
+            right = right[:1]
+            there = torch.ones(rows, 1, dtype=torch.bool, device=sources.device)
+        else:
+            there = (places < lengths).t()
+        memory = torch.tanh(self.left(left) + self.right(right)).transpose(0, 1)
+        return memory, there
+
+    def decode(self, inputs: Tensor, features: Tensor, memory: Tensor, there: Tensor) -> Tensor:
+        """Return the decoder's outputs (B, T, H) after each input (B, T)."""
+        y = self.symbol(inputs.t())
+        if self.architecture.features:
+            y = y + self.wanted(features)
+        y = self.drop(y)
+        before = Trainable.start(self, len(inputs))
+        for number, (layer, state) in enumerate(zip(self.decoder, before, strict=True)):
+            y, _ = layer(y.contiguous(), state, self.drop, None)
+            if number < len(self.look):
+                y = self.look[number](y.transpose(0, 1), memory, there).transpose(0, 1)
+        return settled(y.transpose(0, 1), self.architecture.family.attends)
+
+    def cost(self, batch: PairBatch, state: State) -> tuple[Tensor, State]:  # type: ignore[override]  # its own batches
+        """Return the nats of all targets, summed."""
+        return self.nats(batch).sum(), state
+
+    def nats(self, batch: PairBatch) -> Tensor:
+        """Return the nats (B,) of each pair's target."""
+        memory, there = self.encode(batch.sources, batch.lengths, batch.features)
+        decoded = self.decode(batch.inputs, batch.features, memory, there)
+        scores = fit(self.query(decoded), memory, there)
+        same = batch.same & bool(self.architecture.attention != NONE)
+        if self.architecture.attention == MONOTONIC:
+            emitted = self._written(decoded, memory, batch.targets, same)
+            return -summed_paths(scores, emitted, batch.targets != PAST)
+        weights = scores.softmax(-1)
+        seen = self.place(weights.to(memory.dtype) @ memory)
+        x = self.drop(torch.tanh(self.read(decoded) + seen))
+        logs = self.output(x).float().log_softmax(-1)
+        copied = (weights * same[..., : weights.shape[-1]]).sum(-1).clamp(min=1e-30).log()
+        both = torch.logaddexp(own(logs, batch.targets), logs[..., -1] + copied)
+        return -torch.where(batch.targets == PAST, 0.0, both).sum(-1)
+
+    def _written(self, decoded: Tensor, memory: Tensor, targets: Tensor, same: Tensor) -> Tensor:
+        """Return log P(y | t, s) of each target (B, T) at each place: (B, T, S)."""
+        mine = self.output(self.drop(torch.tanh(self.read(decoded)))).float()
+        there = self.place(self.drop(memory)).float()
+        with torch.autocast(mine.device.type, enabled=False):
+            high, top = mine.amax(-1, keepdim=True), there.amax(-1, keepdim=True)
+            powers = (mine - high).exp() @ (there - top).exp().transpose(1, 2)
+            total = powers.log() + high + top.transpose(1, 2)
+        index = targets.clamp(min=0)[..., None]
+        here = there.transpose(1, 2).gather(1, index.expand(-1, -1, there.shape[1]))
+        known = (targets != UNKNOWN)[..., None]
+        logs = (mine.gather(2, index) + here).masked_fill(~known, LEAST)
+        copied = mine[..., -1:] + there[..., -1][:, None]
+        emitted: Tensor = torch.logaddexp(logs, copied.masked_fill(~same, LEAST)) - total
+        return emitted
+
+    def heads(self, batch: PairBatch, state: State) -> dict[nn.Linear, Tensor]:  # type: ignore[override]  # its own batches
+        """Return no outputs for characters: those of a source are only read."""
+        return {}
+
+
+def own(logs: Tensor, targets: Tensor) -> Tensor:
+    """Return the log-probabilities of targets (B, T) as symbols that are known."""
+    found = logs.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
+    return found.masked_fill(targets == UNKNOWN, LEAST)
+
+
+def summed_paths(scores: Tensor, emitted: Tensor, inside: Tensor) -> Tensor:
+    """Return the logarithm (B,) of the sum over all ways through a source that never go back.
+
+    Args:
+        scores: (B, T, S), how well a place fits at each step.
+        emitted: (B, T, S), log P(y | t, s).
+        inside: (B, T), which steps there are.
+    """
+    # The sum over all places from s on; what is chosen from, when the last place was s.
+    reach = scores.flip(2).logcumsumexp(2).flip(2)
+    path = scores[:, 0] - reach[:, 0, :1] + emitted[:, 0]
+    for t in range(1, scores.shape[1]):
+        came = (path - reach[:, t]).logcumsumexp(1)
+        path = torch.where(inside[:, t, None], came + scores[:, t] + emitted[:, t], path)
+    return path.logsumexp(1)

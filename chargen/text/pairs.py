@@ -1,0 +1,350 @@
+"""Pairs: a source and its target on each line, with features between them where there are any.
+
+A source is a string of characters. A target is a string of characters, or of symbols with spaces
+between them, as phones are written. Features say what the target is to be: the parts of a word's
+description, ``N;ACC;PL``, are three symbols.
+
+The lines are shuffled once and joined to one text with marks, as labelled texts are (see
+`chargen.text.examples`). So a file of any size is read in the same memory. Whether a pair is held
+out depends on its source and its features alone. So two targets of one source are on one side.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chargen.errors import CorpusError, UsageError, argument
+from chargen.text.corpus import Span, Text, read_all
+from chargen.text.examples import (
+    Found,
+    documents,
+    fingerprint,
+    held_out,
+    joined,
+    lines,
+    named_files,
+)
+
+SOURCE, FEATURES, TARGET, IGNORED = "source", "features", "target", "-"
+DEFAULT_COLUMNS = f"{SOURCE},{TARGET}"
+CHARACTERS, SPACE = SEPARATORS = ("characters", "space")
+"""How target symbols are told apart."""
+
+SKIP, CUT = TOO_LONG = ("skip", "cut")
+"""What becomes of a pair that is too long."""
+
+LONGEST = 2000
+SHOWN = 5
+"""Pairs that are named at most when some are too long."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One example.
+
+    Attributes:
+        source: characters.
+        features: symbols that say what the target is to be; none for most tasks.
+        target: symbols; None where it is to be found.
+    """
+
+    source: str
+    features: tuple[str, ...] = ()
+    target: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Form:
+    """How pairs are written on lines.
+
+    Attributes:
+        columns: what each column is: source, features, target, or - for one to ignore.
+        spaced: whether target symbols are separated by spaces.
+        longest: symbols that a pair may have on either side.
+        cut: whether a longer one is cut; if not, it is left out.
+
+    Raises:
+        UsageError: columns that are no pair.
+    """
+
+    columns: tuple[str, ...] = (SOURCE, TARGET)
+    spaced: bool = False
+    longest: int = LONGEST
+    cut: bool = False
+
+    def __post_init__(self) -> None:
+        names = [name for name in self.columns if name != IGNORED]
+        known = {SOURCE, FEATURES, TARGET}
+        if set(names) - known or len(set(names)) < len(names) or not {SOURCE, TARGET} <= set(names):
+            raise UsageError(
+                f"{argument('columns')} is {','.join(self.columns)!r}",
+                f"Name each column once: {SOURCE}, {FEATURES} if there are any, {TARGET}, and "
+                f"{IGNORED} for a column to ignore",
+            )
+
+    @classmethod
+    def of(cls, columns: str, symbols: str, longest: int = LONGEST, long: str = SKIP) -> Form:
+        """Return the form that four options describe."""
+        names = tuple(name.strip() for name in columns.split(","))
+        return cls(names, symbols == SPACE, longest, long == CUT)
+
+    @property
+    def featured(self) -> bool:
+        """Whether pairs have features."""
+        return FEATURES in self.columns
+
+    def pair(self, line: str, where: str) -> Pair:
+        """Return the pair that a line has.
+
+        Args:
+            where: the line is, in words, for an error.
+
+        Raises:
+            CorpusError: a column is missing, or there is nothing in it.
+        """
+        parts = self._parts(line, self.columns, where)
+        target = self.symbols(parts[TARGET])
+        return Pair(parts[SOURCE], self.features(parts.get(FEATURES, "")), target)
+
+    def question(self, line: str, where: str) -> Pair:
+        """Return the pair without its target that a line has: the other columns in their order.
+
+        Raises:
+            CorpusError: see `pair`.
+        """
+        columns = tuple(name for name in self.columns if name in (SOURCE, FEATURES))
+        parts = self._parts(line, columns, where)
+        return Pair(parts[SOURCE], self.features(parts.get(FEATURES, "")))
+
+    def _parts(self, line: str, columns: tuple[str, ...], where: str) -> dict[str, str]:
+        """Return what each column holds."""
+        found = line.split("\t") if len(columns) > 1 else [line]
+        if len(found) < len(columns):
+            tabs = "no tab" if len(found) == 1 else f"only {len(found)} columns"
+            raise CorpusError(
+                f"{where} has {tabs}",
+                f"Write {', '.join(columns)}, with a tab between them, or name the columns that "
+                f"there are by {argument('columns')}",
+            )
+        parts = dict(zip(columns, found, strict=False))
+        for name in (SOURCE, TARGET):
+            if not parts.get(name, name).strip():
+                raise CorpusError(f"{where} has no {name}", "Write one, or take the line out")
+        return parts
+
+    def features(self, written: str) -> tuple[str, ...]:
+        """Return the features of a description: what stands between semicolons."""
+        told = (part.strip() for part in written.split(";"))
+        return tuple(dict.fromkeys(part for part in told if part))
+
+    def symbols(self, target: str) -> tuple[str, ...]:
+        """Return the symbols of a target."""
+        return tuple(target.split()) if self.spaced else tuple(target)
+
+    def written(self, symbols: Sequence[str]) -> str:
+        """Return symbols as a target is written."""
+        return (" " if self.spaced else "").join(symbols)
+
+    def fits(self, pair: Pair) -> bool:
+        """Return whether a pair is short enough."""
+        return len(pair.source) <= self.longest and len(pair.target or ()) <= self.longest
+
+    def shortened(self, pair: Pair) -> Pair:
+        """Return a pair with what is too long of it cut off."""
+        target = None if pair.target is None else pair.target[: self.longest]
+        return Pair(pair.source[: self.longest], pair.features, target)
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """The symbols of a model of pairs, beside the characters of its sources.
+
+    Attributes:
+        form: how its pairs are written.
+        targets, features: known symbols, in the order of their ids.
+
+    Raises:
+        ValueError: no targets, or one twice.
+    """
+
+    form: Form
+    targets: tuple[str, ...]
+    features: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for symbols in (self.targets, self.features):
+            if len(set(symbols)) != len(symbols):
+                raise ValueError("symbols must differ")
+        if not self.targets:
+            raise ValueError("there are no targets")
+
+    @property
+    def end(self) -> int:
+        """The output that ends a target; as an input, "no symbol"."""
+        return len(self.targets)
+
+    @property
+    def copy(self) -> int:
+        """The output that copies the source's character."""
+        return len(self.targets) + 1
+
+
+class Pairs:
+    """The pairs of a span of a text with marks; they are read when they are asked for.
+
+    Args:
+        span: whole examples.
+        form: how they are written; what is too long is cut.
+    """
+
+    def __init__(self, span: Span, form: Form) -> None:
+        self.span, self.form = span, form
+        marks = span.marks
+        assert marks is not None
+        bounds = np.append(marks.starts, span.text.characters)
+        (first, last), *_ = span.ranges
+        whole = (bounds[:-1] >= first) & (bounds[1:] <= last)
+        self.bounds = np.stack((bounds[:-1][whole], bounds[1:][whole]), axis=1)
+
+    def __len__(self) -> int:
+        return len(self.bounds)
+
+    def read(self, start: int, stop: int) -> list[Pair]:
+        """Return the pairs from one place to another."""
+        if start >= stop:
+            return []
+        # They follow one another, so that they are one stretch of the text.
+        first, last = int(self.bounds[start, 0]), int(self.bounds[stop - 1, 1])
+        text = read_all(self.span.text.blocks(first, last, keep=True))
+        pairs = []
+        for begin, end in (self.bounds[start:stop] - first).tolist():
+            line = text[begin:end].removesuffix("\n")
+            pairs.append(self.form.shortened(self.form.pair(line, "a pair")))
+        return pairs
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often each symbol occurs.
+
+    Attributes:
+        characters: of sources.
+        features, targets: as their names say.
+    """
+
+    characters: Counter[str]
+    features: Counter[str]
+    targets: Counter[str]
+
+    @classmethod
+    def none(cls) -> Counts:
+        """Return counts of nothing."""
+        return cls(Counter(), Counter(), Counter())
+
+    def add(self, pair: Pair) -> None:
+        """Count a pair."""
+        self.characters.update(pair.source)
+        self.features.update(pair.features)
+        self.targets.update(pair.target or ())
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Pairs to learn from and pairs held out.
+
+    Attributes:
+        train: those to learn from as one text, with marks.
+        valid: those held out; None if there are none.
+        counts: of the symbols of both, as a vocabulary may know both.
+        learned: target symbols to learn from, ends included.
+        usual, longest: characters of a usual source (the mean), and symbols of the longest source
+            or target.
+        form: how they are written.
+    """
+
+    train: Text
+    valid: Text | None
+    counts: Counts
+    learned: int
+    usual: float
+    longest: int
+    form: Form
+
+
+def read_pairs(
+    text: Text,
+    form: Form,
+    fraction: float,
+    note: Callable[[str], None],
+) -> Paired:
+    """Read pairs and hold out a share of them.
+
+    Args:
+        text: with a pair on each line.
+        fraction: of the pairs to hold out.
+        note: called with a line that the user should read.
+
+    Raises:
+        CorpusError: a line is no pair; there are no two pairs; all targets are equal.
+    """
+    found, counts = Found(), Counts.none()
+    targets: set[tuple[str, ...]] = set()
+    lengths, longest = array("q"), 0
+    for start, line, pair in _limited(text, form, note):
+        found.add(0, start, len(line), "", fingerprint([pair.source, "\t", *pair.features]))
+        counts.add(pair)
+        lengths.append(len(pair.target or ()) + 1)
+        longest = max(longest, len(pair.source), lengths[-1] - 1)
+        if len(targets) < 2:
+            targets.add(pair.target or ())
+    if len(lengths) < 2:
+        what = "one pair only" if lengths else "no pairs"
+        raise CorpusError(f"{text.names[0]} has {what}", "Give at least two, better thousands")
+    if len(targets) < 2:
+        raise CorpusError(
+            f"all targets of {text.names[0]} are equal",
+            f"Check which column is the target ({argument('columns')})",
+        )
+    ids = np.zeros(len(lengths), dtype=np.int64)
+    held = held_out(found.prints, ids, fraction)
+    train = joined([text], found, ids, ~held)
+    assert train is not None
+    learned = int(np.array(lengths)[~held].sum())
+    usual = counts.characters.total() / len(lengths)
+    valid = joined([text], found, ids, held)
+    return Paired(train, valid, counts, learned, usual, longest, form)
+
+
+def _limited(
+    text: Text, form: Form, note: Callable[[str], None]
+) -> Iterator[tuple[int, str, Pair]]:
+    """Yield each pair with its line and where that starts; say which are too long."""
+    long: list[str] = []
+    count = 0
+    for where, start, line in numbered(text):
+        pair = form.pair(line, where)
+        if not form.fits(pair):
+            count += 1
+            if len(long) < SHOWN:
+                long.append(where)
+            if not form.cut:
+                continue
+            pair = form.shortened(pair)
+        yield start, line, pair
+    if count:
+        more = f" and {count - len(long):,} more" if count > len(long) else ""
+        done = "cut" if form.cut else "left out"
+        note(f"{done}, as longer than {form.longest:,} symbols: {', '.join(long)}{more}")
+
+
+def numbered(text: Text) -> Iterator[tuple[str, int, str]]:
+    """Yield for each line that is not empty how to name it, where it starts, and the line."""
+    for name, (first, last) in zip(named_files(text), documents(text), strict=True):
+        for number, (start, line) in enumerate(lines(text, first, last), 1):
+            if line.strip():
+                yield f"line {number:,} of {name}", start, line

@@ -1,0 +1,55 @@
+"""What a network reads in a pass over its texts, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from chargen.architecture import NONE
+from chargen.options import Plan
+from chargen.text.corpus import Span
+from chargen.text.pair_windows import Coder, PairFeed
+from chargen.text.pairs import Pairs
+from chargen.text.vocabulary import Vocabulary
+from chargen.text.windows import Window, cuts, windows
+from chargen.training.texts import Texts
+
+
+class Feed(Protocol):
+    """The steps of each pass, always the same ones."""
+
+    @property
+    def characters(self) -> int:
+        """How many characters, or target symbols, a pass trains on."""
+
+    @property
+    def places(self) -> int:
+        """The place at the end of a pass; each window has its own as ``end``."""
+
+    def windows(self, epoch: int, place: int) -> Iterator[Any]:
+        """Yield the steps of a pass that come after a place."""
+
+
+class Lanes:
+    """A text in lanes side by side; see `chargen.text.windows`."""
+
+    def __init__(self, span: Span, vocabulary: Vocabulary, batch: int, bptt: int) -> None:
+        self.span, self.vocabulary, self.bptt = span, vocabulary, bptt
+        self.lanes = cuts(len(span), batch)
+        self.characters = len(span)
+        self.places = max(stop - start for start, stop in self.lanes)
+
+    def windows(self, _epoch: int, place: int) -> Iterator[Window]:
+        """See `Feed`; all passes are alike."""
+        return windows(self.span, self.vocabulary, self.lanes, self.bptt, place)
+
+
+def feed(texts: Texts, vocabulary: Vocabulary, plan: Plan) -> Feed:
+    """Return what a network of a plan reads."""
+    if vocabulary.symbols is None:
+        return Lanes(texts.train, vocabulary, plan.batch, plan.bptt)
+    pairs = Pairs(texts.train, vocabulary.symbols.form)
+    copies = plan.architecture.attention != NONE
+    return PairFeed(
+        pairs, Coder(vocabulary), plan.batch, plan.seed, texts.characters, copies=copies
+    )
