@@ -40,7 +40,8 @@ from chargen.errors import ChargenError, CheckpointError
 from chargen.files import reason, write_whole
 from chargen.records import Characters, Sizes, symbols, typed
 from chargen.text.examples import ENDS, items_of
-from chargen.text.pairs import CHARACTERS, SPACE, Symbols
+from chargen.text.pair_form import CHARACTERS, SPACE
+from chargen.text.pairs import Symbols
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from chargen.tasks.sampling import How, Sample
 from chargen.tasks.scoring import ModelPredictor, Score
 from chargen.tasks.translating import Written
 from chargen.text.corpus import Text, open_text
-from chargen.text.pairs import Pair
+from chargen.text.pair_form import Pair
 from chargen.text.sources import Source, spool
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 
 from chargen.architecture import ATTENTIONS, FAMILIES, Architecture
 from chargen.errors import UsageError, argument
-from chargen.text.pairs import CHARACTERS, DEFAULT_COLUMNS, LONGEST, SEPARATORS, SKIP, TOO_LONG
+from chargen.text.pair_form import CHARACTERS, DEFAULT_COLUMNS, LONGEST, SEPARATORS, SKIP, TOO_LONG
 
 DEFAULT_OUT = "checkpoints"
 OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
@@ -304,7 +304,7 @@ class Plan:
         weight_decay: of the weight matrices (AdamW; Loshchilov & Hutter 2019, arXiv:1711.05101).
         lines, documents: whether each line, or each file, is a text of its own.
         pairs, columns, target_symbols, longest, too_long: whether and how each line is a pair, see
-            `chargen.text.pairs.Form`.
+            `chargen.text.pair_form.Form`.
         valid_fraction: share of each file, at its end, or of the examples, that is held out.
         valid_chars: at most this many characters of it are scored at an evaluation.
         evaluations: how many, spread evenly over the budget.

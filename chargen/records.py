@@ -13,7 +13,8 @@ from chargen.architecture import Architecture
 from chargen.errors import UsageError
 from chargen.kinds import PAIRS, kind_of
 from chargen.options import LARGEST_COUNT
-from chargen.text.pairs import CHARACTERS, DEFAULT_COLUMNS, LONGEST, SEPARATORS, Form, Symbols
+from chargen.text.pair_form import CHARACTERS, DEFAULT_COLUMNS, LONGEST, SEPARATORS, Form
+from chargen.text.pairs import Symbols
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

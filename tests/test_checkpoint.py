@@ -130,7 +130,7 @@ def test_another_programs_tensors_are_refused(path: Path) -> None:
 def test_another_version_is_refused_by_name(path: Path) -> None:
     """A file from the future says which version it has and which can be read."""
     save_file(load_file(path), path, header_of(path) | {"version": "9"})
-    with pytest.raises(CheckpointError, match="format version '9', this chargen reads 1 and 2"):
+    with pytest.raises(CheckpointError, match="format version '9', this chargen reads 1 to 3"):
         checkpoint.read(path)
 
 

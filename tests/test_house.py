@@ -20,6 +20,7 @@ REGISTRY = {"kinds.py", "architecture.py", "records.py"}
 """The rows of kinds and families, and what reads them from a header."""
 
 LONGEST = 400
+NETWORKS = {"Causal", "GapFiller", "Classifier", "Transducer"}
 
 
 def sources() -> Iterator[tuple[str, str]]:
@@ -39,7 +40,12 @@ def asks(tree: ast.AST) -> Iterator[int]:
                 yield node.lineno
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             last = ast.unparse(node.args[-1]) if node.args else ""
-            if node.func.id == "isinstance" and last in {"Causal", "GapFiller", "Classifier", "Transducer"}:
+            if node.func.id == "isinstance" and last in {
+                "Causal",
+                "GapFiller",
+                "Classifier",
+                "Transducer",
+            }:
                 yield node.lineno
 
 

@@ -19,7 +19,7 @@ from chargen.terminal.console import Console
 if TYPE_CHECKING:
     from chargen.tasks.translating import Translator, Written
     from chargen.text.examples import Prints
-    from chargen.text.pairs import Pair
+    from chargen.text.pair_form import Pair
 
 ENCODED = "utf-8"
 
@@ -142,7 +142,8 @@ def asked(
     errors: str,
 ) -> Iterator[Pair]:
     """Yield what is to be translated: each text in quotes, and each line of each file."""
-    from chargen.text.pairs import FEATURES, Pair, numbered
+    from chargen.text.pair_form import FEATURES, Pair
+    from chargen.text.pairs import numbered
     from chargen.text.sources import STDIN
 
     form = turns.form
@@ -195,7 +196,8 @@ def evaluate_on(
 
     from chargen.tasks.pair_quality import learned, score_pairs
     from chargen.terminal import tables
-    from chargen.text.pairs import Form, numbered
+    from chargen.text.pair_form import Form
+    from chargen.text.pairs import numbered
 
     form = turns.form
     if columns is not None:

@@ -239,8 +239,10 @@ class Transducer(Trainable):
         return emitted
 
     def heads(self, batch: PairBatch, state: State) -> dict[nn.Linear, Tensor]:  # type: ignore[override]  # its own batches
-        """Return no outputs for characters: those of a source are only read."""
-        return {}
+        """Return the logits of the symbols, without what the places add."""
+        memory, there = self.encode(batch.sources, batch.lengths, batch.features)
+        decoded = self.decode(batch.inputs, batch.features, memory, there)
+        return {self.output: self.output(torch.tanh(self.read(decoded)))}
 
 
 def own(logs: Tensor, targets: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from rapidfuzz.distance import Levenshtein
 from chargen.kinds import PAIR_ACCURACY, Metric
 from chargen.tasks.translating import Translator, Written
 from chargen.text.examples import fingerprint
-from chargen.text.pairs import Pair
+from chargen.text.pair_form import Pair
 
 if TYPE_CHECKING:
     from chargen.text.examples import Prints

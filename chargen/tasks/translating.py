@@ -20,8 +20,8 @@ from chargen.checkpoint import Checkpoint
 from chargen.engine.transducer import Together, Transducer, Writer
 from chargen.errors import KindError, UsageError, argument
 from chargen.options import check
+from chargen.text.pair_form import Form, Pair
 from chargen.text.pair_windows import Coder, batched
-from chargen.text.pairs import Form, Pair
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chargen.tasks.pair_quality import PairScore
     from chargen.tasks.restoring import Restoration
     from chargen.tasks.scoring import Score
-    from chargen.text.pairs import Form
+    from chargen.text.pair_form import Form
 
 ESCAPES = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\t", b"\\t"), (b"\r", b"\\r"))
 """How the characters that would break a table are written in one."""

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chargen.text.pairs import Pair, Pairs
+from chargen.text.pair_form import Pair
+from chargen.text.pairs import Pairs
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST
 

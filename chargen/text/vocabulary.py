@@ -85,14 +85,18 @@ class Vocabulary:
 
     @classmethod
     def of_pairs(cls, paired: Paired, known: Vocabulary | None = None) -> Vocabulary:
-        """Return the vocabulary of pairs; if symbols are ``known``, it has these and no others."""
+        """Return the vocabulary of pairs: what is ``known``, then the others."""
         counts = paired.counts
         made = cls.counted(counts.characters, known.characters if known else "")
-        symbols = Symbols(
-            paired.form, tuple(sorted(counts.targets)), tuple(sorted(counts.features))
+        had = known.symbols if known else None
+        targets, features = (
+            (*mine, *sorted(set(found) - set(mine)))
+            for mine, found in (
+                (had.targets if had else (), counts.targets),
+                (had.features if had else (), counts.features),
+            )
         )
-        if known is not None and known.symbols is not None:
-            symbols = replace(known.symbols, form=paired.form)
+        symbols = Symbols(paired.form, targets, features)
         return replace(made, symbols=symbols)
 
     def __len__(self) -> int:

@@ -13,7 +13,7 @@ from chargen.architecture import FAMILIES, MONOTONIC, SOFT, Architecture
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.kinds import kind_of
 from chargen.options import Budget, Options, Plan
-from chargen.text.pairs import DEFAULT_COLUMNS
+from chargen.text.pair_form import DEFAULT_COLUMNS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from chargen import checkpoint, runs
 from chargen.checkpoint import Checkpoint
 from chargen.errors import RunError, argument
 from chargen.options import DECLARED, Options
-from chargen.text.pairs import Paired
 
 SHOWN = 8
 
@@ -61,24 +60,6 @@ class Base:
             RunError: it has others.
         """
         same_labels(self.saved, labels)
-
-    def check_pairs(self, paired: Paired | None) -> None:
-        """Make sure that pairs have no target symbols and features but those of the model.
-
-        Raises:
-            RunError: they have others.
-        """
-        if paired is None:
-            return
-        known = self.saved.vocabulary.symbols
-        for what in ("targets", "features"):
-            mine = set(getattr(known, what, ()))
-            new = sorted(set(getattr(paired.counts, what)) - mine)
-            if new:
-                raise RunError(
-                    f"the model to start from has no {what} {', '.join(map(repr, new[:SHOWN]))}",
-                    "Take these pairs out, or train a new model on all pairs",
-                )
 
 
 def same_labels(saved: Checkpoint, labels: tuple[str, ...]) -> None:

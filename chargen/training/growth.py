@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from chargen.checkpoint import Checkpoint
+from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import Window
 from chargen.training.state import Learner
 
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 NOTHING = -1e4
 """A bias that leaves a character no probability."""
+
+VECTORS = ("embedding", "symbol")
+TARGETS = ("symbol", "output", "place")
+FEATURES = ("feature", "wanted")
+"""Tensors of vectors; of a model of pairs, those with a row for each target symbol, and those with
+a column for each feature."""
 
 MOST = 0.005
 """The probability of all new characters together, at most: a perplexity then rises by half a
@@ -44,15 +51,16 @@ def give_weights(saved: Checkpoint, learner: Learner, window: Window) -> None:
         learner: with a network for more characters.
         window: a stretch of the training text.
     """
-    old, new = len(saved.vocabulary), len(learner.vocabulary)
-    network = learner.network
+    network, tied = learner.network, saved.architecture.tied
+    before, now = saved.vocabulary, learner.vocabulary
     fresh = network.arrays()
     network.assign(
         {
-            name: extended(name, had, fresh[name], old, new, saved.architecture.tied)
+            name: extended(name, had, fresh[name], rows(name, before), rows(name, now), tied)
             for name, had in saved.weights.items()
         }
     )
+    old, new = rows("output", before), rows("output", now)
     if new == old:
         return
     share = math.log(min(saved.vocabulary.escape or MOST, MOST) / (new - old))
@@ -61,6 +69,15 @@ def give_weights(saved: Checkpoint, learner: Learner, window: Window) -> None:
             scale = logits.float().flatten(0, -2).logsumexp(-1).double()
             inverse = (-scale).logsumexp(0) - math.log(len(scale))
             head.bias[old:new] = share - float(inverse)
+
+
+def rows(name: str, vocabulary: Vocabulary) -> int:
+    """Return how many rows of a tensor stand for characters, or for what else grows."""
+    symbols = vocabulary.symbols
+    first = name.partition(".")[0]
+    if symbols is not None and first in TARGETS:
+        return len(symbols.targets)
+    return len(symbols.features) if symbols is not None and first in FEATURES else len(vocabulary)
 
 
 def _logits(learner: Learner, window: Window) -> dict[nn.Linear, Tensor]:
@@ -78,17 +95,20 @@ def extended(name: str, had: Floats, fresh: Floats, old: int, new: int, tied: bo
 
     Args:
         name: of the tensor.
-        had: the model's tensor, with ``old`` rows of characters.
+        had: the model's tensor, with ``old`` rows of characters; or columns, of features.
         fresh: a new network's tensor, with ``new`` rows; it is overwritten.
     """
     if fresh.shape == had.shape:
         return had
+    first = name.partition(".")[0]
+    if first in FEATURES:
+        fresh[:, :old] = had
+        return fresh
     fresh[:old] = had[:old]
-    if len(had) > old:
-        # No character's: the input "no character", or the output that ends a gap.
-        fresh[-1] = had[-1]
+    # No character's: the input "no character", or the output that ends a gap.
+    fresh[new:] = had[old:]
     if name.endswith("bias"):
         fresh[old:new] = NOTHING
-    elif tied or not name.startswith("embedding"):
+    elif tied or first not in VECTORS:
         fresh[old:new] = 0
     return fresh

@@ -8,7 +8,8 @@ from dataclasses import replace
 from chargen.errors import UsageError, argument
 from chargen.options import Options
 from chargen.text.corpus import Text
-from chargen.text.pairs import DEFAULT_COLUMNS, Form, Paired, read_pairs
+from chargen.text.pair_form import DEFAULT_COLUMNS, Form
+from chargen.text.pairs import Paired, read_pairs
 
 Note = Callable[[str], None]
 """Called with each line that the user should read."""

@@ -48,7 +48,6 @@ def prepare(request: Request, *, note: Note = _silent, progress: Progress | None
     options = replace(options, lines=texts.items == LINES, documents=texts.items == DOCUMENTS)
     if base is not None:
         base.check_labels(texts.labels)
-        base.check_pairs(texts.paired)
     vocabulary = texts.vocabulary(base.saved.vocabulary if base else None)
     # Sizes that contradict one another are found here, before a folder is made.
     plan = decide(options, texts.characters, texts.known)

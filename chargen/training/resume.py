@@ -107,7 +107,7 @@ def stored_options(saved: Checkpoint, name: str) -> Options:
         if not any(getattr(options, unit) for unit in BUDGETS):
             raise ValueError("no budget")
         states = [len(one) for name, one in saved.tensors.items() if name.startswith("state.")]
-        if set(states) > {options.batch}:
+        if set(states) - {options.batch}:
             raise ValueError("states of another batch")
         layers, hidden, bptt = options.layers or 0, options.hidden or 0, options.bptt or 0
         known = Known(len(saved.labels), sizes.targets, sizes.features)
