@@ -24,7 +24,10 @@ from hypothesis import strategies as st
 from chargen import checkpoint
 from chargen.architecture import FAMILIES, Architecture
 from chargen.checkpoint import Checkpoint
+from chargen.kinds import PAIRS
 from chargen.options import Options
+from chargen.text.pair_form import Form
+from chargen.text.pairs import Symbols
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -119,6 +122,22 @@ def tiny_checkpoint(text: str = STORY, arch: str = "gru", seed: int = 0) -> Chec
     vocabulary = Vocabulary("".join(sorted(set(text))), escape=0.01)
     architecture = Architecture(arch, layers=1, hidden=12, embed=5)
     weights = random_weights(architecture, len(vocabulary), seed)
+    return Checkpoint(architecture, vocabulary, weights)
+
+
+def pair_checkpoint(
+    arch: str = "lstm", attention: str = "monotonic", layers: int = 1, seed: int = 0
+) -> Checkpoint:
+    """An untrained model of pairs: sources of a, b, c, d; targets of a, b, x; two features."""
+    symbols = Symbols(Form(("source", "features", "target")), ("a", "b", "x"), ("F", "G"))
+    vocabulary = Vocabulary("abcd", escape=0.01, symbols=symbols)
+    attends = FAMILIES[arch].attends
+    architecture = Architecture(
+        arch, layers, 12, 12 if attends else 7, heads=3 if attends else 1,
+        context=30 if attends else 1, kind=PAIRS, targets=3, features=2, attention=attention,
+    )  # fmt: skip
+    weights = random_weights(architecture, 4, seed)
+    weights["symbol.weight"][3] = 0
     return Checkpoint(architecture, vocabulary, weights)
 
 

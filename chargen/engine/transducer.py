@@ -66,6 +66,12 @@ class Reading:
     ) -> None:
         self.memory, self.there, self.copied, self.wanted = memory, there, copied, wanted
 
+    @property
+    def copyable(self) -> NDArray[np.bool_]:
+        """Which places (B, S) have a character that can be copied."""
+        there: NDArray[np.bool_] = self.copied.max(axis=-1) > 0
+        return there
+
     def pick(self, rows: NDArray[Any]) -> Reading:
         """Return some of the sources."""
         wanted = None if self.wanted is None else self.wanted[rows]
@@ -229,14 +235,19 @@ class Averaged(Writing):
     def next(self) -> Doubles:
         """See `Writer`."""
         weights, reading = self.model.weights, self.reading
-        looked = softmax(fit(self.decoded @ weights["query.weight"].T, reading))
+        scores = fit(self.decoded @ weights["query.weight"].T, reading)
+        looked = softmax(scores.copy())
         self.weights = looked
         seen = (looked @ reading.memory) @ weights["place.weight"].T
         x = np.tanh(self.decoded @ weights["read.weight"].T + seen)
-        logs = log_softmax((x @ weights["output.weight"].T + weights["output.bias"]).astype(float))
+        logits = (x @ weights["output.weight"].T + weights["output.bias"]).astype(np.float64)
+        copyable = reading.copyable
+        logits[~copyable.any(axis=-1), :, -1] = LEAST
+        logs = log_softmax(logits)
+        pointer = softmax(np.where(copyable[:, None], scores, LEAST))
         chances = np.zeros((*logs.shape[:2], reading.copied.shape[-1]))
         chances[..., : self.end + 1] = np.exp(logs[..., :-1])
-        chances += np.exp(logs[..., -1:]) * (looked @ reading.copied)
+        chances += np.exp(logs[..., -1:]) * (pointer @ reading.copied)
         return np.log(np.maximum(chances, 1e-300))
 
     def choose(self, parents: NDArray[np.intp], ids: NDArray[np.intp]) -> None:
@@ -266,6 +277,7 @@ class Aligned(Writing):
         super().__init__(model, reading)
         self.path: Doubles | None = None
         self.here = (reading.memory @ model.weights["place.weight"].T).astype(np.float64)
+        self.here[~reading.copyable, -1] = LEAST
 
     def next(self) -> Doubles:
         """See `Writer`."""

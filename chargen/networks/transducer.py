@@ -64,6 +64,7 @@ class PairBatch:
     inputs: Tensor
     targets: Tensor
     same: Tensor
+    copyable: Tensor
 
 
 class Look(nn.Module):
@@ -159,6 +160,7 @@ class Transducer(Trainable):
             moved(window.inputs).long(),
             moved(window.targets).long(),
             moved(window.same),
+            moved(window.copyable),
         )
 
     def encode(self, sources: Tensor, lengths: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -210,22 +212,33 @@ class Transducer(Trainable):
         memory, there = self.encode(batch.sources, batch.lengths, batch.features)
         decoded = self.decode(batch.inputs, batch.features, memory, there)
         scores = fit(self.query(decoded), memory, there)
-        same = batch.same & bool(self.architecture.attention != NONE)
         if self.architecture.attention == MONOTONIC:
-            emitted = self._written(decoded, memory, batch.targets, same)
+            emitted = self._written(decoded, memory, batch)
             return -summed_paths(scores, emitted, batch.targets != PAST)
-        weights = scores.softmax(-1)
-        seen = self.place(weights.to(memory.dtype) @ memory)
-        x = self.drop(torch.tanh(self.read(decoded) + seen))
-        logs = self.output(x).float().log_softmax(-1)
-        copied = (weights * same[..., : weights.shape[-1]]).sum(-1).clamp(min=1e-30).log()
+        # One vector has no places from which a character could be copied.
+        copyable = batch.copyable & (self.architecture.attention != NONE)
+        weights = scores.softmax(-1).to(memory.dtype)
+        seen = self.place(weights @ memory)
+        logits = self.output(self.drop(torch.tanh(self.read(decoded) + seen))).float()
+        nothing = ~copyable.any(-1)[:, None, None] & self.last(logits)
+        logs = logits.masked_fill(nothing, LEAST).log_softmax(-1)
+        width = scores.shape[-1]
+        pointer = scores.masked_fill(~copyable[:, None, :width], LEAST).softmax(-1)
+        copied = (pointer * batch.same[..., :width]).sum(-1).clamp(min=1e-30).log()
         both = torch.logaddexp(own(logs, batch.targets), logs[..., -1] + copied)
         return -torch.where(batch.targets == PAST, 0.0, both).sum(-1)
 
-    def _written(self, decoded: Tensor, memory: Tensor, targets: Tensor, same: Tensor) -> Tensor:
+    def last(self, logits: Tensor) -> Tensor:
+        """Return a mask (V,) of the output that copies."""
+        size = logits.shape[-1]
+        return torch.arange(size, device=logits.device) == size - 1
+
+    def _written(self, decoded: Tensor, memory: Tensor, batch: PairBatch) -> Tensor:
         """Return log P(y | t, s) of each target (B, T) at each place: (B, T, S)."""
+        targets = batch.targets
         mine = self.output(self.drop(torch.tanh(self.read(decoded)))).float()
         there = self.place(self.drop(memory)).float()
+        there = there.masked_fill(~batch.copyable[..., None] & self.last(there), LEAST)
         with torch.autocast(mine.device.type, enabled=False):
             high, top = mine.amax(-1, keepdim=True), there.amax(-1, keepdim=True)
             powers = (mine - high).exp() @ (there - top).exp().transpose(1, 2)
@@ -235,7 +248,7 @@ class Transducer(Trainable):
         known = (targets != UNKNOWN)[..., None]
         logs = (mine.gather(2, index) + here).masked_fill(~known, LEAST)
         copied = mine[..., -1:] + there[..., -1][:, None]
-        emitted: Tensor = torch.logaddexp(logs, copied.masked_fill(~same, LEAST)) - total
+        emitted: Tensor = torch.logaddexp(logs, copied.masked_fill(~batch.same, LEAST)) - total
         return emitted
 
     def heads(self, batch: PairBatch, state: State) -> dict[nn.Linear, Tensor]:  # type: ignore[override]  # its own batches

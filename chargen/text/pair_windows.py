@@ -54,12 +54,14 @@ class Encoded:
         features: the ids of its features; those not known are left out.
         target: (T,) ids, the last one "the target has ended"; UNKNOWN for a symbol not known.
         same: (T, S), whether a place of the target is the character at a place of the source.
+        copyable: (S,), which places have a character that could be a symbol.
     """
 
     source: Ids
     features: Ids
     target: Ids
     same: Bools
+    copyable: Bools
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class PairWindow:
         features: (B, F), 1 for each feature that a pair has.
         inputs: (B, T) ids, the symbol before each target.
         targets: (B, T) ids; ``PAST`` after the end.
-        same: (B, T, S), see `Encoded`.
+        same, copyable: (B, T, S) and (B, S), see `Encoded`.
         end: how many pairs of the pass are done with this step.
     """
 
@@ -82,6 +84,7 @@ class PairWindow:
     inputs: Ids
     targets: Ids
     same: Bools
+    copyable: Bools
     end: int
 
     @property
@@ -119,7 +122,11 @@ class Coder:
         for place, one in enumerate(symbols):
             same[place] = characters == one
         ids = np.array([*target, self.symbols.end], dtype=np.int32)
-        return Encoded(self.source(pair), self.described(pair), ids, same)
+        spaced = self.symbols.form.spaced
+        copyable = [one != "" and not (spaced and one.isspace()) for one in characters]
+        return Encoded(
+            self.source(pair), self.described(pair), ids, same, np.array(copyable, dtype=np.bool_)
+        )
 
     def window(self, pairs: Sequence[Encoded], end: int = 0) -> PairWindow:
         """Return pairs side by side."""
@@ -130,15 +137,17 @@ class Coder:
         targets = np.full((rows, long), PAST, dtype=np.int32)
         features = np.zeros((rows, len(self.symbols.features)), dtype=np.float32)
         same = np.zeros((rows, long, wide), dtype=np.bool_)
+        copyable = np.zeros((rows, wide), dtype=np.bool_)
         for row, pair in enumerate(pairs):
             sources[row, : len(pair.source)] = pair.source
             targets[row, : len(pair.target)] = pair.target
             features[row, pair.features] = 1
             same[row, : len(pair.target), : len(pair.source)] = pair.same
+            copyable[row, : len(pair.source)] = pair.copyable
         inputs = np.full((rows, long), none, dtype=np.int32)
         inputs[:, 1:] = np.where(targets[:, :-1] < 0, none, targets[:, :-1])
         lengths = np.array([len(pair.source) for pair in pairs], dtype=np.int32)
-        return PairWindow(sources, lengths, features, inputs, targets, same, end)
+        return PairWindow(sources, lengths, features, inputs, targets, same, copyable, end)
 
 
 class PairFeed:
@@ -234,4 +243,4 @@ def hidden(pair: Encoded, chance: float, coder: Coder) -> Encoded:
     where = pair.source == pair.source[at]
     source = np.where(where, coder.vocabulary.bos, pair.source)
     target = np.where(pair.same[:, at], UNKNOWN, pair.target)
-    return Encoded(source, pair.features, target, pair.same)
+    return Encoded(source, pair.features, target, pair.same, pair.copyable)
