@@ -159,6 +159,7 @@ class Kind:
             if there is none. ``number`` counts the evaluations from 0.
         finish: ``(model, span, seconds) -> figures``, for a model with labels: figures that are
             fitted to held-out examples when training ends. ``fitted`` lists their keys.
+        does: what it does instead of continuing texts, in words.
         continues: whether it predicts each next character, so that it can sample and score.
         reader: ``(model) -> reader`` that fills gaps, see `chargen.tasks.beam.Reader`.
         judge: ``(model) -> judge`` that tells labels, see `chargen.tasks.classifying.Judge`.
@@ -178,6 +179,7 @@ class Kind:
     preview: str | None
     finish: str | None
     fitted: tuple[str, ...]
+    does: str
     continues: bool
     reader: str | None
     judge: str | None
@@ -203,6 +205,7 @@ CAUSAL = Kind(
     preview="chargen.tasks.previews:written",
     finish="chargen.tasks.calibration:fit",
     fitted=("sharpness",),
+    does="writes texts",
     continues=True,
     reader="chargen.tasks.restoring:left_to_right",
     judge="chargen.tasks.classifying:by_likelihood",
@@ -224,6 +227,7 @@ GAPS = Kind(
     preview="chargen.tasks.previews:restored",
     finish=None,
     fitted=(),
+    does="sees both sides of a text",
     continues=False,
     reader="chargen.tasks.restoring:both_sides",
     judge=None,
@@ -244,6 +248,7 @@ CLASSIFIER = Kind(
     preview=None,
     finish="chargen.tasks.calibration:fit",
     fitted=("sharpness",),
+    does="sees both sides of a text",
     continues=False,
     reader=None,
     judge="chargen.tasks.classifying:by_both_sides",
@@ -265,6 +270,7 @@ PAIRS = Kind(
     preview="chargen.tasks.previews:translated",
     finish=None,
     fitted=(),
+    does="turns sources into targets",
     continues=False,
     reader=None,
     judge=None,

@@ -41,9 +41,8 @@ def require_causal(name: str, saved: Checkpoint) -> None:
     kind = saved.architecture.kind
     if not kind.continues:
         raise KindError(
-            f"{name} sees both sides of a text and can neither continue nor score one",
-            f"Use `chargen {kind.command}` with it, or a model trained without "
-            f"{argument('bidirectional')}",
+            f"{name} {kind.does} and can neither continue nor score one",
+            f"Use `chargen {kind.command}` with it, or a model of running text",
         )
 
 
@@ -54,6 +53,10 @@ def reader(name: str, saved: Checkpoint) -> Reader:
         KindError: the model has labels.
     """
     kind = saved.architecture.kind
+    if kind.reader is None and not saved.labels:
+        raise KindError(
+            f"{name} {kind.does} and cannot restore", f"Use `chargen {kind.command}` with it"
+        )
     if saved.labels or kind.reader is None:
         raise KindError(
             f"{name} was trained with labels and cannot restore",

@@ -119,7 +119,7 @@ def judge_of(models: Sequence[tuple[str, Checkpoint]]) -> tuple[Judge, float]:
             raise KindError(f"{name} has labels of its own", "Give it alone")
         if not saved.architecture.kind.continues:
             raise KindError(
-                f"{name} sees both sides of a text and gives it no likelihood",
+                f"{name} {saved.architecture.kind.does} and gives no text a likelihood",
                 f"Use a model trained without {argument('bidirectional')}",
             )
         if saved.vocabulary.as_bytes != models[0][1].vocabulary.as_bytes:

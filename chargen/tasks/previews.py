@@ -19,6 +19,9 @@ TEMPERATURE = 0.8
 SHOWN = 8
 """Pairs."""
 
+NOTHING = "∅"
+"""Stands for a target that has no symbols."""
+
 GAPS = 4
 MISSING = 6
 """Gaps in a stretch of ``LENGTH`` characters, and characters missing in each."""
@@ -49,7 +52,7 @@ def translated(saved: Checkpoint, span: Span, number: int) -> str:
         written, right = best[0].text if best else "", symbols.form.written(pair.target or ())
         source = " ".join((pair.source, *pair.features))
         mark = "" if written == right else f"  ≠ {right}"
-        lines.append(f"{source} → {written}{mark}")
+        lines.append(f"{source} → {written or NOTHING}{mark}")
     return "\n".join(lines)
 
 

@@ -341,7 +341,7 @@ class Trainer:
             parameters=architecture.parameters(len(learner.vocabulary)),
             vocabulary=len(learner.vocabulary),
             labels=list(self.texts.labels),
-            train_characters=self.texts.characters,
+            train_characters=len(self.texts.train),
             valid_characters=len(self.texts.valid) if self.texts.valid else 0,
             step=learner.counters.step,
             seconds=round(learner.counters.seconds, 3),

@@ -15,7 +15,7 @@ from chargen.text import catalog
 from chargen.text.corpus import Span, Text, open_text, read_all
 from chargen.text.examples import LINES, divided, documents, is_list, items_of
 from chargen.text.labelled import read_labelled
-from chargen.text.pairs import Paired
+from chargen.text.pairs import Paired, Pairs
 from chargen.text.remarks import remarks
 from chargen.text.sources import STRICT
 from chargen.text.vocabulary import Vocabulary
@@ -166,13 +166,18 @@ def open_texts(
     texts = _labelled if sources.labels is not None else _running
     if options.pairs:
         form_of(options)
+        if sources.labels is not None:
+            raise UsageError(
+                f"{argument('pairs')} and {argument('labels')} exclude each other",
+                "Give one of them",
+            )
     opened = texts(sources, options, as_bytes, note, progress)
     text = opened.train.text
     if text.characters < 2:
         raise CorpusError(f"{text.names[0]} has one character", "Give at least two")
     if len(text.counts) == 1:
         note("the corpus is one character over and over: there is nothing to learn but that")
-    for line in remarks(text):
+    for line in remarks(text) if opened.paired is None else ():
         note(f"note: {line}")
     if opened.valid is not None and copied(opened.train, opened.valid):
         note(
@@ -231,7 +236,10 @@ def _running(
     if options.pairs:
         paired = divided_pairs(text, own, options, note)
         valid = None if paired.valid is None else _beginning(paired.valid, most)
-        return Texts(paired.train.span(), valid, described(text, own), paired=paired)
+        learned = paired.train.span()
+        count = 0 if valid is None else len(Pairs(valid, paired.form))
+        note(f"{len(Pairs(learned, paired.form)):,} pairs to learn from, {count:,} held out")
+        return Texts(learned, valid, described(text, own), paired=paired)
     items = made_of(text, options)
     if items:
         if options.lines is None:
