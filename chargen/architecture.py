@@ -73,6 +73,7 @@ class Architecture:
 
     Raises:
         UsageError: an unknown family, or sizes that cannot be.
+        ValueError: targets or attention that do not go with the kind.
     """
 
     arch: str
@@ -113,10 +114,7 @@ class Architecture:
                 "Leave one of the two out",
             )
         if self.paired != (self.targets > 0) or self.paired != (self.attention in ATTENTIONS):
-            raise UsageError(
-                f"unknown {argument('attention')} {self.attention!r}",
-                f"Choose {', '.join(ATTENTIONS)}",
-            )
+            raise ValueError("a model of pairs has targets and attention, and no other has")
         if self.kind.bidirectional and (self.tied or self.family.attends):
             other = argument("tied") if self.tied else f"{argument('arch')} {self.arch}"
             raise UsageError(

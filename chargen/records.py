@@ -10,7 +10,6 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from chargen.architecture import Architecture
-from chargen.errors import UsageError
 from chargen.kinds import PAIRS, kind_of
 from chargen.options import LARGEST_COUNT
 from chargen.text.pair_form import CHARACTERS, DEFAULT_COLUMNS, LONGEST, SEPARATORS, Form
@@ -67,11 +66,11 @@ class Sizes:
         """Return the architecture.
 
         Raises:
-            UsageError: sizes that cannot be.
+            UsageError, ValueError: sizes that cannot be.
         """
         sizes = {name: one for name, one in vars(self).items() if name not in KINDRED}
         if self.kind not in ("", PAIRS.name):
-            raise UsageError(f"unknown kind {self.kind[:40]!r}", "Install a newer chargen")
+            raise ValueError("an unknown kind")
         kind = kind_of(self.bidirectional, self.labels, self.kind == PAIRS.name)
         return Architecture(**sizes, kind=kind)
 
@@ -105,10 +104,10 @@ class Written:
         """Return the form.
 
         Raises:
-            UsageError: columns that are no pair.
+            UsageError, ValueError: columns that are no pair, or no such symbols.
         """
         if self.target_symbols not in SEPARATORS or not 1 <= self.longest <= LARGEST_COUNT:
-            raise UsageError("no such pairs", "Train anew")
+            raise ValueError("no such pairs")
         return Form.of(self.columns, self.target_symbols, self.longest)
 
 

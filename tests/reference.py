@@ -13,6 +13,7 @@ from chargen.tasks.comparing import Memory
 from chargen.tasks.guessing import Guess, Told
 from chargen.tasks.restoring import Restoration
 from chargen.tasks.sampling import How
+from chargen.tasks.translating import Written
 
 PAGE = Path(__file__).parent.parent / "docs" / "python.md"
 
@@ -44,11 +45,11 @@ What follows is made from the docstrings.
 """
 
 METHODS = (
-    "sample", "samples", "stream", "restore", "classify", "perplexity", "nats", "states", "compare",
-    "info", "save",
+    "sample", "samples", "stream", "restore", "classify", "translate", "perplexity", "nats", "states",
+    "compare", "info", "save",
 )  # fmt: skip
 FUNCTIONS = (load, train)
-RECORDS = (How, Sample, Score, Restoration, Guess, Told, Memory)
+RECORDS = (How, Sample, Score, Restoration, Guess, Told, Written, Memory)
 
 
 def page() -> str:

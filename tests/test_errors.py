@@ -126,6 +126,9 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "other.tsv", "".join(lines).replace("de\t", "fr\t"))
     swapped = [line.replace("en\t", "?\t").replace("de\t", "en\t") for line in lines]
     write(folder / "swapped.tsv", "".join(swapped).replace("?\t", "de\t"))
+    write(folder / "pairs.tsv", "".join(f"tide{n}\tTIDE{n}\n" for n in range(30)))
+    write(folder / "gap.tsv", "tide\tTIDE\nsand\t\n")
+    write(folder / "alike.tsv", "tide\tx\nsand\tx\n")
     write(folder / "few.tsv", "en\ttide\nde\tEbbe\n")
     write(folder / "single.tsv", "en\ttide\nen\tsand\n")
     write(folder / "wordy.tsv", "e" * 300 + "\ttide\nde\tEbbe\n")
@@ -140,6 +143,10 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trained(folder, "letters", as_bytes=True)
     trained(folder, "several", source=folder / "two")
     trained(folder, "kinds", labels=str(folder / "kinds.tsv"))
+    pairs = {"pairs": True, "source": folder / "pairs.tsv"}
+    trained(folder, "words", **pairs)
+    trained(folder, "phones", target_symbols="space", **pairs)
+    trained(folder, "blind", attention="none", **pairs)
     # As if they had been interrupted, then spoiled.
     greek = "".join(chr(ord("α") + number) for number in range(len(set(STORY))))
     spoiled: dict[str, dict[str, Any]] = {

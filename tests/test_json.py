@@ -65,6 +65,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for one, text in (("en", "low tide"), ("de", "ebbe"))
     ]
     write(made / "kinds.tsv", "".join(lines))
+    pairs = "".join(f"low tide {n}\tLOW TIDE {n % 7}\n" for n in range(40))
+    write(made / "pairs.tsv", pairs)
     return made
 
 

@@ -95,6 +95,8 @@ def translate(
         seen = [model.checkpoint.seen for model in loaded]
         evaluate_on(console, turns, name, evaluate, columns, beam, seen, encoding, errors)
         return
+    if align or plot is not None:
+        turns.require_attention()
     if plot is not None:
         from chargen.terminal import plots
 
@@ -149,8 +151,6 @@ def asked(
     form = turns.form
     for source in texts:
         if given(source):
-            if not source.strip():
-                raise CorpusError("a text is empty", "Give one with a character in it")
             yield Pair(source, form.features(features))
         elif source == STDIN and encoding == ENCODED:
             # Line by line as they come, so that another program can ask and answer in turn.

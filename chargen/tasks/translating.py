@@ -18,7 +18,7 @@ import numpy as np
 from chargen.architecture import NONE
 from chargen.checkpoint import Checkpoint
 from chargen.engine.transducer import Together, Transducer, Writer
-from chargen.errors import KindError, UsageError, argument
+from chargen.errors import KindError, argument
 from chargen.options import check
 from chargen.text.pair_form import Form, Pair
 from chargen.text.pair_windows import Coder, batched
@@ -192,6 +192,19 @@ class Translator:
             found |= zip(rows, self._charged([pairs[row] for row in rows]), strict=True)
         return [found[row] for row in range(len(pairs))]
 
+    def require_attention(self) -> None:
+        """Make sure that there are places of a source at which the models look.
+
+        Raises:
+            KindError: a model has no attention.
+        """
+        for one in self.members:
+            if one.model.architecture.attention == NONE:
+                raise KindError(
+                    f"{one.name} was trained without attention: there is nothing to show",
+                    f"Use a model trained without {argument('attention')} {NONE}",
+                )
+
     def looked(self, pair: Pair) -> Doubles:
         """Return at which places of the source each symbol of a target was written.
 
@@ -199,13 +212,9 @@ class Translator:
             (T, S) shares that sum to one for each symbol. Edges count as the places beside them.
 
         Raises:
-            KindError: the model has no attention.
+            KindError: see `require_attention`.
         """
-        if any(one.model.architecture.attention == NONE for one in self.members):
-            raise KindError(
-                "this model was trained without attention: there is nothing to show",
-                f"Use a model trained without {argument('attention')} {NONE}",
-            )
+        self.require_attention()
         writer, (outputs,) = self.writer([pair])
         ids = {one: index for index, one in enumerate(outputs) if index != self.symbols.end}
         here = np.zeros((1, 1), dtype=np.intp)
@@ -313,6 +322,4 @@ def translator(named: Sequence[tuple[str, Checkpoint]]) -> Translator:
     Raises:
         KindError: see `Member.of` and `Translator`.
     """
-    if not named:
-        raise UsageError("there is no model", "Name one")
     return Translator([Member.of(name, saved) for name, saved in named])

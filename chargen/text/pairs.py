@@ -174,8 +174,9 @@ def read_pairs(
         if len(targets) < 2:
             targets.add(pair.target or ())
     if len(lengths) < 2:
-        what = "one pair only" if lengths else "no pairs"
-        raise CorpusError(f"{text.names[0]} has {what}", "Give at least two, better thousands")
+        raise CorpusError(
+            f"{text.names[0]} has fewer than two pairs", "Give hundreds, better thousands"
+        )
     if len(targets) < 2:
         raise CorpusError(
             f"all targets of {text.names[0]} are equal",
