@@ -45,8 +45,8 @@ What follows is made from the docstrings.
 """
 
 METHODS = (
-    "sample", "samples", "stream", "restore", "classify", "translate", "perplexity", "nats", "states",
-    "compare", "info", "save",
+    "sample", "samples", "stream", "restore", "classify", "translate", "perplexity", "nats",
+    "states", "compare", "info", "save",
 )  # fmt: skip
 FUNCTIONS = (load, train)
 RECORDS = (How, Sample, Score, Restoration, Guess, Told, Written, Memory)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from chargen.architecture import NONE, Architecture
-from chargen.engine.language_model import WINDOW, State, pick
+from chargen.engine.encoder import Encoder
+from chargen.engine.language_model import State, pick
 from chargen.engine.likelihood import log_softmax
 from chargen.engine.stack import Stack, below
-from chargen.engine.transformer import softmax, standardized
+from chargen.engine.transformer import softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,18 +79,15 @@ class Reading:
         return Reading(self.memory[rows], self.there[rows], self.copied[rows], wanted)
 
 
-class Transducer:
+class Transducer(Encoder):
     """An encoder and a decoder with attention."""
 
     def __init__(self, architecture: Architecture, weights: Mapping[str, Floats]) -> None:
-        self.architecture, self.weights = architecture, weights
-        self.left = Stack(architecture, weights, "layers")
-        self.backward = Stack(architecture, weights, "backward")
+        super().__init__(architecture, weights)
         self.decoder = Stack(architecture, weights, "decoder", vectors="symbol.weight")
         self.looks = [
             below(weights, f"look.{number}.") for number in range(architecture.layers - 1)
         ]
-        self.bos = len(weights["embedding.weight"]) - 1
 
     def read(
         self, sources: Sequence[Ids], features: Sequence[Ids], copies: Sequence[Ids]
@@ -101,12 +99,6 @@ class Transducer:
             features: ids of each one's features.
             copies: (S,) for each, the output that copying a place gives; -1 for none.
         """
-        lengths = np.array([len(source) for source in sources])
-        wide = lengths.max()
-        rows = np.full((2, len(sources), wide), self.bos, dtype=np.int32)
-        for row, source in enumerate(sources):
-            rows[0, row, : len(source)] = source
-            rows[1, row, : len(source)] = source[::-1]
         described = wanted = None
         if self.architecture.features:
             told = np.zeros((len(sources), self.architecture.features), dtype=np.float32)
@@ -114,42 +106,18 @@ class Transducer:
                 told[row, ids] = 1
             described = told @ self.weights["feature.weight"].T
             wanted = told @ self.weights["wanted.weight"].T
-        left = self._through(self.left, rows[0], described)
-        back = self._through(self.backward, rows[1], described)
         outputs = max(self.architecture.targets, *(one.max(initial=0) for one in copies)) + 1
-        places = np.arange(wide)
-        there = places < lengths[:, None]
+        left, right, there = self.sides(sources, described)
         if self.architecture.attention == NONE:
-            every = np.arange(len(rows[0]))
-            memory = self._both(left[every, lengths - 1], back[every, lengths - 1])[:, None]
+            every = np.arange(len(sources))
+            left, right = left[every, there.sum(axis=1) - 1][:, None], right[:, :1]
             # No place is left from which a character could be copied.
             there, copies = there[:, :1], [np.full_like(one, -1) for one in copies]
-        else:
-            turned = np.where(there, lengths[:, None] - 1 - places, places)
-            memory = self._both(left, np.take_along_axis(back, turned[:, :, None], axis=1))
         copied = np.zeros((*there.shape, outputs), dtype=np.float32)
         for row, one in enumerate(copies):
             known = np.flatnonzero(one >= 0)
             copied[row, known, one[known]] = 1
-        return Reading(memory, there, copied, wanted)
-
-    def _both(self, left: Floats, right: Floats) -> Floats:
-        both: Floats = left @ self.weights["left.weight"].T
-        both += right @ self.weights["right.weight"].T
-        return np.tanh(both, out=both)
-
-    def _through(self, stack: Stack, ids: Ids, described: Floats | None) -> Floats:
-        """Return a stack's outputs (B, S, H)."""
-        added = None if described is None else stack.addition(described)
-        parts, state = [], stack.start(len(ids))
-        for at in range(0, ids.shape[1], WINDOW):
-            read, state = stack.forward(ids[:, at : at + WINDOW], state, added)
-            parts.append(read)
-        return self.settled(np.concatenate(parts, axis=1))
-
-    def settled(self, x: Floats) -> Floats:
-        """Return a stack's outputs as they are read: a transformer's stream is standardized."""
-        return standardized(x) if self.architecture.family.attends else x
+        return Reading(self.joined(left, right), there, copied, wanted)
 
     def write(self, reading: Reading) -> Writing:
         """Begin targets of sources, one for each."""

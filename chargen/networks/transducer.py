@@ -1,11 +1,7 @@
 r"""The network that turns one text into another: an encoder and a decoder with attention.
 
-Two stacks read the source, one from each end. With h_s and g_s what they have read up to and from
-the place s, the source is remembered as
-
-    m_s = tanh(W_left h_s + W_right g_s)
-
-A third stack, the decoder, reads the target so far. Its output d_t looks at the source in one of
+Two stacks read the source, and remember its place s as m_s (see `chargen.networks.encoder`). A
+third stack, the decoder, reads the target so far. Its output d_t looks at the source in one of
 three ways (``attention``):
 
 - ``monotonic``: the target's t-th symbol is written at one place a_t of the source, which never
@@ -39,10 +35,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from chargen.architecture import MONOTONIC, NONE, Architecture
-from chargen.networks.base import State, Trainable, layers
+from chargen.networks.base import State, layers
+from chargen.networks.encoder import Encoder, settled
 from chargen.text.pair_windows import UNKNOWN, PairWindow
 from chargen.text.windows import PAST
 
@@ -85,18 +81,13 @@ class Look(nn.Module):
         return seen if self.adds else torch.tanh(seen)
 
 
-def settled(x: Tensor, stream: bool) -> Tensor:
-    """Return a stack's outputs as they are read: a transformer's stream is standardized."""
-    return functional.layer_norm(x, x.shape[-1:]) if stream else x
-
-
 def fit(query: Tensor, memory: Tensor, there: Tensor) -> Tensor:
     """Return how well each place of a source (B, S, H) fits each query (B, T, H): (B, T, S)."""
     scores: Tensor = (query @ memory.transpose(1, 2)).float() * memory.shape[-1] ** -0.5
     return scores.masked_fill(~there[:, None], LEAST)
 
 
-class Transducer(Trainable):
+class Transducer(Encoder):
     """An encoder and a decoder with attention."""
 
     def __init__(
@@ -109,10 +100,7 @@ class Transducer(Trainable):
         super().__init__(architecture, characters, dropout, generator)
         wide, embed = architecture.hidden, architecture.embed
         symbols, features = architecture.targets, architecture.features
-        self.backward = layers(architecture)
         self.decoder = layers(architecture)
-        self.left = nn.Linear(wide, wide, bias=False)
-        self.right = nn.Linear(wide, wide, bias=False)
         self.symbol = nn.Embedding(symbols + 1, embed, padding_idx=symbols)
         if features:
             self.feature = nn.Linear(features, embed, bias=False)
@@ -139,12 +127,8 @@ class Transducer(Trainable):
             for linear in (self.feature, self.wanted):
                 linear.weight.normal_(generator=given)
         looks = [one for one in self.look.modules() if isinstance(one, nn.Linear)]
-        for linear in (self.left, self.right, self.query, self.read, self.place, *looks):
+        for linear in (self.query, self.read, self.place, *looks):
             nn.init.xavier_uniform_(linear.weight, generator=given)
-
-    def start(self, batch: int) -> State:
-        """Return nothing: a pair does not go on from the one before it."""
-        return []
 
     def placed(self, window: PairWindow) -> PairBatch:  # type: ignore[override]  # its own windows
         """Return pairs where the network is."""
@@ -165,30 +149,16 @@ class Transducer(Trainable):
 
     def encode(self, sources: Tensor, lengths: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return what is remembered of sources (B, S, H), and which places there are (B, S)."""
-        rows, wide = sources.shape
         x = self.embedding(sources.t())
         if self.architecture.features:
             x = x + self.feature(features)
-        x = self.drop(x)
-        places = torch.arange(wide, device=sources.device)[:, None]
-        # From the right: each row is turned round, without what fills it up.
-        turned = torch.where(places < lengths, lengths - 1 - places, places)[:, :, None]
-        stream = self.architecture.family.attends
-        left, _ = self.run(self.layers, x, Trainable.start(self, rows))
-        back, _ = self.run(
-            self.backward, x.gather(0, turned.expand_as(x)), Trainable.start(self, rows)
-        )
-        left, back = settled(left, stream), settled(back, stream)
-        right = back.gather(0, turned.expand_as(back))
+        left, right = self.sides(self.drop(x), lengths)
         if self.architecture.attention == NONE:
             left = left.gather(0, (lengths - 1)[None, :, None].expand(1, -1, left.shape[-1]))
             # The right stack has read all when it comes to the first character.
-            right = right[:1]
-            there = torch.ones(rows, 1, dtype=torch.bool, device=sources.device)
-        else:
-            there = (places < lengths).t()
-        memory = torch.tanh(self.left(left) + self.right(right)).transpose(0, 1)
-        return memory, there
+            return self.joined(left, right[:1]), lengths[:, None] > 0
+        places = torch.arange(sources.shape[1], device=sources.device)
+        return self.joined(left, right), places < lengths[:, None]
 
     def decode(self, inputs: Tensor, features: Tensor, memory: Tensor, there: Tensor) -> Tensor:
         """Return the decoder's outputs (B, T, H) after each input (B, T)."""
@@ -196,12 +166,12 @@ class Transducer(Trainable):
         if self.architecture.features:
             y = y + self.wanted(features)
         y = self.drop(y)
-        before = Trainable.start(self, len(inputs))
+        before = self.begin(len(inputs))
         for number, (layer, state) in enumerate(zip(self.decoder, before, strict=True)):
             y, _ = layer(y.contiguous(), state, self.drop, None)
             if number < len(self.look):
                 y = self.look[number](y.transpose(0, 1), memory, there).transpose(0, 1)
-        return settled(y.transpose(0, 1), self.architecture.family.attends)
+        return settled(y.transpose(0, 1), self.stream)
 
     def cost(self, batch: PairBatch, state: State) -> tuple[Tensor, State]:  # type: ignore[override]  # its own batches
         """Return the nats of all targets, summed."""

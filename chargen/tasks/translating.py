@@ -20,8 +20,9 @@ from chargen.checkpoint import Checkpoint
 from chargen.engine.transducer import Together, Transducer, Writer
 from chargen.errors import KindError, argument
 from chargen.options import check
+from chargen.text.batches import batched
 from chargen.text.pair_form import Form, Pair
-from chargen.text.pair_windows import Coder, batched
+from chargen.text.pair_windows import Coder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,14 +11,13 @@ source's id nor the target's tells which character that is; only copying gives i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chargen.text.pair_form import Pair
-from chargen.text.pairs import Pairs
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST
 
@@ -31,15 +30,6 @@ if TYPE_CHECKING:
 
 UNKNOWN = -2
 """The target of a symbol that the model can only copy."""
-
-CHUNK = 1 << 14
-"""Pairs that are in memory at a time."""
-
-SORTED = 20
-"""Pairs are sorted by length in groups of so many batches, so that a batch has little padding."""
-
-CELLS, PLACES = 1 << 22, 1 << 15
-"""At most so many cells (pairs × source × target) and places (pairs × both) are in a batch."""
 
 HIDDEN = 0.05
 """Share of the pairs in which a character is hidden."""
@@ -94,9 +84,15 @@ class PairWindow:
 
 
 class Coder:
-    """Turns pairs into ids."""
+    """Turns pairs into ids.
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    Args:
+        vocabulary: of a model of pairs.
+        share: of the pairs in which a character is hidden in training.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, share: float = HIDDEN) -> None:
+        self.share = share
         symbols = vocabulary.symbols
         assert symbols is not None
         self.vocabulary, self.symbols = vocabulary, symbols
@@ -128,6 +124,14 @@ class Coder:
             self.source(pair), self.described(pair), ids, same, np.array(copyable, dtype=np.bool_)
         )
 
+    def size(self, pair: Encoded) -> tuple[int, int]:
+        """Return the places of a source and of a target."""
+        return len(pair.source), len(pair.target)
+
+    def varied(self, pair: Encoded, chance: float) -> Encoded:
+        """Return a pair as it is shown in one step of training: in some, a character is hidden."""
+        return hidden(pair, chance / self.share, self) if chance < self.share else pair
+
     def window(self, pairs: Sequence[Encoded], end: int = 0) -> PairWindow:
         """Return pairs side by side."""
         rows, none = len(pairs), self.symbols.end
@@ -148,86 +152,6 @@ class Coder:
         inputs[:, 1:] = np.where(targets[:, :-1] < 0, none, targets[:, :-1])
         lengths = np.array([len(pair.source) for pair in pairs], dtype=np.int32)
         return PairWindow(sources, lengths, features, inputs, targets, same, copyable, end)
-
-
-class PairFeed:
-    """The pairs that a network learns from, in another order in each pass.
-
-    Args:
-        pairs: to learn from.
-        coder: that knows their symbols.
-        batch: pairs in a step, at most.
-        seed: of the order.
-        characters: target symbols in a pass.
-        copies: whether the network can copy, so that characters may be hidden.
-    """
-
-    def __init__(
-        self, pairs: Pairs, coder: Coder, batch: int, seed: int, characters: int, copies: bool
-    ) -> None:
-        self.pairs, self.coder, self.batch, self.seed = pairs, coder, batch, seed
-        self.characters = characters
-        self.share = HIDDEN if copies else 0.0
-        self._kept: tuple[int, list[Encoded]] = (-1, [])
-
-    @property
-    def places(self) -> int:
-        """How many places a pass has: one for each pair."""
-        return len(self.pairs)
-
-    def windows(self, epoch: int, place: int) -> Iterator[PairWindow]:
-        """Yield the steps of a pass that come after a place."""
-        for start in range(place // CHUNK * CHUNK, len(self.pairs), CHUNK):
-            chunk = self._chunk(start)
-            random = np.random.default_rng((self.seed, epoch, start))
-            done = start
-            for rows in self._batches(chunk, random):
-                hide = random.random(len(rows))
-                done += len(rows)
-                if done > place:
-                    shown = [
-                        hidden(chunk[row], one / self.share, self.coder)
-                        if one < self.share
-                        else chunk[row]
-                        for row, one in zip(rows, hide.tolist(), strict=True)
-                    ]
-                    yield self.coder.window(shown, done)
-
-    def _chunk(self, start: int) -> list[Encoded]:
-        """Return the pairs from a place on, encoded; the last chunk is kept."""
-        if self._kept[0] != start:
-            read = self.pairs.read(start, min(start + CHUNK, len(self.pairs)))
-            self._kept = start, [self.coder.encoded(pair) for pair in read]
-        return self._kept[1]
-
-    def _batches(self, chunk: Sequence[Encoded], random: np.random.Generator) -> list[list[int]]:
-        order = random.permutation(len(chunk)).tolist()
-        batches: list[list[int]] = []
-        for at in range(0, len(order), SORTED * self.batch):
-            group = order[at : at + SORTED * self.batch]
-            sizes = {row: (len(chunk[row].source), len(chunk[row].target)) for row in group}
-            batches += batched(sorted(group, key=lambda row: sizes[row]), sizes, self.batch)
-        return [batches[index] for index in random.permutation(len(batches)).tolist()]
-
-
-def batched(order: Sequence[int], sizes: dict[int, tuple[int, int]], most: int) -> list[list[int]]:
-    """Cut rows into batches, each of them small enough for memory.
-
-    Args:
-        order: rows, such that neighbours are of similar length.
-        sizes: of each row, the places of its source and of its target.
-        most: rows in a batch.
-    """
-    batches: list[list[int]] = []
-    wide = long = 0
-    for row in order:
-        rows = 1 + (len(batches[-1]) if batches else most)
-        wide, long = max(wide, sizes[row][0]), max(long, sizes[row][1])
-        if rows > most or rows * wide * long > CELLS or rows * (wide + long) > PLACES:
-            batches.append([])
-            wide, long = sizes[row]
-        batches[-1].append(row)
-    return batches
 
 
 def hidden(pair: Encoded, chance: float, coder: Coder) -> Encoded:

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from chargen.architecture import NONE
 from chargen.options import Plan
+from chargen.text.batches import ExampleFeed
 from chargen.text.corpus import Span
-from chargen.text.pair_windows import Coder, PairFeed
+from chargen.text.pair_windows import HIDDEN, Coder
 from chargen.text.pairs import Pairs
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import Window, cuts, windows
@@ -49,7 +50,5 @@ def feed(texts: Texts, vocabulary: Vocabulary, plan: Plan) -> Feed:
     if vocabulary.symbols is None:
         return Lanes(texts.train, vocabulary, plan.batch, plan.bptt)
     pairs = Pairs(texts.train, vocabulary.symbols.form)
-    copies = plan.architecture.attention != NONE
-    return PairFeed(
-        pairs, Coder(vocabulary), plan.batch, plan.seed, texts.characters, copies=copies
-    )
+    coder = Coder(vocabulary, 0.0 if plan.architecture.attention == NONE else HIDDEN)
+    return ExampleFeed(pairs, coder, plan.batch, plan.seed, texts.characters)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from chargen.text import pair_windows
-from chargen.text.corpus import open_text
-from chargen.text.pair_form import Form, Pair
-from chargen.text.pair_windows import UNKNOWN, Coder, PairFeed, PairWindow, batched, hidden
-from chargen.text.pairs import Pairs, read_pairs
-from chargen.text.vocabulary import Vocabulary
+from chargen.text.pair_form import Pair
+from chargen.text.pair_windows import UNKNOWN, Coder, hidden
 from chargen.text.windows import PAST
-from tests.conftest import pair_checkpoint, write
+from tests.conftest import pair_checkpoint
 
 
 @pytest.fixture
@@ -55,54 +49,3 @@ def test_a_hidden_character_can_only_be_copied(coder: Coder) -> None:
     assert shown.target.tolist() == [UNKNOWN, 2, UNKNOWN, 3]
     nothing = coder.encoded(Pair("cd", (), ("x",)))
     assert hidden(nothing, 0.5, coder) is nothing
-
-
-def feed(tmp_path: Path, count: int, batch: int = 4) -> PairFeed:
-    """Return what a network reads of so many pairs."""
-    path = write(tmp_path / "a.tsv", "".join(f"{'ab' * (n % 7)}{n}\t{n}\n" for n in range(count)))
-    found = read_pairs(open_text([path]), Form(), 0, print)
-    coder = Coder(Vocabulary.of_pairs(found))
-    return PairFeed(Pairs(found.train.span(), Form()), coder, batch, 1, found.learned, copies=True)
-
-
-def test_a_pass_has_each_pair_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In another order in the next pass, the same in the same pass, in chunks or whole."""
-    for chunk in (16, 1 << 14):
-        monkeypatch.setattr(pair_windows, "CHUNK", chunk)
-        made = feed(tmp_path, 50)
-        first, again, second = (list(made.windows(epoch, 0)) for epoch in (0, 0, 1))
-        assert sum(len(window.sources) for window in first) == made.places == 50
-        assert sum(window.characters for window in first) == made.characters
-        assert all(map(equal, first, again))
-        assert not all(map(equal, first, second))
-        ends = [window.end for window in first]
-        assert ends == sorted(ends)
-        assert ends[-1] == 50
-
-
-@pytest.mark.parametrize("chunk", [16, 1 << 14])
-def test_a_pass_goes_on_at_any_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
-) -> None:
-    """The steps after a place are those of the whole pass, hidden characters included."""
-    monkeypatch.setattr(pair_windows, "CHUNK", chunk)
-    monkeypatch.setattr(pair_windows, "HIDDEN", 0.5)
-    made = feed(tmp_path, 50)
-    whole = list(made.windows(3, 0))
-    for number, window in enumerate(whole):
-        rest = list(made.windows(3, window.end))
-        assert len(rest) == len(whole) - number - 1
-        assert all(map(equal, rest, whole[number + 1 :]))
-
-
-def equal(one: PairWindow, other: PairWindow) -> bool:
-    """Return whether two steps are the same."""
-    return all(np.array_equal(vars(one)[name], vars(other)[name]) for name in vars(one))
-
-
-def test_a_batch_is_small_enough_for_memory() -> None:
-    """By pairs, by cells and by places; one pair is always let in."""
-    sizes = {0: (4, 4), 1: (4, 5), 2: (2000, 2000), 3: (2000, 2000), 4: (9000, 9000)}
-    assert batched([0, 1, 2, 3, 4], sizes, 8) == [[0, 1], [2], [3], [4]]
-    alike = dict.fromkeys(range(10), (3, 3))
-    assert [len(rows) for rows in batched(list(alike), alike, 4)] == [4, 4, 2]
