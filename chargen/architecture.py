@@ -68,7 +68,8 @@ class Architecture:
             character is one of them.
         kind: what the model is for; it decides which stacks and which other tensors there are.
         labels: how many labels its texts have; 0 for none.
-        targets, features: of a model of pairs: how many target symbols and features there are.
+        targets: how many target symbols a model of pairs has, or marks a model that marks texts.
+        features: of a model of pairs: how many there are.
         attention: of a model of pairs: one of `ATTENTIONS`; nothing for others.
 
     Raises:
@@ -108,14 +109,14 @@ class Architecture:
                 f"{why} needs equal sizes, not {sizes}",
                 f"Leave {argument('embed')} out",
             )
-        if self.paired and self.tied:
+        symbols = self.kind.symbols
+        if symbols and self.tied:
             raise UsageError(
-                f"{argument('pairs')} does not go with {argument('tied')}",
-                "Leave one of the two out",
+                f"{argument('tied')} is for models of running text", "Leave the option out"
             )
-        if self.paired != (self.targets > 0) or self.paired != (self.attention in ATTENTIONS):
-            raise ValueError("a model of pairs has targets and attention, and no other has")
-        if self.kind.bidirectional and (self.tied or self.family.attends):
+        if symbols != (self.targets > 0) or self.paired != (self.attention in ATTENTIONS):
+            raise ValueError("targets or attention that do not go with the kind")
+        if self.kind.bidirectional and not symbols and (self.tied or self.family.attends):
             other = argument("tied") if self.tied else f"{argument('arch')} {self.arch}"
             raise UsageError(
                 f"{argument('bidirectional')} does not go with {other}", "Leave one of the two out"
@@ -156,7 +157,7 @@ class Architecture:
         shapes |= kind.more_shapes(self, characters)
         if kind.label_input and self.labels:
             shapes["label.weight"] = (self.labels, self.embed)
-        if self.family.attends and not self.paired:
+        if self.family.attends and not kind.symbols:
             shapes["norm.weight"] = (hidden,)
         outputs = kind.outputs(self, characters)
         if not self.tied:
@@ -200,11 +201,11 @@ class Architecture:
             "context": self.context,
             "bidirectional": self.kind.bidirectional,
             "labels": self.labels,
-        } | self._pairing()
+        } | self._beside()
 
-    def _pairing(self) -> dict[str, Any]:
-        """Return what only a model of pairs has."""
-        if not self.paired:
+    def _beside(self) -> dict[str, Any]:
+        """Return what only a model has that knows symbols."""
+        if not self.kind.symbols:
             return {}
         return {
             "kind": self.kind.name,

@@ -10,10 +10,10 @@ This is the only place that knows the format. The header's metadata has three st
 
 A model that was trained on examples has a tensor more, ``fingerprints``: which examples these were.
 
-A model of pairs has version 3; its ``vocabulary`` has also ``symbols``, with what its targets and
-features are made of.
+A model of pairs, or one that marks texts, has version 3; its ``vocabulary`` has also ``symbols``:
+what its targets and features are made of, or its marks.
 
-A compact file has version 2, or 3 where it is a model of pairs: each matrix of weights is int8, and
+A compact file has version 2, or 3 where it is such a model: each matrix of weights is int8, and
 a float32 tensor, ``NAME.scale``, has the factor of each of its rows (symmetric quantisation, with
 the largest weight of a row at 127). It is read into float32.
 
@@ -38,10 +38,9 @@ from safetensors.numpy import save
 from chargen.architecture import Architecture
 from chargen.errors import ChargenError, CheckpointError
 from chargen.files import reason, write_whole
-from chargen.records import Characters, Sizes, symbols, typed
+from chargen.records import Characters, Sizes, marking, symbols, typed
 from chargen.text.examples import ENDS, items_of
 from chargen.text.pair_form import CHARACTERS, SPACE
-from chargen.text.pairs import Symbols
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -50,8 +49,8 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 FORMAT = "chargen"
-VERSION, COMPACT, PAIRED = VERSIONS = 1, 2, 3
-"""The version of a usual file, of a compact one, and of a model of pairs."""
+VERSION, COMPACT, SYMBOLIC = VERSIONS = 1, 2, 3
+"""The version of a usual file, of a compact one, and of one with symbols beside characters."""
 
 SCALE = ".scale"
 LEVELS = 127
@@ -139,7 +138,7 @@ def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
             "escape": vocabulary.escape,
             "as_bytes": vocabulary.as_bytes,
         }
-        | described(vocabulary.symbols),
+        | described(vocabulary),
         "settings": checkpoint.settings,
         "corpus": checkpoint.corpus,
         "figures": checkpoint.figures,
@@ -155,7 +154,7 @@ def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
         header["training"] = checkpoint.training
         arrays |= {TRAINING + name: array for name, array in checkpoint.tensors.items()}
     tensors = {stored(name): np.asarray(array, order="C") for name, array in arrays.items()}
-    usual = VERSION if vocabulary.symbols is None else PAIRED
+    usual = SYMBOLIC if checkpoint.architecture.kind.symbols else VERSION
     metadata = {
         "format": FORMAT,
         "version": str(max(usual, COMPACT) if compact else usual),
@@ -164,8 +163,11 @@ def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
     write_whole(path, in_order(save(tensors, metadata)))
 
 
-def described(symbols: Symbols | None) -> dict[str, Any]:
-    """Return what a header says of the symbols of a model of pairs."""
+def described(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Return what a header says of what a model knows beside characters."""
+    symbols, marking = vocabulary.symbols, vocabulary.marking
+    if marking is not None:
+        return {"marking": vars(marking)}
     if symbols is None:
         return {}
     form = symbols.form
@@ -306,7 +308,8 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     version = metadata.get("version", "")
     if version not in map(str, VERSIONS):
         raise CheckpointError(
-            f"{path} has format version {version[:20]!r}, this chargen reads {VERSION} to {PAIRED}",
+            f"{path} has format version {version[:20]!r}, this chargen reads {VERSION} to "
+            f"{SYMBOLIC}",
             "Install the chargen that wrote it",
         )
     try:
@@ -331,19 +334,27 @@ def _model(path: Path, header: dict[str, Any]) -> tuple[Architecture, Vocabulary
     sizes, words = _object(path, header, "architecture"), _object(path, header, "vocabulary")
     try:
         architecture = typed(Sizes, sizes).architecture()
-        told = words.pop("symbols", None)
+        told = {name: words.pop(name, None) for name in ("symbols", "marking")}
         vocabulary = typed(Characters, words).vocabulary()
-        if told is not None:
-            vocabulary = replace(vocabulary, symbols=symbols(told))
-        mine = vocabulary.symbols
-        counts = (0, 0) if mine is None else (len(mine.targets), len(mine.features))
-        if counts != (architecture.targets, architecture.features):
+        if told["symbols"] is not None:
+            vocabulary = replace(vocabulary, symbols=symbols(told["symbols"]))
+        if told["marking"] is not None:
+            vocabulary = replace(vocabulary, marking=marking(told["marking"]))
+        if number_of(vocabulary) != (architecture.targets, architecture.features):
             raise ValueError("symbols of another network")
     except (ChargenError, AttributeError, TypeError, ValueError) as error:
         raise damaged(path, "its header describes no network") from error
     if not (vocabulary.as_bytes or vocabulary.escape > 0):
         raise damaged(path, "its header leaves no chance to a new character")
     return architecture, vocabulary
+
+
+def number_of(vocabulary: Vocabulary) -> tuple[int, int]:
+    """Return how many targets, or marks, and how many features a model knows."""
+    symbols, marking = vocabulary.symbols, vocabulary.marking
+    if marking is not None:
+        return len(marking.marks), 0
+    return (0, 0) if symbols is None else (len(symbols.targets), len(symbols.features))
 
 
 def _labels(path: Path, header: dict[str, Any], architecture: Architecture) -> tuple[str, ...]:

@@ -15,6 +15,16 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from chargen.metrics import (
+    LABEL_ACCURACY,
+    PAIR_ACCURACY,
+    PERPLEXITY,
+    PSEUDO_PERPLEXITY,
+    SPANS,
+    WORDS,
+    Metric,
+)
+
 if TYPE_CHECKING:
     from chargen.architecture import Architecture
 
@@ -22,87 +32,6 @@ LONGEST_GAP = 50
 """The longest gap, in characters: the network has one vector for each number still missing."""
 
 Shapes = dict[str, tuple[int, ...]]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How models of a kind are measured on held-out text.
-
-    Attributes:
-        figures: keys of all figures of a score, in the order in which they are shown.
-        loss: key of the figure that training makes as low as it can, in nats.
-        unit: of the loss, in words.
-        headline: key of the figure that people are shown first.
-        title: what that figure is called.
-        lower: whether a lower headline is better; if not, the headline is a share from 0 to 1.
-        error: key of the headline's standard error, if it has one.
-        bits: what the loss in bits is called, if it is shown.
-        examples: key of the number of examples, if examples are counted instead of characters.
-        same_in_training: whether the training loss is an average of the same quantity.
-    """
-
-    figures: tuple[str, ...]
-    loss: str
-    unit: str
-    headline: str
-    title: str
-    lower: bool = True
-    error: str | None = None
-    bits: str | None = None
-    examples: str | None = None
-    same_in_training: bool = False
-
-
-PERPLEXITY = Metric(
-    figures=(
-        "characters", "unknown", "nats_per_char", "perplexity", "perplexity_error", "bpc",
-        "bits_per_byte", "accuracy",
-    ),
-    loss="nats_per_char",
-    unit="nats per character",
-    headline="perplexity",
-    title="perplexity",
-    error="perplexity_error",
-    bits="bpc",
-    same_in_training=True,
-)  # fmt: skip
-
-PSEUDO_PERPLEXITY = Metric(
-    figures=(
-        "characters", "unknown", "pseudo_nats_per_char", "pseudo_perplexity",
-        "pseudo_perplexity_error", "accuracy",
-    ),
-    loss="pseudo_nats_per_char",
-    unit="pseudo-nats per character",
-    headline="pseudo_perplexity",
-    title="pseudo-perplexity",
-    error="pseudo_perplexity_error",
-    bits="bits",
-)  # fmt: skip
-
-LABEL_ACCURACY = Metric(
-    figures=("examples", "label_accuracy", "label_accuracy_error", "label_nats"),
-    loss="label_nats",
-    unit="nats a label",
-    headline="label_accuracy",
-    title="accuracy",
-    lower=False,
-    error="label_accuracy_error",
-    examples="examples",
-)
-
-
-PAIR_ACCURACY = Metric(
-    figures=("pairs", "exact", "exact_error", "wer", "cer", "cer_error", "nats_per_symbol"),
-    loss="nats_per_symbol",
-    unit="nats a symbol",
-    headline="exact",
-    title="exactly right",
-    lower=False,
-    error="exact_error",
-    examples="pairs",
-    same_in_training=False,
-)
 
 
 def _no_more(_sizes: Architecture, _characters: int) -> Shapes:
@@ -120,6 +49,11 @@ def _for_gaps(sizes: Architecture, characters: int) -> Shapes:
         shapes[f"{side}.weight"] = (characters, sizes.hidden)
         shapes[f"{side}.bias"] = (characters,)
     return shapes
+
+
+def _for_tags(sizes: Architecture, characters: int) -> Shapes:
+    chain = {"transition.weight": (sizes.targets + 1, sizes.targets)}
+    return _both_sides(sizes, characters) | chain
 
 
 def _for_pairs(sizes: Architecture, characters: int) -> Shapes:
@@ -150,6 +84,7 @@ class Kind:
         more_shapes: ``(architecture, V) -> shapes``, the names and shapes of all tensors except
             those of the embedding, the stacks and the output.
         outputs: ``(architecture, V) -> number``, how many outputs there are.
+        symbols: whether it knows symbols beside characters: those of targets, or marks.
         label_input: whether a model with labels reads the label; then it has a vector for each.
         metric: how it is measured.
         network: the class that is trained, see `chargen.networks.base.Trainable`.
@@ -172,6 +107,7 @@ class Kind:
     stacks: tuple[str, ...]
     more_shapes: Callable[[Architecture, int], Shapes]
     outputs: Callable[[Architecture, int], int]
+    symbols: bool
     label_input: bool
     metric: Metric
     network: str
@@ -198,6 +134,7 @@ CAUSAL = Kind(
     stacks=("layers",),
     more_shapes=_no_more,
     outputs=lambda _sizes, characters: characters,
+    symbols=False,
     label_input=True,
     metric=PERPLEXITY,
     network="chargen.networks.causal:Causal",
@@ -220,6 +157,7 @@ GAPS = Kind(
     more_shapes=_for_gaps,
     # One output for each character, and one that means: the gap has ended.
     outputs=lambda _sizes, characters: characters + 1,
+    symbols=False,
     label_input=False,
     metric=PSEUDO_PERPLEXITY,
     network="chargen.networks.bidirectional:GapFiller",
@@ -241,6 +179,7 @@ CLASSIFIER = Kind(
     stacks=("layers", "backward"),
     more_shapes=_both_sides,
     outputs=lambda sizes, _characters: sizes.labels,
+    symbols=False,
     label_input=False,
     metric=LABEL_ACCURACY,
     network="chargen.networks.bidirectional:Classifier",
@@ -263,6 +202,7 @@ PAIRS = Kind(
     more_shapes=_for_pairs,
     # One output for each symbol, one that ends a target, and one that copies a character.
     outputs=lambda sizes, _characters: sizes.targets + 2,
+    symbols=True,
     label_input=False,
     metric=PAIR_ACCURACY,
     network="chargen.networks.transducer:Transducer",
@@ -278,23 +218,69 @@ PAIRS = Kind(
     example='-m {name} "a source"',
 )
 
-KINDS = {kind.name: kind for kind in (CAUSAL, GAPS, CLASSIFIER, PAIRS)}
+TAGGER = Kind(
+    name="tagger",
+    prefix="tagging ",
+    stacks=("layers", "backward"),
+    more_shapes=_for_tags,
+    outputs=lambda sizes, _characters: sizes.targets,
+    symbols=True,
+    label_input=False,
+    metric=SPANS,
+    network="chargen.networks.tagger:Tagger",
+    evaluate="chargen.training.evaluate:score_tags",
+    preview="chargen.tasks.previews:tagged",
+    finish=None,
+    fitted=(),
+    does="marks spans of a text",
+    continues=False,
+    reader=None,
+    judge=None,
+    command="tag",
+    example='-m {name} "a text"',
+)
+
+MENDER = Kind(
+    name="mender",
+    prefix="mending ",
+    stacks=("layers", "backward"),
+    more_shapes=_both_sides,
+    outputs=lambda sizes, _characters: sizes.targets,
+    symbols=True,
+    label_input=False,
+    metric=WORDS,
+    network="chargen.networks.tagger:Marker",
+    evaluate="chargen.training.evaluate:score_mending",
+    preview="chargen.tasks.previews:mended",
+    finish=None,
+    fitted=(),
+    does="mends a damaged text",
+    continues=False,
+    reader=None,
+    judge=None,
+    command="translate",
+    example="-m {name} FILE",
+)
+
+KINDS = {kind.name: kind for kind in (CAUSAL, GAPS, CLASSIFIER, PAIRS, TAGGER, MENDER)}
 """All rows, by name; a test goes through them."""
 
-METRICS = {kind.metric.headline: kind.metric for kind in KINDS.values()}
-"""How each kind is measured, by the key of the figure that is shown first."""
 
-
-def kind_of(bidirectional: bool, labels: int, pairs: bool = False) -> Kind:
+def kind_of(bidirectional: bool, labels: int, name: str = "") -> Kind:
     """Return the kind of model that a training makes, or that a header describes.
 
     Args:
         bidirectional: whether it is to read from both ends.
         labels: how many labels the text has; 0 for a text without.
-        pairs: whether the text is made of pairs.
+        name: of a kind that knows symbols; nothing for others.
+
+    Raises:
+        ValueError: there is no such kind.
     """
-    if pairs:
-        return PAIRS
+    if name:
+        if name not in KINDS or not KINDS[name].symbols:
+            raise ValueError("no such kind")
+        return KINDS[name]
     if not bidirectional:
         return CAUSAL
     return CLASSIFIER if labels else GAPS

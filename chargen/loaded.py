@@ -12,6 +12,8 @@ from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
 from chargen.tasks import abilities, listing
 from chargen.tasks.beam import Reader
+from chargen.tasks.mending import Mender
+from chargen.tasks.tagging import Tagger
 from chargen.tasks.translating import Translator, translator
 
 
@@ -92,6 +94,24 @@ class Loaded:
             KindError: the model was not trained on pairs.
         """
         return translator([(self.name, self.checkpoint)])
+
+    @cached_property
+    def tagger(self) -> Tagger:
+        """What marks spans, made ready on first use.
+
+        Raises:
+            KindError: the model was not trained on tags.
+        """
+        return Tagger(self.name, self.checkpoint)
+
+    @cached_property
+    def mender(self) -> Mender:
+        """What mends damaged texts, made ready on first use.
+
+        Raises:
+            KindError: the model was not trained to undo damage.
+        """
+        return Mender(self.name, self.checkpoint)
 
     def save(self, path: str | Path, *, compact: bool = False) -> None:
         """Write the model to a file, without what only training needs.

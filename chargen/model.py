@@ -21,9 +21,11 @@ from chargen.tasks.comparing import Memory
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.each import Each
 from chargen.tasks.guessing import Guess
+from chargen.tasks.mending import Mended
 from chargen.tasks.restoring import Restoration
 from chargen.tasks.sampling import How, Sample
 from chargen.tasks.scoring import ModelPredictor, Score
+from chargen.tasks.tagging import Marked
 from chargen.tasks.translating import Written
 from chargen.text.corpus import Text, open_text
 from chargen.text.pair_form import Pair
@@ -213,6 +215,22 @@ class Model(Loaded):
         writer = translating.translator(named) if others else self.translator
         told = writer.form.features(features)
         return list(writer.translate([Pair(one, told) for one in sources], count, beam))
+
+    def tag(self, texts: Sequence[str]) -> list[list[Marked]]:
+        """Return the spans of each text, with labels, offsets and probabilities.
+
+        Raises:
+            KindError: the model was not trained on tags.
+        """
+        return list(self.tagger.tag(texts))
+
+    def mend(self, text: str) -> Mended:
+        """Return a damaged text mended, and how much of it was changed.
+
+        Raises:
+            KindError: the model was not trained to undo damage.
+        """
+        return self.mender.mend(text)
 
     def score(
         self,

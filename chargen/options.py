@@ -151,6 +151,16 @@ class Options:
     pairs: bool | None = option(
         "Each line is a pair, source and target with a tab between them: learn to translate.", False
     )
+    tags: bool | None = option(
+        "Each text has spans with labels: a table of tokens and tags (IOB), or lines of text, tab, "
+        "start-end:label; learn to mark them.",
+        False,
+    )
+    undo: str | None = option(
+        "Damage the text and learn to undo it: accents, case, punctuation, spaces (several with "
+        "commas), or sentences, or noise.",
+        chosen="nothing",
+    )
     columns: str | None = option(
         "What the columns of pairs are: source, features, target, or - to ignore one.",
         chosen=DEFAULT_COLUMNS,
@@ -166,10 +176,13 @@ class Options:
         choices=ATTENTIONS,
     )
     longest: int | None = option(
-        "Symbols that a pair may have on each side.", LONGEST, low=1, high=LARGEST_COUNT
+        "Symbols that a pair may have on each side, or a text with tags.",
+        LONGEST,
+        low=1,
+        high=LARGEST_COUNT,
     )
     too_long: str | None = option(
-        "What to do with pairs that are longer: skip them, or cut them.", SKIP, choices=TOO_LONG
+        "What to do with those that are longer: skip them, or cut them.", SKIP, choices=TOO_LONG
     )
     dropout: float | None = option(
         "Share of outputs and recurrent weights zeroed in each training step, 0 to 0.95.",
@@ -270,6 +283,21 @@ class Options:
         value = getattr(self, name)
         return DECLARED[name].usual if value is None else value
 
+    def task(self) -> str:
+        """Return the name of the kind of model that knows symbols, if one is asked for.
+
+        Raises:
+            UsageError: two wishes that exclude each other.
+        """
+        asked = {name: kind for name, kind in TASKS.items() if getattr(self, name)}
+        others = [name for name in EXCLUDED if getattr(self, name)]
+        if len(asked) + len(others[:1]) > 1 and asked:
+            one, other = [*asked, *others][:2]
+            raise UsageError(
+                f"{argument(one)} and {argument(other)} exclude each other", "Give one of them"
+            )
+        return next(iter(asked.values()), "")
+
     def given(self) -> dict[str, Any]:
         """Return what was asked for, by name."""
         return {name: getattr(self, name) for name in DECLARED if getattr(self, name) is not None}
@@ -284,6 +312,12 @@ class Options:
 
 
 BUDGETS = ("minutes", "epochs", "steps")
+TASKS = {"pairs": "pairs", "tags": "tagger", "undo": "mender"}
+"""Options that make a model of a kind that knows symbols, and the kind's name."""
+
+EXCLUDED = ("bidirectional", "lines", "documents")
+"""Options that say of a text that it is something else."""
+
 DECLARED: Mapping[str, Declared] = {
     each.name: each.metadata["declared"] for each in fields(Options)
 }
@@ -305,6 +339,7 @@ class Plan:
         lines, documents: whether each line, or each file, is a text of its own.
         pairs, columns, target_symbols, longest, too_long: whether and how each line is a pair, see
             `chargen.text.pair_form.Form`.
+        tags, undo: whether the texts have spans; which damage is undone.
         valid_fraction: share of each file, at its end, or of the examples, that is held out.
         valid_chars: at most this many characters of it are scored at an evaluation.
         evaluations: how many, spread evenly over the budget.
@@ -325,6 +360,8 @@ class Plan:
     lines: bool
     documents: bool
     pairs: bool
+    tags: bool
+    undo: str | None
     columns: str
     target_symbols: str
     longest: int

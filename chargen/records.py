@@ -10,8 +10,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from chargen.architecture import Architecture
-from chargen.kinds import PAIRS, kind_of
+from chargen.kinds import kind_of
 from chargen.options import LARGEST_COUNT
+from chargen.text.marking import Marking
 from chargen.text.pair_form import CHARACTERS, DEFAULT_COLUMNS, LONGEST, SEPARATORS, Form
 from chargen.text.pairs import Symbols
 from chargen.text.vocabulary import Vocabulary
@@ -69,10 +70,7 @@ class Sizes:
             UsageError, ValueError: sizes that cannot be.
         """
         sizes = {name: one for name, one in vars(self).items() if name not in KINDRED}
-        if self.kind not in ("", PAIRS.name):
-            raise ValueError("an unknown kind")
-        kind = kind_of(self.bidirectional, self.labels, self.kind == PAIRS.name)
-        return Architecture(**sizes, kind=kind)
+        return Architecture(**sizes, kind=kind_of(self.bidirectional, self.labels, self.kind))
 
 
 @dataclass(frozen=True)
@@ -111,6 +109,14 @@ class Written:
         return Form.of(self.columns, self.target_symbols, self.longest)
 
 
+@dataclass(frozen=True)
+class Marks:
+    """What the marks of a model are for, as format 3 has it."""
+
+    undo: str = ""
+    longest: int = LONGEST
+
+
 def symbols(described: Mapping[str, Any]) -> Symbols:
     """Return the symbols that a header of format 3 describes.
 
@@ -125,3 +131,19 @@ def symbols(described: Mapping[str, Any]) -> Symbols:
         ):
             raise TypeError("a list of symbols")
     return Symbols(typed(Written, rest).form(), *map(tuple, lists))
+
+
+def marking(described: Mapping[str, Any]) -> Marking:
+    """Return the marks that a header of format 3 describes.
+
+    Raises:
+        TypeError, ValueError: what it says is no list of marks.
+    """
+    rest = dict(described)
+    marks = rest.pop("marks", None)
+    if not isinstance(marks, list) or not all(type(each) is str for each in marks):
+        raise TypeError("a list of marks")
+    told = typed(Marks, rest)
+    if not 1 <= told.longest <= LARGEST_COUNT:
+        raise ValueError("no such length")
+    return Marking(tuple(marks), told.undo, told.longest)

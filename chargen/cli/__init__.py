@@ -12,6 +12,7 @@ from chargen.cli import (
     restore,
     runs,
     sample,
+    tag,
     train,
     translate,
 )
@@ -19,5 +20,5 @@ from chargen.cli.app import app, main
 
 __all__ = [
     "app", "classify", "compare", "corpus", "main", "perplexity", "restore", "runs", "sample",
-    "train", "translate",
+    "tag", "train", "translate",
 ]  # fmt: skip

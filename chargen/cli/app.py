@@ -30,7 +30,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What the system says of a disk that takes no more."""
 
 PANELS = {
-    "Train and use": ("train", "sample", "perplexity", "restore", "classify", "translate"),
+    "Train and use": ("train", "sample", "perplexity", "restore", "classify", "translate", "tag"),
     "Look into": ("runs", "info", "compare", "rename", "delete"),
     "Texts": ("corpus",),
 }

@@ -17,11 +17,15 @@ from chargen.errors import CorpusError, UsageError, argument
 from chargen.terminal.console import Console
 
 if TYPE_CHECKING:
+    from chargen.model import Model
     from chargen.tasks.translating import Translator, Written
     from chargen.text.examples import Prints
     from chargen.text.pair_form import Pair
 
 ENCODED = "utf-8"
+
+PIECE = 1 << 16
+"""Characters of a running text that are mended together, at least."""
 
 
 @command('chargen translate "chargen" -m phones -n 3', table=True)
@@ -88,9 +92,12 @@ def translate(
     if bool(texts) == (evaluate is not None):
         raise UsageError(f"give texts, or {argument('evaluate')} FILE", "See --help for how")
     loaded = [load(model, out) for model in models] if models else [load(None, out)]
-    turns = translator([(model.name, model.checkpoint) for model in loaded])
     name = ", ".join(model.name for model in loaded)
     console.note(f"model {name}")
+    if mends(loaded[0]):
+        mend_all(console, loaded, texts or [], evaluate, encoding, errors)
+        return
+    turns = translator([(model.name, model.checkpoint) for model in loaded])
     if evaluate is not None:
         seen = [model.checkpoint.seen for model in loaded]
         evaluate_on(console, turns, name, evaluate, columns, beam, seen, encoding, errors)
@@ -109,6 +116,67 @@ def translate(
         show(console, pair, best, name, several=count > 1, first=number == 0)
         if best and (align or (plot is not None and number == 0)):
             picture(console, turns, pair, best[0], align, plot if number == 0 else None)
+
+
+def mends(model: Model) -> bool:
+    """Return whether a model undoes damage, instead of translating line by line."""
+    marking = model.checkpoint.vocabulary.marking
+    return marking is not None and bool(marking.undo)
+
+
+def mend_all(
+    console: Console,
+    models: Sequence[Model],
+    texts: Sequence[str],
+    evaluate: str | None,
+    encoding: str,
+    errors: str,
+) -> None:
+    """Mend running texts, of any length; or show how well a text that is right is mended."""
+    from chargen.terminal import tables
+    from chargen.text.corpus import read_all
+
+    model, *others = models
+    if others:
+        raise UsageError("a text is mended by one model", f"Give {argument('model')} once")
+    if evaluate is not None:
+        text = open_sources(console, [evaluate], encoding, False, errors)
+        score = model.mender.score(read_all(text.blocks(0, text.characters)))
+        console.result(
+            score.json() | {"model": model.name},
+            lambda: [{"model": model.name} | score.json()],
+            lambda: tables.mending(console, score),
+        )
+        return
+    changed = characters = 0
+    for source in texts:
+        pieces = [source] if given(source) else pieces_of(console, source, encoding, errors)
+        for piece in pieces:
+            done = model.mender.mend(piece)
+            changed, characters = changed + done.changed, characters + done.characters
+            if console.json:
+                console.emit(vars(done) | {"model": model.name})
+            else:
+                sys.stdout.write(done.text)
+        if not console.json and pieces == [source]:
+            sys.stdout.write("\n")
+    console.note(f"mended at {changed:,} of {characters:,} characters")
+
+
+def pieces_of(console: Console, source: str, encoding: str, errors: str) -> Iterator[str]:
+    """Yield a text in pieces that end at an end of a line, where there is one."""
+    from chargen.text.corpus import read_all
+
+    text = open_sources(console, [source], encoding, False, errors)
+    kept = ""
+    for block in text.blocks(0, text.characters):
+        kept += read_all([block])
+        whole, end, rest = kept.rpartition("\n")
+        if len(whole) >= PIECE:
+            yield whole + end
+            kept = rest
+    if kept:
+        yield kept
 
 
 def show(
@@ -194,8 +262,9 @@ def evaluate_on(
     """Show how well sources are translated whose targets are known."""
     from dataclasses import replace
 
-    from chargen.tasks.pair_quality import learned, score_pairs
+    from chargen.tasks.pair_quality import score_pairs
     from chargen.terminal import tables
+    from chargen.text.examples import seen_among
     from chargen.text.pair_form import Form
     from chargen.text.pairs import numbered
 
@@ -206,7 +275,8 @@ def evaluate_on(
     pairs = [form.pair(line, where) for where, _, line in numbered(text)]
     if not pairs:
         raise CorpusError(f"{source} has no pairs", "Give lines of source, tab, target")
-    known = learned(pairs, seen)
+    parts = [[pair.source, "\t", *pair.features] for pair in pairs]
+    known = max(seen_among(parts, prints) for prints in seen)
     if known:
         console.warn(
             f"{known:,} of these {len(pairs):,} sources were learned from: the figures are too good"

@@ -11,18 +11,14 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from chargen.kinds import PAIR_ACCURACY, Metric
+from chargen.metrics import PAIR_ACCURACY, Metric
 from chargen.tasks.translating import Translator, Written
-from chargen.text.examples import fingerprint
 from chargen.text.pair_form import Pair
-
-if TYPE_CHECKING:
-    from chargen.text.examples import Prints
 
 WORST, COMMONEST = 20, 20
 """Pairs and confusions that are listed."""
@@ -208,21 +204,6 @@ def score_pairs(
             progress(done, len(pairs))
     nats, priced, impossible = costs(translator.costs(pairs), pairs)
     return PairScore.of(outcomes, nats, priced, impossible)
-
-
-def learned(pairs: Sequence[Pair], seen: Sequence[Prints | None]) -> int:
-    """Return how many sources are among those that a model has learned from.
-
-    Args:
-        seen: of each model, the fingerprints of its examples.
-    """
-    prints = [fingerprint([pair.source, "\t", *pair.features]) for pair in pairs]
-    mine = np.array(prints, dtype=np.uint64)
-    known = np.zeros(len(mine), dtype=np.bool_)
-    for theirs in seen:
-        if theirs is not None:
-            known |= np.isin(mine, theirs)
-    return int(known.sum())
 
 
 def costs(each: Iterable[float], pairs: Sequence[Pair]) -> tuple[float, int, int]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
 from chargen.tasks.beam import Gap
 from chargen.tasks.drawing import Sampling
+from chargen.tasks.mending import Mender
 from chargen.tasks.restoring import both_sides, restore
 from chargen.tasks.sampling import sample
+from chargen.tasks.tagging import Marked, Tagger
 from chargen.tasks.translating import translator
-from chargen.text.corpus import Span
+from chargen.text.corpus import Span, read_all
 from chargen.text.labelled import as_text
 from chargen.text.pairs import Pairs
+from chargen.text.tagged import TaggedTexts
 
 LENGTH = 240
 ITEMS = 12
@@ -54,6 +59,36 @@ def translated(saved: Checkpoint, span: Span, number: int) -> str:
         mark = "" if written == right else f"  ≠ {right}"
         lines.append(f"{source} → {written or NOTHING}{mark}")
     return "\n".join(lines)
+
+
+def tagged(saved: Checkpoint, span: Span, number: int) -> str:
+    """Return some held-out texts with the spans that the model marks, in brackets."""
+    held = TaggedTexts(span)
+    start = number * SHOWN % max(1, len(held) - SHOWN)
+    texts = [one.text for one in held.read(start, min(start + SHOWN, len(held)))]
+    found = Tagger("", saved).tag(texts)
+    return "\n".join(bracketed(text, spans) for text, spans in zip(texts, found, strict=True))
+
+
+def bracketed(text: str, spans: Sequence[Marked]) -> str:
+    """Return a text with each span in brackets, its label in front.
+
+    Example:
+        >>> bracketed("in Vesle", [Marked("LOC", 3, 8, "Vesle", 0.9)])
+        'in [LOC Vesle]'
+    """
+    for one in sorted(spans, key=lambda span: -span.start):
+        text = f"{text[: one.start]}[{one.label} {one.text}]{text[one.end :]}"
+    return text
+
+
+def mended(saved: Checkpoint, span: Span, number: int) -> str:
+    """Return a piece of held-out text, damaged, and below it what the model makes of it."""
+    at = number * LENGTH % max(1, len(span) - LENGTH)
+    text = read_all(span.blocks(at, min(at + LENGTH, len(span))))
+    mender = Mender("", saved)
+    damaged, _ = mender.damage.done(text)
+    return f"{damaged}\n→ {mender.mend(damaged).text}"
 
 
 def restored(saved: Checkpoint, span: Span, _number: int) -> str:

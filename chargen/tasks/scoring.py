@@ -17,7 +17,7 @@ import numpy as np
 
 from chargen.engine.language_model import LanguageModel, State
 from chargen.engine.likelihood import charge, with_escape
-from chargen.kinds import LABEL_ACCURACY, PERPLEXITY, PSEUDO_PERPLEXITY, Metric
+from chargen.metrics import LABEL_ACCURACY, PERPLEXITY, PSEUDO_PERPLEXITY, Metric
 from chargen.text.corpus import Span
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST, Window, cuts, windows

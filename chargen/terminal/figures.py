@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from chargen.kinds import Metric
+from chargen.metrics import Metric
 from chargen.tasks.scoring import perplexity
 
 Figures = Mapping[str, Any]

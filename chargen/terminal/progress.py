@@ -7,7 +7,7 @@ import time
 
 from rich.console import Console as Rich
 
-from chargen.kinds import PERPLEXITY, Metric
+from chargen.metrics import PERPLEXITY, Metric
 from chargen.terminal import figures
 from chargen.terminal.figures import duration
 from chargen.terminal.streams import visible

@@ -16,7 +16,7 @@ from rich.console import Console as Rich
 from rich.live import Live
 from rich.text import Text
 
-from chargen.kinds import PERPLEXITY
+from chargen.metrics import PERPLEXITY
 from chargen.tasks.scoring import perplexity
 from chargen.terminal import figures
 from chargen.terminal.console import Console

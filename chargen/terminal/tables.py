@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from chargen.kinds import METRICS
+from chargen.metrics import METRICS
 from chargen.tasks.comparing import conclusion
 from chargen.tasks.each import Each, together
 from chargen.terminal.console import Console
@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from chargen.tasks.calibration import Verdict
     from chargen.tasks.comparing import Memory
     from chargen.tasks.guessing import Guess
+    from chargen.tasks.mending import MendScore
     from chargen.tasks.pair_quality import PairScore
     from chargen.tasks.restoring import Restoration
     from chargen.tasks.scoring import Score
+    from chargen.tasks.span_quality import SpanScore
+    from chargen.tasks.tagging import Marked
     from chargen.text.pair_form import Form
 
 ESCAPES = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\t", b"\\t"), (b"\r", b"\\r"))
@@ -42,6 +45,7 @@ NOTHING = "∅"
 """Stands where there is no symbol."""
 
 SHADES = " ░▒▓█"
+COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
 
 TOGETHER = 16
 """Characters of a vocabulary that are shown without a blank between them."""
@@ -199,6 +203,52 @@ def pairs(console: Console, score: PairScore, form: Form) -> None:
     if worst:
         console.show("\nthe worst")
         console.table(worst, ("source", "right", "written", "sure"), left=(0, 1, 2))
+
+
+def spans(console: Console, score: SpanScore) -> None:
+    """Show how well spans were found, by label and in all."""
+    console.show(f"{score.texts:,} texts, F1 of spans {score.all.f1:.1%} ± {score.error:.1%}")
+    rows = [
+        (
+            name,
+            f"{tally.there:,}",
+            f"{tally.precision:.1%}",
+            f"{tally.recall:.1%}",
+            f"{tally.f1:.1%}",
+        )
+        for name, tally in (*score.labels.items(), ("all", score.all))
+    ]
+    console.table(rows, ("label", "spans", "precision", "recall", "F1"))
+
+
+def marked(text: str, found: Sequence[Marked]) -> None:
+    """Print a text with its spans in brackets, and in colours where there are some."""
+    from rich.console import Console as Rich
+    from rich.text import Text
+
+    labels = sorted({one.label for one in found})
+    shown, last = Text(), 0
+    for one in found:
+        style = f"bold {COLOURS[labels.index(one.label) % len(COLOURS)]}"
+        shown.append(visible(text[last : one.start]))
+        shown.append(f"[{visible(one.label)} {visible(one.text)}]", style)
+        last = one.end
+    shown.append(visible(text[last:]))
+    Rich(highlight=False, soft_wrap=True).print(shown)
+
+
+def mending(console: Console, score: MendScore) -> None:
+    """Show how well a damaged text was mended."""
+    figures = score.json()
+    console.show(
+        f"{score.words:,} words: {score.exact:.2%} ± {figures['words_right_error']:.2%} are right, "
+        f"{figures['before']:.2%} were before"
+    )
+    console.show(
+        f"of the changes, {figures['precision']:.1%} are right; of those to be made, "
+        f"{figures['recall']:.1%} are (F1 {figures['f1']:.1%})"
+    )
+    console.show(f"of the words that were right, {figures['untouched']:.2%} still are")
 
 
 def alignment(

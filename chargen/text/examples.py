@@ -174,6 +174,18 @@ def divided(text: Text, items: str, fraction: float) -> tuple[Text, Text | None]
     return train, joined([text], found, ids, held, ENDS[items])
 
 
+def seen_among(examples: Iterable[Iterable[str]], seen: Prints | None) -> int:
+    """Return how many examples, given in parts, are among those that a model has learned from.
+
+    Args:
+        seen: the fingerprints that the model keeps; None if it keeps none.
+    """
+    if seen is None:
+        return 0
+    mine = np.array([fingerprint(parts) for parts in examples], dtype=np.uint64)
+    return int(np.isin(mine, seen).sum())
+
+
 def held_out(prints: Prints, ids: NDArray[np.int64], fraction: float) -> NDArray[np.bool_]:
     """Return which examples are held out: about a fraction, but never all of one label.
 

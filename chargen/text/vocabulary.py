@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chargen.text.corpus import CODE_POINTS, Text
+from chargen.text.marking import Marking
 from chargen.text.pairs import Paired, Symbols
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Vocabulary:
         as_bytes: whether a character stands for a byte (U+0000 to U+00FF) and not for itself.
         symbols: of a model of pairs, whose characters are those of sources: what its targets and
             its features are made of.
+        marking: of a model that marks texts: its marks.
 
     Raises:
         ValueError: no characters, one twice, bytes missing, or an ``escape`` outside [0, 1).
@@ -54,6 +56,7 @@ class Vocabulary:
     escape: float = 0.0
     as_bytes: bool = False
     symbols: Symbols | None = None
+    marking: Marking | None = None
     _table: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -104,7 +104,20 @@ PAIRS = replace(
 LONG_SOURCE = 300
 """Characters of a usual source from which on a target may follow it in any order."""
 
-BY_KIND = {"gaps": BIDIRECTIONAL, "classifier": BIDIRECTIONAL, "pairs": PAIRS}
+MARKS = replace(
+    BIDIRECTIONAL,
+    bptt=128,
+    lr=0.004,
+    width_by_seen=((math.inf, 256),),
+    width_by_length=((math.inf, 256),),
+    trial_width=256,
+    throughput=30_000,
+)
+
+BY_KIND = {
+    "gaps": BIDIRECTIONAL, "classifier": BIDIRECTIONAL, "pairs": PAIRS, "tagger": MARKS,
+    "mender": MARKS,
+}  # fmt: skip
 BY_ARCH = {"elman": ELMAN, "transformer": TRANSFORMER}
 
 WIDEST_EMBEDDING = 64
@@ -119,7 +132,7 @@ DROPOUT_BY_PASSES = (
 
 def defaults(options: Options) -> Defaults:
     """Return what is chosen for the network asked for."""
-    kind = kind_of(options.usual("bidirectional"), 0, options.usual("pairs"))
+    kind = kind_of(options.usual("bidirectional"), 0, options.task())
     return BY_KIND.get(kind.name) or BY_ARCH.get(options.usual("arch"), RECURRENT)
 
 
@@ -129,7 +142,7 @@ class Known:
 
     Attributes:
         labels: how many it has.
-        targets, features: of pairs: how many symbols there are.
+        targets, features: of pairs: how many symbols there are; of marked texts: marks.
         usual, longest: of pairs: characters of a usual source, and of the longest side.
     """
 
@@ -185,6 +198,8 @@ def decide(
         lines=options.usual("lines") or False,
         documents=options.usual("documents"),
         pairs=options.usual("pairs"),
+        tags=options.usual("tags"),
+        undo=options.undo,
         columns=options.columns or DEFAULT_COLUMNS,
         target_symbols=options.usual("target_symbols"),
         longest=options.usual("longest"),
@@ -219,7 +234,7 @@ def network(options: Options, layers: int, hidden: int, bptt: int, known: Known)
         tied=tied,
         heads=(options.heads or _heads(hidden)) if attends else 1,
         context=(options.context or max(bptt, known.longest + 2)) if attends else 1,
-        kind=kind_of(options.usual("bidirectional"), known.labels, options.usual("pairs")),
+        kind=kind_of(options.usual("bidirectional"), known.labels, options.task()),
         labels=known.labels,
         targets=known.targets,
         features=known.features,

@@ -16,14 +16,18 @@ from chargen.kinds import load
 from chargen.networks.base import State, Trainable
 from chargen.networks.bidirectional import Classifier, GapFiller
 from chargen.networks.causal import Causal
+from chargen.networks.tagger import Marker, Tagger
 from chargen.networks.transducer import Transducer
-from chargen.tasks import pair_quality
+from chargen.tasks import pair_quality, span_quality, tagging
 from chargen.tasks.classifying import LONGEST_READ, batches
+from chargen.tasks.mending import Mender, MendScore
 from chargen.tasks.pair_quality import PairScore
 from chargen.tasks.scoring import SHORTEST_LANE, GapScore, LabelScore, Score, score
+from chargen.tasks.span_quality import SpanScore
 from chargen.tasks.translating import translator
-from chargen.text.corpus import Span
+from chargen.text.corpus import Span, read_all
 from chargen.text.pairs import Pairs
+from chargen.text.tagged import TaggedTexts
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST, Window
 from chargen.training.devices import autocast, keep_freed_memory, pick_precision
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Ids = NDArray[np.int32]
 
-Scored = Score | LabelScore | PairScore
+Scored = Score | LabelScore | PairScore | SpanScore | MendScore
 
 GAP_LANES = 16
 GAP_WINDOW = 1024
@@ -152,10 +156,34 @@ def score_pairs(
     """Translate held-out sources without a beam, by the network's twin in NumPy."""
     assert vocabulary.symbols is not None
     pairs = Pairs(span, vocabulary.symbols.form)
-    share = 1.0 if most is None else min(1.0, most / len(span))
-    wanted = max(1, round(share * len(pairs)))
+    wanted = _share(len(pairs), span, most)
     saved = Checkpoint(network.architecture, vocabulary, network.arrays())
     return pair_quality.score_pairs(translator([("", saved)]), pairs.read(0, wanted), beam=1)
+
+
+def score_tags(
+    network: Tagger, span: Span, vocabulary: Vocabulary, most: int | None = None
+) -> SpanScore:
+    """Find the spans of held-out texts, by the network's twin in NumPy."""
+    examples = TaggedTexts(span)
+    saved = Checkpoint(network.architecture, vocabulary, network.arrays())
+    read = examples.read(0, _share(len(examples), span, most))
+    return span_quality.score_spans(tagging.Tagger("", saved), read)
+
+
+def score_mending(
+    network: Marker, span: Span, vocabulary: Vocabulary, most: int | None = None
+) -> MendScore:
+    """Damage held-out text and mend it, by the network's twin in NumPy."""
+    saved = Checkpoint(network.architecture, vocabulary, network.arrays())
+    right = read_all(span.blocks(0, min(len(span), most or len(span))))
+    return Mender("", saved).score(right)
+
+
+def _share(examples: int, span: Span, most: int | None) -> int:
+    """Return how many examples have about ``most`` characters; at least one."""
+    share = 1.0 if most is None else min(1.0, most / len(span))
+    return max(1, round(share * examples))
 
 
 def _told(network: Classifier, texts: Sequence[Ids]) -> Iterator[Floats]:

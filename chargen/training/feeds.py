@@ -9,8 +9,11 @@ from chargen.architecture import NONE
 from chargen.options import Plan
 from chargen.text.batches import ExampleFeed
 from chargen.text.corpus import Span
+from chargen.text.damage import Stretches
+from chargen.text.mark_windows import MendCoder, TagCoder
 from chargen.text.pair_windows import HIDDEN, Coder
 from chargen.text.pairs import Pairs
+from chargen.text.tagged import TaggedTexts
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import Window, cuts, windows
 from chargen.training.texts import Texts
@@ -47,6 +50,13 @@ class Lanes:
 
 def feed(texts: Texts, vocabulary: Vocabulary, plan: Plan) -> Feed:
     """Return what a network of a plan reads."""
+    marking = vocabulary.marking
+    if marking is not None and marking.undo:
+        stretches, mender = Stretches(texts.train), MendCoder(vocabulary)
+        return ExampleFeed(stretches, mender, plan.batch, plan.seed, texts.characters)
+    if marking is not None:
+        tagged, tagger = TaggedTexts(texts.train), TagCoder(vocabulary)
+        return ExampleFeed(tagged, tagger, plan.batch, plan.seed, texts.characters)
     if vocabulary.symbols is None:
         return Lanes(texts.train, vocabulary, plan.batch, plan.bptt)
     pairs = Pairs(texts.train, vocabulary.symbols.form)

@@ -42,6 +42,9 @@ class Base:
             )
         # The rest follows from the texts.
         sizes = {name: one for name, one in architecture.json().items() if name in DECLARED}
+        if asked.task() and not architecture.paired:
+            # Another kind of network can begin with the stacks of this one.
+            del sizes["bidirectional"], sizes["tied"]
         if not architecture.family.attends:
             del sizes["heads"], sizes["context"]
         for name, value in sizes.items():
@@ -51,7 +54,7 @@ class Base:
                     f"the model to start from has {argument(name)} {value}, not {wish}",
                     "Leave the option out",
                 )
-        return replace(asked, **sizes, pairs=architecture.paired)
+        return replace(asked, **sizes, pairs=architecture.paired or None)
 
     def check_labels(self, labels: tuple[str, ...]) -> None:
         """Make sure that the text has the labels of the model.

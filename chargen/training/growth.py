@@ -35,8 +35,9 @@ NOTHING = -1e4
 VECTORS = ("embedding", "symbol")
 TARGETS = ("symbol", "output", "place")
 FEATURES = ("feature", "wanted")
+STACKS = ("embedding", "layers", "backward", "left", "right")
 """Tensors of vectors; of a model of pairs, those with a row for each target symbol, and those with
-a column for each feature."""
+a column for each feature; what another kind of network can begin with."""
 
 MOST = 0.005
 """The probability of all new characters together, at most: a perplexity then rises by half a
@@ -54,12 +55,16 @@ def give_weights(saved: Checkpoint, learner: Learner, window: Window) -> None:
     network, tied = learner.network, saved.architecture.tied
     before, now = saved.vocabulary, learner.vocabulary
     fresh = network.arrays()
-    network.assign(
-        {
-            name: extended(name, had, fresh[name], rows(name, before), rows(name, now), tied)
-            for name, had in saved.weights.items()
-        }
-    )
+    same = saved.architecture.kind is network.architecture.kind
+    given = {
+        name: extended(name, had, fresh[name], rows(name, before), rows(name, now), tied)
+        for name, had in saved.weights.items()
+        # Another kind of network begins with the stacks of this one, and nothing else.
+        if same or (name in fresh and name.partition(".")[0] in STACKS)
+    }
+    network.assign(fresh | given)
+    if not same:
+        return
     old, new = rows("output", before), rows("output", now)
     if new == old:
         return
@@ -75,6 +80,8 @@ def rows(name: str, vocabulary: Vocabulary) -> int:
     """Return how many rows of a tensor stand for characters, or for what else grows."""
     symbols = vocabulary.symbols
     first = name.partition(".")[0]
+    if vocabulary.marking is not None and first in ("output", "transition"):
+        return len(vocabulary.marking.marks)
     if symbols is not None and first in TARGETS:
         return len(symbols.targets)
     return len(symbols.features) if symbols is not None and first in FEATURES else len(vocabulary)

@@ -41,7 +41,7 @@ def throughput(texts: Texts, vocabulary: Vocabulary, options: Options) -> float:
         minutes=None,
         steps=1 << 20,
     )
-    plan = decide(tried, texts.characters, texts.known)
+    plan = decide(tried, texts.characters, texts.known(vocabulary))
     trainer = Trainer(replace(texts, valid=None), vocabulary, plan)
     paces: list[float] = []
     # The first step compiles, and meets memory that was never used.

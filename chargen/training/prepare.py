@@ -50,7 +50,7 @@ def prepare(request: Request, *, note: Note = _silent, progress: Progress | None
         base.check_labels(texts.labels)
     vocabulary = texts.vocabulary(base.saved.vocabulary if base else None)
     # Sizes that contradict one another are found here, before a folder is made.
-    plan = decide(options, texts.characters, texts.known)
+    plan = decide(options, texts.characters, texts.known(vocabulary))
     return _started(request, options, texts, vocabulary, plan, base, note)
 
 
@@ -77,7 +77,7 @@ def _started(
             note("trying how fast this machine trains, to choose what was left open")
             tried = throughput(texts, vocabulary, replace(options, dropout=plan.dropout))
             left = max(0.5, 1 - (time.perf_counter() - request.began) / plan.budget.seconds)
-            plan = decide(options, texts.characters, texts.known, tried * left)
+            plan = decide(options, texts.characters, texts.known(vocabulary), tried * left)
         hooks = Hooks.of(plan.architecture.kind, texts)
         trainer = Trainer(texts, vocabulary, plan, run, lock, hooks, request.began)
         if base is not None:

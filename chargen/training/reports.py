@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from chargen.kinds import Metric
+from chargen.metrics import Metric
 
 
 @dataclass(frozen=True)

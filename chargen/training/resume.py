@@ -58,7 +58,7 @@ def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
         if len(texts.vocabulary(saved.vocabulary)) > len(saved.vocabulary):
             raise RunError(f"the run {run.name} lacks characters of its own text", "Train anew")
         # The stored options hold every choice, so `decide` only copies them into a plan.
-        plan = decide(options, texts.characters, texts.known)
+        plan = decide(options, texts.characters, texts.known(saved.vocabulary))
         # PyTorch takes seconds to import, so everything that can be wrong is checked first.
         from chargen.training.hooks import Hooks
         from chargen.training.loop import Trainer

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chargen.errors import CorpusError, UsageError, argument
-from chargen.options import Options
+from chargen.options import TASKS, Options
 from chargen.text import catalog
 from chargen.text.corpus import Span, Text, open_text, read_all
 from chargen.text.examples import LINES, divided, documents, is_list, items_of
 from chargen.text.labelled import read_labelled
-from chargen.text.pairs import Paired, Pairs
 from chargen.text.remarks import remarks
 from chargen.text.sources import STRICT
 from chargen.text.vocabulary import Vocabulary
+from chargen.training import symbols
 from chargen.training.choices import Known
-from chargen.training.pairing import divided_pairs, form_of
+from chargen.training.symbols import Counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,7 +103,7 @@ class Texts:
         labels: names of the labels of a labelled text, in the order of their ids.
         items: what the text is made of, lines or documents; nothing for running text.
         folder: the name of the folder that the text is from, if it is one.
-        paired: what the text is made of, if it is made of pairs.
+        counted: what was counted, if the model knows symbols beside characters.
     """
 
     train: Span
@@ -112,7 +112,7 @@ class Texts:
     labels: tuple[str, ...] = ()
     items: str = ""
     folder: str = ""
-    paired: Paired | None = None
+    counted: Counted | None = None
 
     @property
     def seen(self) -> NDArray[np.uint64] | None:
@@ -123,26 +123,25 @@ class Texts:
     @property
     def characters(self) -> int:
         """How many characters, or target symbols, a pass trains on."""
-        return len(self.train) if self.paired is None else self.paired.learned
+        return len(self.train) if self.counted is None else self.counted.learned
 
-    @property
-    def known(self) -> Known:
-        """What the network's sizes depend on."""
-        if self.paired is None:
+    def known(self, vocabulary: Vocabulary) -> Known:
+        """Return what the network's sizes depend on, beside the vocabulary's own size."""
+        if self.counted is None:
             return Known(len(self.labels))
-        counts = self.paired.counts
+        pairs, marking = vocabulary.symbols, vocabulary.marking
         return Known(
-            targets=len(counts.targets),
-            features=len(counts.features),
-            usual=self.paired.usual,
-            longest=self.paired.longest,
+            targets=len(marking.marks if marking else pairs.targets if pairs else ()),
+            features=len(pairs.features) if pairs else 0,
+            usual=self.counted.usual,
+            longest=self.counted.longest,
         )
 
     def vocabulary(self, known: Vocabulary | None = None) -> Vocabulary:
         """Return the vocabulary of the texts: the ``known`` characters, then the others."""
-        if self.paired is None:
+        if self.counted is None:
             return Vocabulary.of(self.train.text, known.characters if known else "")
-        return Vocabulary.of_pairs(self.paired, known)
+        return self.counted.vocabulary(known)
 
     @property
     def name(self) -> str:
@@ -164,12 +163,14 @@ def open_texts(
         CatalogError: a name of the catalog whose text is not here.
     """
     texts = _labelled if sources.labels is not None else _running
+    task = options.task()
     if options.pairs:
-        form_of(options)
-        if sources.labels is not None:
+        symbols.form_of(options)
+    for name in TASKS if task else ():
+        other = "as_bytes" if as_bytes else "labels"
+        if getattr(options, name) and (as_bytes or sources.labels is not None):
             raise UsageError(
-                f"{argument('pairs')} and {argument('labels')} exclude each other",
-                "Give one of them",
+                f"{argument(name)} and {argument(other)} exclude each other", "Give one of them"
             )
     opened = texts(sources, options, as_bytes, note, progress)
     text = opened.train.text
@@ -177,7 +178,7 @@ def open_texts(
         raise CorpusError(f"{text.names[0]} has one character", "Give at least two")
     if len(text.counts) == 1:
         note("the corpus is one character over and over: there is nothing to learn but that")
-    for line in remarks(text) if opened.paired is None else ():
+    for line in remarks(text) if opened.counted is None else ():
         note(f"note: {line}")
     if opened.valid is not None and copied(opened.train, opened.valid):
         note(
@@ -233,13 +234,11 @@ def _running(
     text = opened(sources.corpus or [catalog.DEFAULT])
     own = None if sources.valid is None else opened([sources.valid])
     most = options.usual("valid_chars")
-    if options.pairs:
-        paired = divided_pairs(text, own, options, note)
-        valid = None if paired.valid is None else _beginning(paired.valid, most)
-        learned = paired.train.span()
-        count = 0 if valid is None else len(Pairs(valid, paired.form))
-        note(f"{len(Pairs(learned, paired.form)):,} pairs to learn from, {count:,} held out")
-        return Texts(learned, valid, described(text, own), paired=paired)
+    if options.pairs or options.tags:
+        divide = symbols.pairs if options.pairs else symbols.tags
+        train, held, counted = divide(text, own, options, note)
+        valid = None if held is None else _beginning(held, most)
+        return Texts(train.span(), valid, described(text, own), counted=counted)
     items = made_of(text, options)
     if items:
         if options.lines is None:
@@ -249,14 +248,15 @@ def _running(
             held, _ = divided(own, items, 0)
         valid = None if held is None else _beginning(held, most)
         return Texts(train.span(), valid, described(text, own), items=items)
+    damage = symbols.damage(text.span(), options) if options.undo else None
     if own:
-        return Texts(text.span(), _beginning(own, most), described(text, own))
+        return Texts(text.span(), _beginning(own, most), described(text, own), counted=damage)
     train_span, valid = _tails(text, options.usual("valid_fraction"), most)
     about = described(text)
     if len(text.names) > 1 and valid is not None:
         about["held_out"] = TAILS
         note(f"held out: the end of each of {len(text.names):,} files")
-    return Texts(train_span, valid, about)
+    return Texts(train_span, valid, about, counted=damage)
 
 
 def made_of(text: Text, options: Options) -> str:
@@ -266,6 +266,8 @@ def made_of(text: Text, options: Options) -> str:
         UsageError: two wishes that exclude each other.
     """
     items = items_of(options.lines or False, options.documents or False)
+    if options.task():
+        return ""
     if items and options.bidirectional:
         raise UsageError(
             f"{argument(items)} and {argument('bidirectional')} exclude each other",

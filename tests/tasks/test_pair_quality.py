@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
-from chargen.tasks.pair_quality import Outcome, PairScore, learned, score_pairs
+from chargen.tasks.pair_quality import Outcome, PairScore, score_pairs
 from chargen.tasks.translating import Written, translator
-from chargen.text.examples import fingerprint
 from chargen.text.pair_form import Pair
 from tests.conftest import pair_checkpoint
 
@@ -85,12 +84,3 @@ def test_pairs_are_scored_by_a_model() -> None:
     assert score.impossible == 1
     assert score.loss == pytest.approx((costs[0] + costs[2]) / 5)
     assert seen == [(1, 3), (2, 3), (3, 3)]
-
-
-def test_sources_that_were_learned_from_are_counted() -> None:
-    """By the fingerprints that a model keeps."""
-    import numpy as np
-
-    pairs = [Pair("ab", ("F",), ("x",)), Pair("ab", (), ("x",)), Pair("cd", (), ("y",))]
-    seen = np.array([fingerprint(["ab", "\t", "F"]), fingerprint(["cd", "\t"])], dtype=np.uint64)
-    assert learned(pairs, [None, seen]) == 2

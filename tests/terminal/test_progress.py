@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from chargen.kinds import LABEL_ACCURACY, PERPLEXITY, PSEUDO_PERPLEXITY, Metric
+from chargen.metrics import LABEL_ACCURACY, PERPLEXITY, PSEUDO_PERPLEXITY, Metric
 from chargen.terminal.curve import curve
 from chargen.terminal.figures import duration
 from chargen.terminal.progress import Lines

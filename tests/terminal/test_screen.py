@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from chargen.kinds import LABEL_ACCURACY
+from chargen.metrics import LABEL_ACCURACY
 from chargen.terminal.screen import Screen, flowed
 from chargen.terminal.streams import visible
 from chargen.training.reports import Conclusion, Preview, Report

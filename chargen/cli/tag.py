@@ -1,0 +1,154 @@
+"""``chargen tag``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chargen.cli.app import command
+from chargen.cli.inputs import announce, given, open_sources
+from chargen.cli.options import OUT, EncodingOption, ErrorsOption, ModelOption, OutOption
+from chargen.errors import CorpusError, UsageError, argument
+from chargen.terminal.console import Console
+
+if TYPE_CHECKING:
+    from chargen.model import Model
+    from chargen.tasks.tagging import Marked
+
+ENCODED = "utf-8"
+
+
+@command('chargen tag "Ines went to Vesle." -m names', table=True)
+def tag(
+    console: Console,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT]...",
+            help="Files with a text on each line, texts in quotes, or - for standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelOption = None,
+    conll: Annotated[
+        bool, typer.Option("--conll", help="Print a word a line with its tag (IOB), instead.")
+    ] = False,
+    show: Annotated[
+        bool,
+        typer.Option("--show", help="Print the texts themselves, with their spans marked in them."),
+    ] = False,
+    evaluate: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Instead: measure on these tagged texts."),
+    ] = None,
+    encoding: EncodingOption = ENCODED,
+    errors: ErrorsOption = "strict",
+    out: OutOption = OUT,
+) -> None:
+    """Mark the spans of a text.
+
+    A model trained with --tags finds names, places, or whatever it has learned to mark.
+    """
+    from chargen.model import load
+
+    if bool(texts) == (evaluate is not None):
+        raise UsageError(f"give texts, or {argument('evaluate')} FILE", "See --help for how")
+    loaded = load(model, out)
+    tagger = loaded.tagger
+    announce(console, loaded, model)
+    if evaluate is not None:
+        evaluate_on(console, loaded, evaluate, encoding, errors)
+        return
+    first = True
+    for name, number, text in asked(console, texts or [], encoding, errors):
+        (spans,) = tagger.tag([text])
+        rows = [{"text": name, "line": number} | vars_of(one) for one in spans]
+        if console.json:
+            found = [vars_of(one) for one in spans]
+            console.emit({"text": text, "spans": found, "model": loaded.name})
+        elif console.csv:
+            console.rows(rows, head=first)
+        elif conll:
+            console.show(words(text, spans))
+        elif show:
+            from chargen.terminal import tables
+
+            tables.marked(text, spans)
+        else:
+            for row in rows:
+                cells = (*list(row.values())[:-1], f"{row['probability']:.4f}")
+                console.show("\t".join(str(one) for one in cells))
+        first = first and not rows
+        sys.stdout.flush()
+
+
+def vars_of(span: Marked) -> dict[str, Any]:
+    """Return a span's label, offsets, characters and probability."""
+    return {
+        "label": span.label,
+        "start": span.start,
+        "end": span.end,
+        "span": span.text,
+        "probability": span.probability,
+    }
+
+
+def asked(
+    console: Console, texts: Sequence[str], encoding: str, errors: str
+) -> Iterator[tuple[str, int, str]]:
+    """Yield what is to be tagged, with where it is from: its file and its line."""
+    from chargen.text.examples import lines
+    from chargen.text.sources import STDIN
+
+    for source in texts:
+        if given(source):
+            yield source, 1, source
+        elif source == STDIN and encoding == ENCODED:
+            # Line by line as they come, so that another program can ask and answer in turn.
+            for number, line in enumerate(sys.stdin, 1):
+                yield source, number, line.rstrip("\r\n")
+        else:
+            text = open_sources(console, [source], encoding, False, errors)
+            for number, (_, line) in enumerate(lines(text), 1):
+                yield source, number, line
+
+
+def words(text: str, spans: Sequence[Marked]) -> str:
+    """Return the words of a text, each with its tag, and an empty line at the end."""
+    from chargen.text.tagged import in_words
+
+    told = in_words(text, [(one.start, one.end, one.label) for one in spans])
+    return "".join(f"{word}\t{mark}\n" for word, mark in told)
+
+
+def evaluate_on(console: Console, model: Model, source: str, encoding: str, errors: str) -> None:
+    """Show how well the spans of texts are found whose spans are known."""
+    from chargen.tasks.span_quality import score_spans
+    from chargen.terminal import tables
+    from chargen.text.examples import seen_among
+    from chargen.text.tagged import tagged
+
+    text = open_sources(console, [source], encoding, False, errors)
+    examples = [example for _, example in tagged(text)]
+    if not examples:
+        raise CorpusError(f"{source} has no texts with tags", "Give tokens and tags, or lines")
+    known = seen_among([[one.text] for one in examples], model.checkpoint.seen)
+    if known:
+        console.warn(
+            f"{known:,} of these {len(examples):,} texts were learned from: the figures are too "
+            "good"
+        )
+    with console.progress("tagging", in_bytes=False) as progress:
+        score = score_spans(model.tagger, examples, progress)
+    labels = {name: tally.json() for name, tally in score.labels.items()}
+    console.result(
+        score.json() | {"labels": labels, "seen": known, "model": model.name},
+        lambda: [
+            {"label": name} | tally.json()
+            for name, tally in (*score.labels.items(), ("all", score.all))
+        ],
+        lambda: tables.spans(console, score),
+    )

@@ -1,0 +1,118 @@
+"""The networks that mark each character of a text: alone, or as a chain.
+
+A place of the text, remembered as m_t (see `chargen.networks.encoder`), has a score for each mark,
+s_t = W m_t. Alone, the marks' probabilities are the softmax of their scores. As a chain (a
+conditional random field; Lafferty et al. 2001, ICML), a whole sequence of marks has
+
+    P(y | x) ∝ exp(Σ_t s_t(y_t) + A(y_{t-1}, y_t))
+
+where A is learned, and the sum over all sequences is computed exactly. After Huang et al. 2015
+(arXiv:1508.01991), over characters instead of words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from chargen.architecture import Architecture
+from chargen.networks.base import State, summed_nats
+from chargen.networks.encoder import Encoder
+from chargen.text.mark_windows import MarkWindow
+from chargen.text.windows import PAST
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class MarkBatch:
+    """A window of marked texts (`chargen.text.mark_windows.MarkWindow`) where the network is."""
+
+    sources: Tensor
+    lengths: Tensor
+    targets: Tensor
+
+
+class Marker(Encoder):
+    """Marks each character by itself."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        characters: int,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(architecture, characters, dropout, generator)
+        self.output = nn.Linear(architecture.hidden, architecture.targets)
+        self._initialise()
+
+    def placed(self, window: MarkWindow) -> MarkBatch:  # type: ignore[override]  # its own windows
+        """Return texts where the network is."""
+        device = self.output.bias.device
+
+        def moved(array: NDArray[np.int32]) -> Tensor:
+            return torch.from_numpy(array).to(device).long()
+
+        return MarkBatch(moved(window.sources), moved(window.lengths), moved(window.targets))
+
+    def scores(self, batch: MarkBatch) -> Tensor:
+        """Return the scores (B, T, K) of the marks of each character."""
+        x = self.drop(self.embedding(batch.sources.t()))
+        memory = self.drop(self.joined(*self.sides(x, batch.lengths)))
+        scores: Tensor = self.output(memory[:, 1:-1]).float()
+        return scores
+
+    def cost(self, batch: MarkBatch, state: State) -> tuple[Tensor, State]:  # type: ignore[override]  # its own batches
+        """Return the nats of all marks, summed."""
+        return summed_nats(self.scores(batch), batch.targets), state
+
+    def heads(self, batch: MarkBatch, state: State) -> dict[nn.Linear, Tensor]:  # type: ignore[override]  # its own batches
+        """Return the logits of the marks."""
+        return {self.output: self.scores(batch)}
+
+
+class Tagger(Marker):
+    """Marks all characters together, as a chain."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        characters: int,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(architecture, characters, dropout, generator)
+        # The last row: from the beginning of a text.
+        self.transition = nn.Embedding(architecture.targets + 1, architecture.targets)
+        nn.init.zeros_(self.transition.weight)
+
+    def cost(self, batch: MarkBatch, state: State) -> tuple[Tensor, State]:  # type: ignore[override]  # its own batches
+        """Return the nats of all sequences of marks, summed."""
+        return chain_nats(self.scores(batch), self.transition.weight, batch.targets).sum(), state
+
+
+def chain_nats(scores: Tensor, transition: Tensor, targets: Tensor) -> Tensor:
+    """Return the nats (B,) of sequences of marks.
+
+    Args:
+        scores: (B, T, K).
+        transition: (K + 1, K), A; its last row is for the first place.
+        targets: (B, T); PAST after the end.
+    """
+    inside = targets != PAST
+    known = targets.clamp(min=0)
+    chosen = scores.gather(2, known[..., None])[..., 0]
+    first = torch.full_like(known[:, :1], len(transition) - 1)
+    steps = transition[torch.cat((first, known[:, :-1]), dim=1), known]
+    right = torch.where(inside, chosen + steps, 0.0).sum(1)
+    paths = scores[:, 0] + transition[-1]
+    for t in range(1, scores.shape[1]):
+        came = (paths[:, :, None] + transition[:-1]).logsumexp(1) + scores[:, t]
+        paths = torch.where(inside[:, t, None], came, paths)
+    return paths.logsumexp(1) - right
