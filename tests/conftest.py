@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 from chargen import checkpoint
 from chargen.architecture import FAMILIES, Architecture
 from chargen.checkpoint import Checkpoint
-from chargen.kinds import PAIRS
+from chargen.kinds import PAIRS, TAGGER
 from chargen.options import Options
+from chargen.text.marking import Marking, of_labels
 from chargen.text.pair_form import Form
 from chargen.text.pairs import Symbols
 from chargen.text.vocabulary import Vocabulary
@@ -139,6 +140,18 @@ def pair_checkpoint(
     weights = random_weights(architecture, 4, seed)
     weights["symbol.weight"][3] = 0
     return Checkpoint(architecture, vocabulary, weights)
+
+
+def tag_checkpoint(arch: str = "lstm", layers: int = 1, seed: int = 0) -> Checkpoint:
+    """An untrained model that marks spans X and Y in texts of a, b, c, d and blanks."""
+    marking = Marking(of_labels(("X", "Y")))
+    vocabulary = Vocabulary("abcd ", escape=0.01, marking=marking)
+    attends = FAMILIES[arch].attends
+    architecture = Architecture(
+        arch, layers, 12, 12 if attends else 7, heads=3 if attends else 1,
+        context=30 if attends else 1, kind=TAGGER, targets=5,
+    )  # fmt: skip
+    return Checkpoint(architecture, vocabulary, random_weights(architecture, 5, seed))
 
 
 def prepared(

@@ -20,7 +20,8 @@ REGISTRY = {"kinds.py", "architecture.py", "records.py"}
 """The rows of kinds and families, and what reads them from a header."""
 
 LONGEST = 400
-NETWORKS = {"Causal", "GapFiller", "Classifier", "Transducer"}
+ROWS = {"CAUSAL", "GAPS", "CLASSIFIER", "PAIRS", "TAGGER", "MENDER"}
+NETWORKS = {"Causal", "GapFiller", "Classifier", "Transducer", "Marker", "Tagger"}
 
 
 def sources() -> Iterator[tuple[str, str]]:
@@ -36,7 +37,14 @@ def asks(tree: ast.AST) -> Iterator[int]:
             sides = [node.left, *node.comparators]
             words = {side.value for side in sides if isinstance(side, ast.Constant)}
             names = {side.id for side in sides if isinstance(side, ast.Name)}
-            if words & {*KINDS, *FAMILIES} or names & {"CAUSAL", "GAPS", "CLASSIFIER", "PAIRS"}:
+            if words & {*KINDS, *FAMILIES} or names & {
+                "CAUSAL",
+                "GAPS",
+                "CLASSIFIER",
+                "PAIRS",
+                "TAGGER",
+                "MENDER",
+            }:
                 yield node.lineno
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             last = ast.unparse(node.args[-1]) if node.args else ""

@@ -139,7 +139,7 @@ class Damage:
         if SENTENCES in self.kinds:
             return character == " "
         instead, behind = parts(character, mark)
-        if any(self.of(one) for one in behind):
+        if len(instead) != 1 or any(self.of(one) for one in behind):
             return False
         # What is right already stays.
         return instead == character or self.of(instead) == character

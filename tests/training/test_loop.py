@@ -58,6 +58,9 @@ FAMILY: dict[str, dict[str, Any]] = {
     "labels": {"arch": "lstm", "labels": True},
     "classifier": {"arch": "gru", "bidirectional": True, "labels": True},
     "pairs": {"arch": "lstm", "pairs": True},
+    "tags": {"arch": "lstm", "tags": True},
+    "undo": {"arch": "gru", "undo": "case,punctuation"},
+    "noise": {"arch": "elman", "undo": "noise"},
     "soft pairs": {"arch": "gru", "pairs": True, "attention": "soft"},
 }
 """Settings that make a network of each kind; ``labels`` stands for a labelled text."""
@@ -77,6 +80,10 @@ def trainer(story: Path, **options: Any) -> Trainer:
         text = story.read_text(encoding="utf-8")
         pairs = (f"{word}{n % 3}\t{word.upper()}\n" for n, word in enumerate(text.split()))
         source = write(story.parent / "pairs.tsv", "".join(pairs))
+    if options.get("tags"):
+        text = story.read_text(encoding="utf-8")
+        rows = (f"{n}{line}\t0-1:N,1-4:W\n" for n, line in enumerate(text.splitlines()) if n < 10)
+        source = write(story.parent / "tags.tsv", "".join(rows))
     for name in ("name", "resume", "base", "valid", "as_bytes"):
         if name in options:
             asked[name] = options.pop(name)
@@ -86,7 +93,7 @@ def trainer(story: Path, **options: Any) -> Trainer:
 
 def texts_of(kind: str) -> dict[str, bool]:
     """The options that say what the texts of a kind are."""
-    return {name: True for name in ("labels", "pairs") if name in FAMILY[kind]}
+    return {name: True for name in ("labels", "pairs", "tags") if name in FAMILY[kind]}
 
 
 def run(story: Path, **options: Any) -> tuple[Trainer, list[Report]]:
