@@ -116,7 +116,7 @@ class Architecture:
             )
         if symbols != (self.targets > 0) or self.paired != (self.attention in ATTENTIONS):
             raise ValueError("targets or attention that do not go with the kind")
-        if self.kind.bidirectional and not symbols and (self.tied or self.family.attends):
+        if self.kind.bidirectional and (self.tied or self.family.attends):
             other = argument("tied") if self.tied else f"{argument('arch')} {self.arch}"
             raise UsageError(
                 f"{argument('bidirectional')} does not go with {other}", "Leave one of the two out"
@@ -207,12 +207,10 @@ class Architecture:
         """Return what only a model has that knows symbols."""
         if not self.kind.symbols:
             return {}
-        return {
-            "kind": self.kind.name,
-            "targets": self.targets,
-            "features": self.features,
-            "attention": self.attention,
-        }
+        found: dict[str, Any] = {"kind": self.kind.name, "targets": self.targets}
+        if self.paired:
+            found |= {"features": self.features, "attention": self.attention}
+        return found
 
     def __str__(self) -> str:
         attention = f", {self.heads} heads, context {self.context}"

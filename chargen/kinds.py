@@ -124,8 +124,8 @@ class Kind:
 
     @property
     def bidirectional(self) -> bool:
-        """Whether it reads a text from both ends, and does nothing else."""
-        return len(self.stacks) == 2
+        """Whether it reads a text from both ends, and knows nothing but characters."""
+        return len(self.stacks) == 2 and not self.symbols
 
 
 CAUSAL = Kind(
