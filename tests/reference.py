@@ -11,8 +11,10 @@ from typing import Any
 from chargen import Model, Sample, Score, load, train
 from chargen.tasks.comparing import Memory
 from chargen.tasks.guessing import Guess, Told
+from chargen.tasks.mending import Mended
 from chargen.tasks.restoring import Restoration
 from chargen.tasks.sampling import How
+from chargen.tasks.tagging import Marked
 from chargen.tasks.translating import Written
 
 PAGE = Path(__file__).parent.parent / "docs" / "python.md"
@@ -45,11 +47,11 @@ What follows is made from the docstrings.
 """
 
 METHODS = (
-    "sample", "samples", "stream", "restore", "classify", "translate", "perplexity", "nats",
-    "states", "compare", "info", "save",
+    "sample", "samples", "stream", "restore", "classify", "translate", "mend", "tag",
+    "perplexity", "nats", "states", "compare", "info", "save",
 )  # fmt: skip
 FUNCTIONS = (load, train)
-RECORDS = (How, Sample, Score, Restoration, Guess, Told, Written, Memory)
+RECORDS = (How, Sample, Score, Restoration, Guess, Told, Written, Mended, Marked, Memory)
 
 
 def page() -> str:

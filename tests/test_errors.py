@@ -127,6 +127,11 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     swapped = [line.replace("en\t", "?\t").replace("de\t", "en\t") for line in lines]
     write(folder / "swapped.tsv", "".join(swapped).replace("?\t", "de\t"))
     write(folder / "pairs.tsv", "".join(f"tide{n}\tTIDE{n}\n" for n in range(30)))
+    write(folder / "tags.iob", "".join(f"tide\tO\nVesle\tB-LOC\n{n}\tO\n\n" for n in range(30)))
+    write(folder / "early.tsv", "tide\t2-9:X\n")
+    write(folder / "late.tsv", "tide\t0-1:X\nsand\t0-1\n")
+    write(folder / "bare.tsv", "tide\t\nsand\t\n")
+    write(folder / "low.txt", "the tide went out and came back\n" * 9)
     write(folder / "gap.tsv", "tide\tTIDE\nsand\t\n")
     write(folder / "alike.tsv", "tide\tx\nsand\tx\n")
     write(folder / "few.tsv", "en\ttide\nde\tEbbe\n")
@@ -147,6 +152,8 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trained(folder, "words", **pairs)
     trained(folder, "phones", target_symbols="space", **pairs)
     trained(folder, "blind", attention="none", **pairs)
+    trained(folder, "who", tags=True, source=folder / "tags.iob")
+    trained(folder, "mend", undo="case")
     # As if they had been interrupted, then spoiled.
     greek = "".join(chr(ord("α") + number) for number in range(len(set(STORY))))
     spoiled: dict[str, dict[str, Any]] = {

@@ -67,6 +67,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(made / "kinds.tsv", "".join(lines))
     pairs = "".join(f"low tide {n}\tLOW TIDE {n % 7}\n" for n in range(40))
     write(made / "pairs.tsv", pairs)
+    tags = "".join(f"tide\tO\nVesle\tB-LOC\n{n % 9}\tO\n\n" for n in range(60))
+    write(made / "tags.iob", tags)
     return made
 
 

@@ -137,7 +137,7 @@ def mend_all(
     from chargen.text.corpus import read_all
 
     model, *others = models
-    if others:
+    if [one.mender for one in others]:
         raise UsageError("a text is mended by one model", f"Give {argument('model')} once")
     if evaluate is not None:
         text = open_sources(console, [evaluate], encoding, False, errors)

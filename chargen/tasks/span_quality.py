@@ -110,10 +110,12 @@ def score_spans(
     """
     counts: dict[str, list[int]] = {}
     rows = []
-    for done, (example, marked) in enumerate(
-        zip(examples, tagger.tag([one.text for one in examples]), strict=True), 1
+    total = 0.0
+    for done, (example, (marked, nats)) in enumerate(
+        zip(examples, tagger.compared(examples), strict=True), 1
     ):
-        found = {(one.start, one.end, one.label) for one in marked}
+        found = set(marked)
+        total += nats
         there = set(example.spans)
         for place, spans in enumerate((found & there, found, there)):
             for *_, label in spans:
@@ -126,4 +128,4 @@ def score_spans(
     mine, both = np.array(rows, dtype=np.float64).T
     error = math.sqrt(float(((mine - every.f1 * both) ** 2).sum())) / max(1.0, float(both.sum()))
     characters = sum(len(one.text) for one in examples)
-    return SpanScore(len(rows), characters, every, labels, error, tagger.nats(examples))
+    return SpanScore(len(rows), characters, every, labels, error, total)

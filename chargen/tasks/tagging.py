@@ -20,6 +20,9 @@ from chargen.text.tagged import Tagged, marks_of, of_marks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Spans = tuple[tuple[int, int, str], ...]
+"""See `chargen.text.tagged.Tagged`."""
+
 BATCH = 64
 CHUNK = 512
 """Texts that are read side by side, and in memory, so that those of like length are together."""
@@ -64,33 +67,29 @@ class Tagger:
 
     def tag(self, texts: Iterable[str]) -> Iterator[list[Marked]]:
         """Yield the spans of each text, in the order of the texts; see `Marked`."""
-        for text, chain in self.chains(texts):
-            if chain is None:
-                yield []
-                continue
-            marks = [self.marking.marks[index] for index in chain.best().tolist()]
+        for text, spans, scores in self._read(texts):
+            chain = self.engine.chain(scores)
             yield [
                 Marked(label, start, end, text[start:end], self._sure(chain, start, end, label))
-                for start, end, label in of_marks(text, marks).spans
+                for start, end, label in spans
             ]
 
     def _sure(self, chain: Chain, start: int, end: int, label: str) -> float:
         begin, inside = (self.coder.ids[side + label] for side in (BEGIN, INSIDE))
         return chain.span(start, end, begin, inside)
 
-    def nats(self, examples: Sequence[Tagged]) -> float:
-        """Return what the right marks of texts cost, summed."""
-        total = 0.0
-        for example, (_, chain) in zip(
-            examples, self.chains([one.text for one in examples]), strict=True
-        ):
-            if chain is not None:
-                ids = [self.coder.ids.get(mark, 0) for mark in marks_of(example)]
-                total += chain.nats(ids)
-        return total
+    def compared(self, examples: Sequence[Tagged]) -> Iterator[tuple[Spans, float]]:
+        """Yield the spans that are found in each text, and what its right marks cost."""
+        read = self._read([one.text for one in examples])
+        for example, (text, spans, scores) in zip(examples, read, strict=True):
+            if not text:
+                yield spans, 0.0
+                continue
+            marks = [self.coder.ids.get(mark, 0) for mark in marks_of(example)]
+            yield spans, float(self.engine.nats([scores], [np.array(marks, np.int32)])[0])
 
-    def chains(self, texts: Iterable[str]) -> Iterator[tuple[str, Chain | None]]:
-        """Yield each text with the distribution over its marks; None for an empty text."""
+    def _read(self, texts: Iterable[str]) -> Iterator[tuple[str, Spans, NDArray[np.float64]]]:
+        """Yield each text with its spans, and the scores (T, K) of its marks."""
         chunk: list[str] = []
         for text in texts:
             chunk.append(text)
@@ -99,11 +98,16 @@ class Tagger:
                 chunk = []
         yield from self._side_by_side(chunk)
 
-    def _side_by_side(self, texts: Sequence[str]) -> Iterator[tuple[str, Chain | None]]:
+    def _side_by_side(
+        self, texts: Sequence[str]
+    ) -> Iterator[tuple[str, Spans, NDArray[np.float64]]]:
         sizes = {row: (len(text) + 2, 1) for row, text in enumerate(texts) if text}
-        found: dict[int, NDArray[np.float64]] = {}
+        found: dict[int, tuple[Spans, NDArray[np.float64]]] = {}
         for rows in batched(sorted(sizes, key=lambda row: sizes[row]), sizes, BATCH):
             scored = self.engine.scores([self.coder.source(texts[row]) for row in rows])
-            found |= zip(rows, scored, strict=True)
+            for row, scores, best in zip(rows, scored, self.engine.best(scored), strict=True):
+                marks = [self.marking.marks[index] for index in best.tolist()]
+                found[row] = of_marks(texts[row], marks).spans, scores
+        nothing: tuple[Spans, NDArray[np.float64]] = ((), np.empty((0, len(self.marking.marks))))
         for row, text in enumerate(texts):
-            yield text, self.engine.chain(found[row]) if text else None
+            yield text, *found.get(row, nothing)

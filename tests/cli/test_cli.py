@@ -35,6 +35,7 @@ QUICK = ["--steps", "12", "--hidden", "16", "--evaluations", "2", "--precision",
     "name",
     [
         [], ["train"], ["sample"], ["perplexity"], ["restore"], ["classify"], ["compare"],
+        ["translate"], ["tag"],
         ["runs"], ["info"], ["rename"], ["delete"],
         ["corpus"], ["corpus", "list"], ["corpus", "get"], ["corpus", "stats"],
     ],

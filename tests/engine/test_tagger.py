@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chargen.architecture import FAMILIES
-from chargen.engine.tagger import Chain
+from chargen.engine.tagger import Chain, totals, viterbi
 from chargen.kinds import MENDER
 from chargen.networks.base import build
 from chargen.networks.tagger import Marker, chain_nats
@@ -43,7 +43,8 @@ def test_the_engines_agree(arch: str, layers: int) -> None:
     window = coder.window([coder.encoded(text) for text in TEXTS])
     with torch.no_grad():
         nats, _ = network.cost(network.placed(window), [])
-    assert Tagger("m", saved).nats(TEXTS) == pytest.approx(float(nats), rel=1e-4)
+    total = sum(cost for _, cost in Tagger("m", saved).compared(TEXTS))
+    assert total == pytest.approx(float(nats), rel=1e-4)
 
 
 def test_the_engines_agree_on_mending() -> None:
@@ -82,8 +83,9 @@ def test_a_chain_is_what_its_sequences_are(time: int, marks: int, seed: int) -> 
     total = np.logaddexp.reduce(list(logs.values()))
     assert chain.total == pytest.approx(total)
     best = max(logs, key=lambda way: logs[way])
-    assert tuple(chain.best().tolist()) == best
+    assert tuple(viterbi([scores], transition)[0].tolist()) == best
     assert chain.nats(best) == pytest.approx(total - logs[best])
+    assert totals([scores], transition)[0] == pytest.approx(total)
     ways = torch.tensor(list(logs))
     nats = chain_nats(
         torch.tensor(scores).expand(len(ways), -1, -1), torch.tensor(transition), ways
@@ -114,6 +116,11 @@ def test_what_fills_up_a_chain_costs_nothing() -> None:
     both = chain_nats(scores, transition, targets)
     alone = chain_nats(scores[1:, :2], transition, targets[1:, :2])
     assert float(both[1]) == pytest.approx(float(alone))
+    rows = [scores[0].numpy(), scores[1, :2].numpy()]
+    for number, row in enumerate(rows):
+        mine = transition.numpy()
+        assert totals(rows, mine)[number] == pytest.approx(totals([row], mine)[0])
+        assert viterbi(rows, mine)[number].tolist() == viterbi([row], mine)[0].tolist()
 
 
 def test_spans_have_probabilities() -> None:
