@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 from chargen import checkpoint
 from chargen.architecture import FAMILIES, Architecture
 from chargen.checkpoint import Checkpoint
-from chargen.kinds import PAIRS, TAGGER
+from chargen.kinds import MENDER, PAIRS, TAGGER
 from chargen.options import Options
 from chargen.text.marking import Marking, of_labels
 from chargen.text.pair_form import Form
@@ -152,6 +153,20 @@ def tag_checkpoint(arch: str = "lstm", layers: int = 1, seed: int = 0) -> Checkp
         context=30 if attends else 1, kind=TAGGER, targets=5,
     )  # fmt: skip
     return Checkpoint(architecture, vocabulary, random_weights(architecture, 5, seed))
+
+
+def mend_checkpoint(seed: int = 0) -> Checkpoint:
+    """An untrained model that puts capitals and accents back in texts of a, b, c, d and blanks."""
+    tags = tag_checkpoint(seed=seed)
+    marking = Marking(("", "^", "=á"), undo="case,accents")
+    sizes = replace(tags.architecture, kind=MENDER, targets=3)
+    vocabulary = replace(tags.vocabulary, marking=marking)
+    return replace(
+        tags,
+        architecture=sizes,
+        vocabulary=vocabulary,
+        weights=random_weights(sizes, len(vocabulary), seed),
+    )
 
 
 def prepared(

@@ -19,7 +19,14 @@ from chargen.checkpoint import Checkpoint
 from chargen.kinds import CLASSIFIER, GAPS
 from chargen.model import load
 from chargen.text.vocabulary import Vocabulary
-from tests.conftest import STORY, Chargen, random_weights
+from tests.conftest import (
+    STORY,
+    Chargen,
+    mend_checkpoint,
+    pair_checkpoint,
+    random_weights,
+    tag_checkpoint,
+)
 
 
 def test_public_names_are_listed_and_there() -> None:
@@ -52,7 +59,7 @@ def test_importing_brings_no_torch(statement: str, environment: dict[str, str]) 
 def test_sampling_and_scoring_import_no_torch(
     chargen: Chargen, model_file: Path, story: Path
 ) -> None:
-    """With PyTorch made impossible to import, models still write, score, restore and classify."""
+    """With PyTorch made impossible to import, models do all that they are for."""
     blocked = story.parent / "blocked"
     blocked.mkdir()
     (blocked / "torch.py").write_text("raise SystemExit('torch was imported')")
@@ -69,7 +76,14 @@ def test_sampling_and_scoring_import_no_torch(
         vocabulary = Vocabulary("".join(sorted(set(STORY))), escape=0.01)
         weights = random_weights(architecture, len(vocabulary))
         checkpoint.write(path, Checkpoint(architecture, vocabulary, weights, labels=labels))
+    for name, made in (
+        ("pairs", pair_checkpoint()), ("tags", tag_checkpoint()), ("mend", mend_checkpoint()),
+    ):  # fmt: skip
+        checkpoint.write(story.parent / f"{name}.safetensors", made)
     for command_line in (
+        ["translate", "abca", "-m", "pairs.safetensors"],
+        ["translate", "abca", "-m", "mend.safetensors"],
+        ["tag", "ab cd", "-m", "tags.safetensors"],
         ["restore", "the [...] sand", "-m", "gaps.safetensors"],
         ["restore", "the [5] sand", "-m", "tiny"],
         ["classify", "story.txt", "-m", "kinds.safetensors"],

@@ -13,16 +13,15 @@ from hypothesis import strategies as st
 
 from chargen.architecture import FAMILIES
 from chargen.engine.tagger import Chain, totals, viterbi
-from chargen.kinds import MENDER
 from chargen.networks.base import build
 from chargen.networks.tagger import Marker, chain_nats
 from chargen.tasks.mending import Mender
 from chargen.tasks.tagging import Tagger
 from chargen.text.mark_windows import MendCoder, TagCoder
-from chargen.text.marking import BEGIN, INSIDE, OUTSIDE, Marking
+from chargen.text.marking import BEGIN, INSIDE, OUTSIDE
 from chargen.text.tagged import Tagged
 from chargen.text.windows import PAST
-from tests.conftest import random_weights, tag_checkpoint
+from tests.conftest import mend_checkpoint, tag_checkpoint
 
 TEXTS = [
     Tagged("abc dé", ((0, 2, "X"), (4, 6, "Y"))),
@@ -49,16 +48,8 @@ def test_the_engines_agree(arch: str, layers: int) -> None:
 
 def test_the_engines_agree_on_mending() -> None:
     """Here each character is marked alone."""
-    tags = tag_checkpoint()
-    marking = Marking(("", "^", "=á"), undo="case,accents")
-    sizes = replace(tags.architecture, kind=MENDER, targets=3)
-    saved = replace(
-        tags,
-        architecture=sizes,
-        vocabulary=replace(tags.vocabulary, marking=marking),
-        weights=random_weights(sizes, len(tags.vocabulary)),
-    )
-    network = build(sizes, len(saved.vocabulary)).eval()
+    saved = mend_checkpoint()
+    network = build(saved.architecture, len(saved.vocabulary)).eval()
     network.assign(saved.weights)
     coder = MendCoder(saved.vocabulary)
     right = "Abc dá Ab"

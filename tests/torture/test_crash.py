@@ -52,9 +52,25 @@ BEGUN = EVERY + 2
 FAILED = 7
 
 
+FORMS: dict[str, dict[str, Any]] = {".txt": {}, ".tsv": {"pairs": True}, ".iob": {"tags": True}}
+"""Files of texts, of pairs, and of tokens with tags; and the options that say so."""
+
+
+def written(folder: Path, suffix: str) -> Path:
+    """Write the story as a text, or what it says in pairs or tokens; return the file."""
+    words = enumerate(STORY.split())
+    texts = {
+        ".txt": STORY,
+        ".tsv": "".join(f"{word}{n}\t{word.upper()}\n" for n, word in words),
+        ".iob": "".join(f"{n}\tB-N\n{word}\tO\n\n" for n, word in enumerate(STORY.split())),
+    }
+    return write(folder / f"story{suffix}", texts[suffix])
+
+
 def train(story: Path, out: Path, name: str, resume: bool, told: int | None = None) -> None:
     """Train to the end; write each step's number to the descriptor ``told``."""
-    for report in prepared(story, out, {} if resume else SETTINGS, name=name, resume=resume):
+    options = {} if resume else SETTINGS | FORMS[story.suffix]
+    for report in prepared(story, out, options, name=name, resume=resume):
         if told is not None and report.event == "step":
             os.write(told, report.data["step"].to_bytes(4, "little"))
 
@@ -108,9 +124,9 @@ def ended(process: int) -> int:
 
 
 @pytest.fixture
-def whole(tmp_path: Path) -> Run:
+def whole(tmp_path: Path, request: pytest.FixtureRequest) -> Run:
     """A run that was left alone; in this process, so that its forks find everything imported."""
-    story = write(tmp_path / "story.txt", STORY)
+    story = written(tmp_path, getattr(request, "param", ".txt"))
     torch.set_num_threads(1)
     train(story, tmp_path, "whole", resume=False)
     return Run(tmp_path / "whole")
@@ -136,10 +152,11 @@ def sound(run: Run, reached: int) -> None:
         assert saved >= reached - EVERY
 
 
+@pytest.mark.parametrize("whole", FORMS, indirect=True)
 def test_killed_again_and_again(whole: Run, tmp_path: Path) -> None:
     """After any SIGKILL a checkpoint loads, an interval is lost at most, the end is the same."""
     moments = random.Random()
-    story = tmp_path / "story.txt"
+    (story,) = tmp_path.glob("story.*")
     kills = inside = runs = reached = 0
     run = Run(tmp_path / "killed-0")
     while kills < ROUNDS or runs == 0:

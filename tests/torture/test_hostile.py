@@ -53,7 +53,16 @@ from chargen.terminal.streams import visible
 from chargen.text.corpus import open_text
 from chargen.text.labelled import examples, read_labelled
 from chargen.text.vocabulary import Vocabulary
-from tests.conftest import STORY, posix_only, prepared, random_weights, write
+from tests.conftest import (
+    STORY,
+    mend_checkpoint,
+    pair_checkpoint,
+    posix_only,
+    prepared,
+    random_weights,
+    tag_checkpoint,
+    write,
+)
 
 pytestmark = posix_only
 
@@ -239,6 +248,11 @@ def models() -> list[Checkpoint]:
             tensors={"generator": np.zeros(40, np.uint8)},
         )
         for architecture in ARCHITECTURES
+    ] + [
+        pair_checkpoint(layers=2),
+        pair_checkpoint("gru", "soft"),
+        tag_checkpoint(),
+        mend_checkpoint(),
     ]
 
 
@@ -266,12 +280,27 @@ def used(path: Path, saved: Checkpoint) -> None:
             truth = np.arange(2) % len(told.names)
             tables.verdicts(console, [verdict(model.name, logs, truth)], told.names)
     assert visible(printed.getvalue()) == printed.getvalue()
+    if saved.architecture.kind.symbols:
+        marked(model, saved)
+        return
     if not saved.labels:
         model.restore("It [3] back.", beam=3)
     if saved.architecture.kind.continues:
         label = saved.labels[0] if saved.labels else None
         model.sample(3, label=label)
         model.perplexity(text="It came back.", label=label)
+
+
+def marked(model: Model, saved: Checkpoint) -> None:
+    """Let a model translate, mend or tag."""
+    marking = saved.vocabulary.marking
+    if marking is None:
+        best = model.translate(["It came back.", "abc"], 2, features="F", beam=3)
+        assert all(np.isfinite(one.nats) for row in best for one in row)
+    elif marking.undo:
+        assert model.mend("It came back.").characters == 13
+    else:
+        model.tag(["It came back.", "abc dab"])
 
 
 def read_and_used(path: Path, use: bool) -> None:
