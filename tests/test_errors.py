@@ -287,6 +287,12 @@ def _broken(error: Exception) -> Callable[[], None]:
 
 
 HELD: list[Any] = []
+
+
+def _latin() -> None:
+    sys.stdin = open("latin.txt", encoding="utf-8")  # noqa: SIM115
+
+
 CIRCUMSTANCES: dict[str, Callable[[], None]] = {
     "": lambda: None,
     "on a full disk": _full_disk,
@@ -300,6 +306,7 @@ CIRCUMSTANCES: dict[str, Callable[[], None]] = {
     "with its output on a full disk": _full_output,
     "when something else is sent": _wrong_bytes,
     "without a card": _no_cards,
+    "with latin.txt on standard input": _latin,
     "with a loss that stays infinite": _divergence,
     "without matplotlib": _without("matplotlib"),
     "without pydoc_data": _without("pydoc_data.topics"),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from chargen.errors import CorpusError
+from chargen.errors import CorpusError, argument
 from chargen.runs import STARTER, Run
 from chargen.terminal.console import Console
 
 if TYPE_CHECKING:
+    import io
+
     from chargen.model import Model
     from chargen.text.corpus import Text
 
@@ -76,6 +79,64 @@ def given(source: str) -> bool:
         f"{source!r} is neither a file nor a text",
         f"Give a file's name, a text in quotes, or {STDIN} for standard input",
     )
+
+
+TOGETHER = 1024
+"""Lines that are handled side by side, at most."""
+
+
+def grouped(
+    console: Console, source: str, encoding: str, errors: str
+) -> Iterator[list[tuple[int, str]]]:
+    """Yield the lines of a file with their numbers, some together.
+
+    Of standard input, those are together that have come by now: so another program can ask and
+    answer in turn.
+
+    Raises:
+        CorpusError: the file cannot be read, or is no text.
+    """
+    from chargen.text.examples import lines
+    from chargen.text.sources import STDIN
+
+    if source == STDIN and encoding.lower().replace("-", "") == "utf8":
+        yield from arriving()
+        return
+    text = open_sources(console, [source], encoding, False, errors)
+    numbered = enumerate((line for _, line in lines(text)), 1)
+    while group := list(itertools.islice(numbered, TOGETHER)):
+        yield group
+
+
+def arriving() -> Iterator[list[tuple[int, str]]]:
+    """Yield the lines of standard input with their numbers, as they come."""
+    kept, count = b"", 0
+    pipe = cast("io.BufferedReader", sys.stdin.buffer)
+    while data := pipe.read1(1 << 16):
+        *whole, kept = (kept + data).split(b"\n")
+        if whole:
+            yield _decoded(whole, count)
+            count += len(whole)
+    if kept:
+        yield _decoded([kept], count)
+
+
+def _decoded(whole: Sequence[bytes], count: int) -> list[tuple[int, str]]:
+    """Return lines as text, numbered on from a count.
+
+    Raises:
+        CorpusError: a line is no UTF-8.
+    """
+    group = []
+    for number, line in enumerate(whole, count + 1):
+        try:
+            group.append((number, line.decode("utf-8-sig").removesuffix("\r")))
+        except UnicodeDecodeError:
+            raise CorpusError(
+                f"line {number:,} of - is not utf-8 text",
+                f"Name its encoding by {argument('encoding')}",
+            ) from None
+    return group
 
 
 ESCAPE = re.compile(r"\\([nrt\\])")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import announce, given, open_sources
+from chargen.cli.inputs import announce, given, grouped, open_sources
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, ModelOption, OutOption
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.terminal.console import Console
@@ -63,25 +63,26 @@ def tag(
         evaluate_on(console, loaded, evaluate, encoding, errors)
         return
     first = True
-    for name, number, text in asked(console, texts or [], encoding, errors):
-        (spans,) = tagger.tag([text])
-        rows = [{"text": name, "line": number} | vars_of(one) for one in spans]
-        if console.json:
-            found = [vars_of(one) for one in spans]
-            console.emit({"text": text, "spans": found, "model": loaded.name})
-        elif console.csv:
-            console.rows(rows, head=first)
-        elif conll:
-            console.show(words(text, spans))
-        elif show:
-            from chargen.terminal import tables
+    for name, group in asked(console, texts or [], encoding, errors):
+        found = tagger.tag([text for _, text in group])
+        for (number, text), spans in zip(group, found, strict=True):
+            rows = [{"text": name, "line": number} | vars_of(one) for one in spans]
+            if console.json:
+                told = [vars_of(one) for one in spans]
+                console.emit({"text": text, "spans": told, "model": loaded.name})
+            elif console.csv:
+                console.rows(rows, head=first)
+            elif conll:
+                console.show(words(text, spans))
+            elif show:
+                from chargen.terminal import tables
 
-            tables.marked(text, spans)
-        else:
-            for row in rows:
-                cells = (*list(row.values())[:-1], f"{row['probability']:.4f}")
-                console.show("\t".join(str(one) for one in cells))
-        first = first and not rows
+                tables.marked(text, spans)
+            else:
+                for row in rows:
+                    cells = (*list(row.values())[:-1], f"{row['probability']:.4f}")
+                    console.show("\t".join(str(one) for one in cells))
+            first = first and not rows
         sys.stdout.flush()
 
 
@@ -98,22 +99,14 @@ def vars_of(span: Marked) -> dict[str, Any]:
 
 def asked(
     console: Console, texts: Sequence[str], encoding: str, errors: str
-) -> Iterator[tuple[str, int, str]]:
-    """Yield what is to be tagged, with where it is from: its file and its line."""
-    from chargen.text.examples import lines
-    from chargen.text.sources import STDIN
-
+) -> Iterator[tuple[str, list[tuple[int, str]]]]:
+    """Yield what is to be tagged, in groups, with where it is from: its file and its lines."""
     for source in texts:
         if given(source):
-            yield source, 1, source
-        elif source == STDIN and encoding == ENCODED:
-            # Line by line as they come, so that another program can ask and answer in turn.
-            for number, line in enumerate(sys.stdin, 1):
-                yield source, number, line.rstrip("\r\n")
+            yield source, [(1, source)]
         else:
-            text = open_sources(console, [source], encoding, False, errors)
-            for number, (_, line) in enumerate(lines(text), 1):
-                yield source, number, line
+            for group in grouped(console, source, encoding, errors):
+                yield source, group
 
 
 def words(text: str, spans: Sequence[Marked]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import given, open_sources
+from chargen.cli.inputs import given, grouped, open_sources
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.terminal.console import Console
@@ -82,9 +81,10 @@ def translate(
     errors: ErrorsOption = "strict",
     out: OutOption = OUT,
 ) -> None:
-    """Turn each source into its target.
+    """Turn each source into its target, or mend a text.
 
-    A model trained with --pairs writes what it has learned to: sounds, forms, spellings.
+    A model trained with --pairs writes what it has learned to: sounds, forms, spellings. One
+    trained with --undo puts back what running text has lost.
     """
     from chargen.model import load
     from chargen.tasks.translating import translator
@@ -95,6 +95,12 @@ def translate(
     name = ", ".join(model.name for model in loaded)
     console.note(f"model {name}")
     if mends(loaded[0]):
+        for option, given_too in (("align", align), ("plot", plot), ("count", count > 1)):
+            if given_too:
+                raise UsageError(
+                    f"{argument(option)} is for a model trained with {argument('pairs')}",
+                    "Leave it out",
+                )
         mend_all(console, loaded, texts or [], evaluate, encoding, errors)
         return
     turns = translator([(model.name, model.checkpoint) for model in loaded])
@@ -108,14 +114,13 @@ def translate(
         from chargen.terminal import plots
 
         plots.drawable(plot)
-    pairs = asked(console, turns, texts or [], features, encoding, errors)
-    first, asked_for = itertools.tee(pairs)
-    for number, (pair, best) in enumerate(
-        zip(asked_for, turns.translate(first, count, beam), strict=True)
-    ):
-        show(console, pair, best, name, several=count > 1, first=number == 0)
-        if best and (align or (plot is not None and number == 0)):
-            picture(console, turns, pair, best[0], align, plot if number == 0 else None)
+    number = 0
+    for group in asked(console, turns, texts or [], features, encoding, errors):
+        for pair, best in zip(group, turns.translate(group, count, beam), strict=True):
+            show(console, pair, best, name, several=count > 1, first=number == 0)
+            if best and (align or (plot is not None and number == 0)):
+                picture(console, turns, pair, best[0], align, plot if number == 0 else None)
+            number += 1
 
 
 def mends(model: Model) -> bool:
@@ -150,15 +155,22 @@ def mend_all(
         return
     changed = characters = 0
     for source in texts:
-        pieces = [source] if given(source) else pieces_of(console, source, encoding, errors)
+        quoted = given(source)
+        pieces = iter([source]) if quoted else pieces_of(console, source, encoding, errors)
+        parts = []
+        here = read = 0
         for piece in pieces:
             done = model.mender.mend(piece)
-            changed, characters = changed + done.changed, characters + done.characters
+            here, read = here + done.changed, read + done.characters
             if console.json:
-                console.emit(vars(done) | {"model": model.name})
+                parts.append(done.text)
             else:
                 sys.stdout.write(done.text)
-        if not console.json and pieces == [source]:
+        changed, characters = changed + here, characters + read
+        if console.json:
+            about = {"characters": read, "changed": here, "model": model.name}
+            console.emit({"text": "".join(parts)} | about)
+        elif quoted:
             sys.stdout.write("\n")
     console.note(f"mended at {changed:,} of {characters:,} characters")
 
@@ -210,25 +222,26 @@ def asked(
     features: str,
     encoding: str,
     errors: str,
-) -> Iterator[Pair]:
-    """Yield what is to be translated: each text in quotes, and each line of each file."""
+) -> Iterator[list[Pair]]:
+    """Yield what is to be translated, in groups: texts in quotes, and the lines of files."""
     from chargen.text.pair_form import FEATURES, Pair
-    from chargen.text.pairs import numbered
-    from chargen.text.sources import STDIN
 
     form = turns.form
     for source in texts:
         if given(source):
-            yield Pair(source, form.features(features))
-        elif source == STDIN and encoding == ENCODED:
-            # Line by line as they come, so that another program can ask and answer in turn.
-            for number, line in enumerate(sys.stdin, 1):
-                if line.strip():
-                    yield form.question(line.rstrip("\r\n"), f"line {number:,} of {source}")
-        else:
-            text = open_sources(console, [source], encoding, False, errors)
-            for where, _, line in numbered(text):
-                yield form.question(line, where)
+            yield [Pair(source, form.features(features))]
+            continue
+        for group in grouped(console, source, encoding, errors):
+            pairs = []
+            for number, line in group:
+                if not line.strip():
+                    continue
+                pairs.append(form.question(line, f"line {number:,} of {source}"))
+                if not form.fits(pairs[-1]):
+                    console.warn(
+                        f"line {number:,} of {source} is cut to {form.longest:,} characters"
+                    )
+            yield pairs
     if features and FEATURES not in form.columns:
         console.warn("this model knows no features: what was given was not used")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Chargen, one_line_error, write
+from tests.conftest import Chargen, command, one_line_error, write
 
 QUICK = ["--steps", "60", "--hidden", "24", "--evaluations", "3", "--precision", "fp32"]
 WORDS = [a + b + c for a in "bdgkmn" for b in "aeio" for c in ("", "l", "st")]
@@ -44,13 +45,26 @@ def trained(chargen: Chargen, tmp_path: Path, folder: Path) -> Chargen:
     return chargen
 
 
-def test_words_are_translated(trained: Chargen, tmp_path: Path) -> None:
-    """In quotes, from a file, from standard input; a line each, in their order."""
+def test_words_are_translated(
+    trained: Chargen, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """In quotes, from a file, from standard input as it comes; a line each, in their order."""
     assert len(trained("translate", "bal", "gest").stdout.decode().splitlines()) == 2
     write(tmp_path / "list.txt", "bal\n\nkost\n")
     listed = trained("translate", "list.txt").stdout
     assert len(listed.decode().splitlines()) == 2
     assert trained("translate", "-", stdin=b"bal\r\nkost").stdout == listed
+    asked = subprocess.Popen(
+        command(["translate", "-", "-q"]), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    with asked:
+        assert asked.stdin is not None
+        assert asked.stdout is not None
+        for word, answer in zip(("bal", "kost"), listed.splitlines(keepends=True), strict=True):
+            asked.stdin.write(f"{word}\n".encode())
+            asked.stdin.flush()
+            assert asked.stdout.readline() == answer
     best = trained("translate", "bal", "-n", "3", "--json")
     (row,) = [json.loads(line) for line in best.stdout.splitlines()]
     assert row["source"] == "bal"
