@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from chargen import checkpoint
 from chargen.errors import CheckpointError
-from tests.conftest import tiny_checkpoint
+from tests.conftest import mend_checkpoint, pair_checkpoint, tag_checkpoint, tiny_checkpoint
 
 
 def header_of(path: Path) -> dict[str, str]:
@@ -226,3 +226,56 @@ def test_a_compact_file_with_wrong_factors_is_refused(path: Path, scale: np.ndar
     save_file(tensors, path, header_of(path))
     with pytest.raises(CheckpointError):
         checkpoint.read(path)
+
+
+SYMBOLIC = {"pairs": pair_checkpoint(layers=2), "tags": tag_checkpoint(), "mend": mend_checkpoint()}
+
+
+@pytest.mark.parametrize("name", SYMBOLIC)
+@pytest.mark.parametrize("compact", [False, True])
+def test_symbols_are_kept(tmp_path: Path, name: str, compact: bool) -> None:
+    """What a model knows beside characters comes back, in a file of version 3."""
+    saved, file = SYMBOLIC[name], tmp_path / "m"
+    checkpoint.write(file, saved, compact=compact)
+    assert header_of(file)["version"] == "3"
+    read = checkpoint.read(file)
+    assert read.vocabulary == saved.vocabulary
+    assert read.architecture == saved.architecture
+    for key, array in saved.weights.items():
+        np.testing.assert_allclose(read.weights[key], array, atol=0.02 if compact else 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "vocabulary"),
+    [
+        ("pairs", {"symbols": {"targets": ["a", "b"], "features": ["F", "G"]}}),
+        ("pairs", {"symbols": {"targets": ["a", "b", "b"], "features": ["F", "G"]}}),
+        ("pairs", {"symbols": {"targets": ["a", "b", "x"], "features": "FG"}}),
+        ("pairs", {"symbols": {"targets": ["a", "b", "x"], "columns": "from,to"}}),
+        ("pairs", {"symbols": {"targets": ["a", "b", 3], "features": ["F", "G"]}}),
+        ("pairs", {"symbols": ["a", "b", "x"]}),
+        ("pairs", {"symbols": None}),
+        ("tags", {"marking": {"marks": ["O", "B-X"]}}),
+        ("tags", {"marking": {"marks": "OBIBI"}}),
+        ("tags", {"marking": {"marks": ["O", "B-X", "I-X", "B-Y", "I-Y"], "longest": 0}}),
+        ("mend", {"marking": {"marks": ["", "^", "=á"], "undo": 3}}),
+        ("mend", {"marking": None}),
+    ],
+)
+def test_symbols_that_lie_are_refused(
+    tmp_path: Path, name: str, vocabulary: dict[str, Any]
+) -> None:
+    """Too few, equal ones, of another type, or none at all."""
+    file = tmp_path / "m"
+    checkpoint.write(file, SYMBOLIC[name])
+    with pytest.raises(CheckpointError, match="describes no network"):
+        checkpoint.read(altered(file, vocabulary=vocabulary))
+
+
+@pytest.mark.parametrize("kind", ["causal", "gaps", "painter"])
+def test_a_kind_that_is_none_is_refused(tmp_path: Path, kind: str) -> None:
+    """A header can only name a kind that has symbols."""
+    file = tmp_path / "m"
+    checkpoint.write(file, SYMBOLIC["tags"])
+    with pytest.raises(CheckpointError, match="describes no network"):
+        checkpoint.read(altered(file, architecture={"kind": kind}))
