@@ -379,6 +379,11 @@ class Plan:
         sizes: dict[str, Any] = {"attention": None} | self.architecture.json()
         if not self.architecture.family.attends:
             sizes |= {"heads": None, "context": None}
+        if not (self.pairs or self.tags):
+            # What was not asked for is not told.
+            sizes |= dict.fromkeys(("longest", "too_long"))
+        if not self.pairs:
+            sizes |= dict.fromkeys(("columns", "target_symbols"))
         budget = dict.fromkeys(BUDGETS) | {self.budget.unit: self.budget.amount}
         patience = self.patience if math.isfinite(self.patience) else None
         known = vars(self) | sizes | budget | {"patience": patience}

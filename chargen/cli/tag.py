@@ -75,9 +75,9 @@ def tag(
             elif conll:
                 console.show(words(text, spans))
             elif show:
-                from chargen.terminal import tables
+                from chargen.terminal import findings
 
-                tables.marked(text, spans)
+                findings.marked(text, spans)
             else:
                 for row in rows:
                     cells = (*list(row.values())[:-1], f"{row['probability']:.4f}")
@@ -120,7 +120,7 @@ def words(text: str, spans: Sequence[Marked]) -> str:
 def evaluate_on(console: Console, model: Model, source: str, encoding: str, errors: str) -> None:
     """Show how well the spans of texts are found whose spans are known."""
     from chargen.tasks.span_quality import score_spans
-    from chargen.terminal import tables
+    from chargen.terminal import findings
     from chargen.text.examples import seen_among
     from chargen.text.tagged import tagged
 
@@ -143,5 +143,5 @@ def evaluate_on(console: Console, model: Model, source: str, encoding: str, erro
             {"label": name} | tally.json()
             for name, tally in (*score.labels.items(), ("all", score.all))
         ],
-        lambda: tables.spans(console, score),
+        lambda: findings.spans(console, score),
     )

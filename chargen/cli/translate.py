@@ -138,7 +138,7 @@ def mend_all(
     errors: str,
 ) -> None:
     """Mend running texts, of any length; or show how well a text that is right is mended."""
-    from chargen.terminal import tables
+    from chargen.terminal import findings
     from chargen.text.corpus import read_all
 
     model, *others = models
@@ -150,7 +150,7 @@ def mend_all(
         console.result(
             score.json() | {"model": model.name},
             lambda: [{"model": model.name} | score.json()],
-            lambda: tables.mending(console, score),
+            lambda: findings.mending(console, score),
         )
         return
     changed = characters = 0
@@ -252,11 +252,11 @@ def picture(
     """Show from which characters a target was written, as lines or as a picture."""
     from dataclasses import replace
 
-    from chargen.terminal import plots, tables
+    from chargen.terminal import findings, plots
 
     shares = turns.looked(replace(pair, target=best.symbols))
     if align:
-        tables.alignment(console, pair.source, best.symbols, shares)
+        findings.alignment(console, pair.source, best.symbols, shares)
     if plot is not None:
         plots.alignment(plot, pair.source, best.symbols, shares)
 
@@ -276,7 +276,7 @@ def evaluate_on(
     from dataclasses import replace
 
     from chargen.tasks.pair_quality import score_pairs
-    from chargen.terminal import tables
+    from chargen.terminal import findings
     from chargen.text.examples import seen_among
     from chargen.text.pair_form import Form
     from chargen.text.pairs import numbered
@@ -299,5 +299,5 @@ def evaluate_on(
     console.result(
         score.json() | score.details() | {"seen": known, "model": name},
         lambda: [{"model": name} | score.json()],
-        lambda: tables.pairs(console, score, turns.form),
+        lambda: findings.pairs(console, score, turns.form),
     )

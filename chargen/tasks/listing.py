@@ -92,7 +92,8 @@ def document(name: str, path: Path, saved: Checkpoint) -> dict[str, Any]:
             "as_bytes": vocabulary.as_bytes,
             "escape": vocabulary.escape,
             "characters": vocabulary.characters,
-        },
+        }
+        | checkpoint.described(vocabulary),
         "corpus": saved.corpus,
         "labels": list(saved.labels),
         "settings": saved.settings,
