@@ -36,14 +36,17 @@ BREAK = INSTEAD + "\n"
 INNER = "'’-‐‑"
 """Punctuation that stays between two letters: it belongs to a word."""
 
-END = re.compile(r"(?<=[.!?…])[\"”»’')\]]*(\s+)(?=[\"“„«‘'(\[]*[^\W\d_a-zß-ÿ])")
-"""Where a sentence ends: a mark of its end, then blanks, then no small letter."""
+END = re.compile(r"[.!?…][\"”»’')\]]*(\s+)(?=[\"“„«‘'(\[]*([^\W\d_]))")
+"""Where a sentence may end: a mark of its end, then blanks, then a letter; not if it is small."""
 
 NOISY = 0.06
 """Share of the characters that noise changes, takes away, or puts another behind."""
 
 STRETCH = 256
 """Characters of a text that are learned from together."""
+
+SAMPLED, SAMPLES = 1 << 14, 512
+"""Characters of the stretches in which marks are counted, and how many of these there are."""
 
 FEWEST, MOST = 2, 1000
 """A mark must occur so many times to be learned, and so many of the commonest are."""
@@ -175,7 +178,7 @@ def mended(text: str, marks: Iterable[str]) -> str:
 
 def unmarked(text: str) -> tuple[str, list[str]]:
     """Return a text without capitals and punctuation, and marks where its sentences end."""
-    ends = {found.start(1) for found in END.finditer(text)}
+    ends = {found.start(1) for found in END.finditer(text) if not found[2].islower()}
     damaged: list[str] = []
     marks: list[str] = []
     for at, character in enumerate(text):
@@ -229,15 +232,17 @@ class Stretches:
 
 
 def learnable(span: Span, damage: Damage) -> tuple[Counter[str], Counter[str]]:
-    """Return how often each character of a damaged text occurs, and each mark."""
-    characters, marks = Counter[str](), Counter[str]()
-    stretches = Stretches(span, 1 << 14)
-    for number in range(len(stretches)):
+    """Return how often each character of a text occurs, damaged or not, and each mark.
+
+    Of a long text, marks are counted in a sample from all over it.
+    """
+    characters = Counter({chr(point): count for point, count in span.text.counts.items()})
+    marks = Counter[str]()
+    stretches = Stretches(span, SAMPLED)
+    for number in range(0, len(stretches), -(-len(stretches) // SAMPLES)):
         (text,) = stretches.read(number, number + 1)
         damaged, mending = damage.done(text, number)
-        # A text may be damaged in part only: what is right is known, too.
-        characters.update(damaged)
-        characters.update(text)
+        characters.update(set(damaged) - characters.keys())
         marks.update(mending)
     return characters, marks
 

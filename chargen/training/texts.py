@@ -13,6 +13,7 @@ from chargen.errors import CorpusError, UsageError, argument
 from chargen.options import TASKS, Options
 from chargen.text import catalog
 from chargen.text.corpus import Span, Text, open_text, read_all
+from chargen.text.damage import kinds_of
 from chargen.text.examples import LINES, divided, documents, is_list, items_of
 from chargen.text.labelled import read_labelled
 from chargen.text.remarks import remarks
@@ -166,6 +167,8 @@ def open_texts(
     task = options.task()
     if options.pairs:
         symbols.form_of(options)
+    if options.undo:
+        kinds_of(options.undo)
     for name in TASKS if task else ():
         other = "as_bytes" if as_bytes else "labels"
         if getattr(options, name) and (as_bytes or sources.labels is not None):
