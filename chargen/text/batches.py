@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-CHUNK = 1 << 14
+CHUNK = 1 << 13
 """Examples that are in memory at a time."""
 
 SORTED = 20

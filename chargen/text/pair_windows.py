@@ -12,7 +12,7 @@ source's id nor the target's tells which character that is; only copying gives i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,15 +43,15 @@ class Encoded:
         source: (S,) ids; the first and the last place are "no character".
         features: the ids of its features; those not known are left out.
         target: (T,) ids, the last one "the target has ended"; UNKNOWN for a symbol not known.
-        same: (T, S), whether a place of the target is the character at a place of the source.
-        copyable: (S,), which places have a character that could be a symbol.
+        characters: (S,) code points; -1 where there is no character that could be a symbol.
+        symbols: (T,) code points; -2 for the end, and for a symbol of several characters.
     """
 
     source: Ids
     features: Ids
     target: Ids
-    same: Bools
-    copyable: Bools
+    characters: Ids
+    symbols: Ids
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class PairWindow:
         features: (B, F), 1 for each feature that a pair has.
         inputs: (B, T) ids, the symbol before each target.
         targets: (B, T) ids; ``PAST`` after the end.
-        same, copyable: (B, T, S) and (B, S), see `Encoded`.
+        same: (B, T, S), whether a target is the character at a place of the source.
+        copyable: (B, S), which places have a character that could be a symbol.
         end: how many pairs of the pass are done with this step.
     """
 
@@ -113,15 +114,15 @@ class Coder:
         """Return a pair with its target as ids."""
         symbols = pair.target or ()
         target = [self.targets.get(one, UNKNOWN) for one in symbols]
-        same = np.zeros((len(symbols) + 1, len(pair.source) + 2), dtype=np.bool_)
-        characters = np.array(["", *pair.source, ""], dtype=object)
-        for place, one in enumerate(symbols):
-            same[place] = characters == one
-        ids = np.array([*target, self.symbols.end], dtype=np.int32)
         spaced = self.symbols.form.spaced
-        copyable = [one != "" and not (spaced and one.isspace()) for one in characters]
+        points = [-1 if spaced and one.isspace() else ord(one) for one in pair.source]
+        told = [ord(one) if len(one) == 1 else -2 for one in symbols]
         return Encoded(
-            self.source(pair), self.described(pair), ids, same, np.array(copyable, dtype=np.bool_)
+            self.source(pair),
+            self.described(pair),
+            np.array([*target, self.symbols.end], dtype=np.int32),
+            np.array([-1, *points, -1], dtype=np.int32),
+            np.array([*told, -2], dtype=np.int32),
         )
 
     def size(self, pair: Encoded) -> tuple[int, int]:
@@ -146,8 +147,9 @@ class Coder:
             sources[row, : len(pair.source)] = pair.source
             targets[row, : len(pair.target)] = pair.target
             features[row, pair.features] = 1
-            same[row, : len(pair.target), : len(pair.source)] = pair.same
-            copyable[row, : len(pair.source)] = pair.copyable
+            here = pair.symbols[:, None] == pair.characters
+            same[row, : len(pair.target), : len(pair.source)] = here
+            copyable[row, : len(pair.source)] = pair.characters >= 0
         inputs = np.full((rows, long), none, dtype=np.int32)
         inputs[:, 1:] = np.where(targets[:, :-1] < 0, none, targets[:, :-1])
         lengths = np.array([len(pair.source) for pair in pairs], dtype=np.int32)
@@ -160,11 +162,10 @@ def hidden(pair: Encoded, chance: float, coder: Coder) -> Encoded:
     Args:
         chance: a number from 0 to 1 that says which.
     """
-    places = np.flatnonzero(pair.same.any(axis=0))
+    places = np.flatnonzero(np.isin(pair.characters, pair.symbols))
     if not len(places):
         return pair
-    at = places[int(chance * len(places))]
-    where = pair.source == pair.source[at]
-    source = np.where(where, coder.vocabulary.bos, pair.source)
-    target = np.where(pair.same[:, at], UNKNOWN, pair.target)
-    return Encoded(source, pair.features, target, pair.same, pair.copyable)
+    character = pair.characters[places[int(chance * len(places))]]
+    source = np.where(pair.characters == character, coder.vocabulary.bos, pair.source)
+    target = np.where(pair.symbols == character, UNKNOWN, pair.target)
+    return replace(pair, source=source.astype(np.int32), target=target.astype(np.int32))

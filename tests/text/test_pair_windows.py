@@ -23,9 +23,11 @@ def test_a_pair_is_encoded(coder: Coder) -> None:
     assert found.source.tolist() == [4, 1, 4, 0, 4]
     assert found.features.tolist() == [1]
     assert found.target.tolist() == [1, UNKNOWN, UNKNOWN, 3]
+    window = coder.window([found])
     same = np.zeros((4, 5), dtype=bool)
     same[0, 1] = same[2, 2] = True
-    assert np.array_equal(found.same, same)
+    assert np.array_equal(window.same[0], same)
+    assert window.copyable.tolist() == [[False, True, True, True, False]]
 
 
 def test_pairs_stand_side_by_side(coder: Coder) -> None:
