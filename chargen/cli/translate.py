@@ -81,7 +81,7 @@ def translate(
     errors: ErrorsOption = "strict",
     out: OutOption = OUT,
 ) -> None:
-    """Turn each source into its target, or mend a text.
+    """Translate texts, or mend damaged ones.
 
     A model trained with --pairs writes what it has learned to: sounds, forms, spellings. One
     trained with --undo puts back what running text has lost.
