@@ -7,6 +7,7 @@ and goes on with those that were chosen.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -157,7 +158,7 @@ def fit(query: Floats, reading: Reading) -> Floats:
     return scores
 
 
-class Writing:
+class Writing(ABC):
     """Targets that are being written by one model; see `Writer`."""
 
     def __init__(self, model: Transducer, reading: Reading) -> None:
@@ -172,9 +173,9 @@ class Writing:
     def _read(self, ids: Ids, state: State) -> None:
         self.decoded, self.state = self.model.step(ids, state, self.added, self.reading)
 
+    @abstractmethod
     def next(self) -> Doubles:
         """See `Writer`."""
-        raise NotImplementedError
 
     def choose(self, parents: NDArray[np.intp], ids: NDArray[np.intp]) -> None:
         """See `Writer`."""
@@ -184,9 +185,9 @@ class Writing:
         read = np.minimum(ids, self.end).astype(np.int32)
         self._read(read, pick(self.state, rows.ravel()))
 
+    @abstractmethod
     def looked(self) -> Doubles:
         """See `Writer`."""
-        raise NotImplementedError
 
     def keep(self, sources: NDArray[Any]) -> None:
         """See `Writer`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from chargen.networks.gru import GRU
 from chargen.networks.layer import Layer
 from chargen.networks.lstm import LSTM
 from chargen.networks.transformer import Block
-from chargen.text.windows import PAST, Window
+from chargen.text.windows import PAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -137,8 +137,11 @@ class Trainable(nn.Module, ABC):
             after.append(carried)
         return x, after
 
-    def placed(self, window: Window) -> Batch:
-        """Return a window where the network is."""
+    def placed(self, window: Any) -> Any:
+        """Return a window where the network is: of each kind its own windows and batches.
+
+        Of running text, a `Window` as a `Batch`.
+        """
         device = self.output.bias.device
 
         def moved(ids: NDArray[np.int32]) -> Tensor:
@@ -148,11 +151,11 @@ class Trainable(nn.Module, ABC):
         return Batch(moved(window.inputs), moved(window.targets).long(), labels, window.ages)
 
     @abstractmethod
-    def cost(self, batch: Batch, state: State) -> tuple[Tensor, State]:
+    def cost(self, batch: Any, state: State) -> tuple[Tensor, State]:
         """Return the nats that all targets cost, summed, and the state."""
 
     @abstractmethod
-    def heads(self, batch: Batch, state: State) -> dict[nn.Linear, Tensor]:
+    def heads(self, batch: Any, state: State) -> dict[nn.Linear, Tensor]:
         """Return the logits (…, V or more) of each output for characters."""
 
     def drop(self, x: Tensor) -> Tensor:

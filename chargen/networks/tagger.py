@@ -52,7 +52,7 @@ class Marker(Encoder):
         self.output = nn.Linear(architecture.hidden, architecture.targets)
         self._initialise()
 
-    def placed(self, window: MarkWindow) -> MarkBatch:  # type: ignore[override]  # its own windows
+    def placed(self, window: MarkWindow) -> MarkBatch:
         """Return texts where the network is."""
         device = self.output.bias.device
 
@@ -68,11 +68,11 @@ class Marker(Encoder):
         scores: Tensor = self.output(memory[:, 1:-1]).float()
         return scores
 
-    def cost(self, batch: MarkBatch, state: State) -> tuple[Tensor, State]:  # type: ignore[override]  # its own batches
+    def cost(self, batch: MarkBatch, state: State) -> tuple[Tensor, State]:
         """Return the nats of all marks, summed."""
         return summed_nats(self.scores(batch), batch.targets), state
 
-    def heads(self, batch: MarkBatch, state: State) -> dict[nn.Linear, Tensor]:  # type: ignore[override]  # its own batches
+    def heads(self, batch: MarkBatch, state: State) -> dict[nn.Linear, Tensor]:
         """Return the logits of the marks."""
         return {self.output: self.scores(batch)}
 
@@ -92,7 +92,7 @@ class Tagger(Marker):
         self.transition = nn.Embedding(architecture.targets + 1, architecture.targets)
         nn.init.zeros_(self.transition.weight)
 
-    def cost(self, batch: MarkBatch, state: State) -> tuple[Tensor, State]:  # type: ignore[override]  # its own batches
+    def cost(self, batch: MarkBatch, state: State) -> tuple[Tensor, State]:
         """Return the nats of all sequences of marks, summed."""
         return chain_nats(self.scores(batch), self.transition.weight, batch.targets).sum(), state
 

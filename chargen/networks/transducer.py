@@ -130,7 +130,7 @@ class Transducer(Encoder):
         for linear in (self.query, self.read, self.place, *looks):
             nn.init.xavier_uniform_(linear.weight, generator=given)
 
-    def placed(self, window: PairWindow) -> PairBatch:  # type: ignore[override]  # its own windows
+    def placed(self, window: PairWindow) -> PairBatch:
         """Return pairs where the network is."""
         device = self.output.bias.device
 
@@ -173,7 +173,7 @@ class Transducer(Encoder):
                 y = self.look[number](y.transpose(0, 1), memory, there).transpose(0, 1)
         return settled(y.transpose(0, 1), self.stream)
 
-    def cost(self, batch: PairBatch, state: State) -> tuple[Tensor, State]:  # type: ignore[override]  # its own batches
+    def cost(self, batch: PairBatch, state: State) -> tuple[Tensor, State]:
         """Return the nats of all targets, summed."""
         return self.nats(batch).sum(), state
 
@@ -221,7 +221,7 @@ class Transducer(Encoder):
         emitted: Tensor = torch.logaddexp(logs, copied.masked_fill(~batch.same, LEAST)) - total
         return emitted
 
-    def heads(self, batch: PairBatch, state: State) -> dict[nn.Linear, Tensor]:  # type: ignore[override]  # its own batches
+    def heads(self, batch: PairBatch, state: State) -> dict[nn.Linear, Tensor]:
         """Return the logits of the symbols, without what the places add."""
         memory, there = self.encode(batch.sources, batch.lengths, batch.features)
         decoded = self.decode(batch.inputs, batch.features, memory, there)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chargen.errors import CorpusError, UsageError, argument
-from chargen.text.corpus import Marks, Text, read_all
+from chargen.text.corpus import Marks, Span, Text, read_all
 from chargen.text.scratch import Scratch
 from chargen.text.sources import Part
 
@@ -110,6 +110,36 @@ def documents(text: Text) -> Iterator[tuple[int, int]]:
     firsts = np.flatnonzero(np.diff(owner, prepend=-1))
     starts = [text.first[number] for number in firsts.tolist()]
     yield from itertools.pairwise([*starts, text.characters])
+
+
+class Lines:
+    """The lines of a span of a text with marks, each an example; read when they are asked for.
+
+    Args:
+        span: whole examples.
+    """
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        marks = span.marks
+        assert marks is not None
+        bounds = np.append(marks.starts, span.text.characters)
+        (first, last), *_ = span.ranges
+        whole = (bounds[:-1] >= first) & (bounds[1:] <= last)
+        self.bounds = np.stack((bounds[:-1][whole], bounds[1:][whole]), axis=1)
+
+    def __len__(self) -> int:
+        return len(self.bounds)
+
+    def lines(self, start: int, stop: int) -> list[str]:
+        """Return the lines from one example to another, without their ends."""
+        if start >= stop:
+            return []
+        # They follow one another, so that they are one stretch of the text.
+        first, last = int(self.bounds[start, 0]), int(self.bounds[stop - 1, 1])
+        text = read_all(self.span.text.blocks(first, last, keep=True))
+        bounds = (self.bounds[start:stop] - first).tolist()
+        return [text[begin:end].removesuffix("\n") for begin, end in bounds]
 
 
 def named_files(text: Text) -> list[str]:

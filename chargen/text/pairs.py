@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from chargen.errors import CorpusError, argument
-from chargen.text.corpus import Span, Text, read_all
+from chargen.text.corpus import Span, Text
 from chargen.text.examples import (
     Found,
+    Lines,
     documents,
     fingerprint,
     held_out,
@@ -65,7 +66,7 @@ class Symbols:
         return len(self.targets) + 1
 
 
-class Pairs:
+class Pairs(Lines):
     """The pairs of a span of a text with marks; they are read when they are asked for.
 
     Args:
@@ -74,29 +75,13 @@ class Pairs:
     """
 
     def __init__(self, span: Span, form: Form) -> None:
-        self.span, self.form = span, form
-        marks = span.marks
-        assert marks is not None
-        bounds = np.append(marks.starts, span.text.characters)
-        (first, last), *_ = span.ranges
-        whole = (bounds[:-1] >= first) & (bounds[1:] <= last)
-        self.bounds = np.stack((bounds[:-1][whole], bounds[1:][whole]), axis=1)
-
-    def __len__(self) -> int:
-        return len(self.bounds)
+        super().__init__(span)
+        self.form = form
 
     def read(self, start: int, stop: int) -> list[Pair]:
         """Return the pairs from one place to another."""
-        if start >= stop:
-            return []
-        # They follow one another, so that they are one stretch of the text.
-        first, last = int(self.bounds[start, 0]), int(self.bounds[stop - 1, 1])
-        text = read_all(self.span.text.blocks(first, last, keep=True))
-        pairs = []
-        for begin, end in (self.bounds[start:stop] - first).tolist():
-            line = text[begin:end].removesuffix("\n")
-            pairs.append(self.form.shortened(self.form.pair(line, "a pair")))
-        return pairs
+        pairs = (self.form.pair(line, "a pair") for line in self.lines(start, stop))
+        return [self.form.shortened(pair) for pair in pairs]
 
 
 @dataclass(frozen=True)

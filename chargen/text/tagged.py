@@ -22,9 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from chargen.errors import CorpusError
-from chargen.text.corpus import Span, Text, read_all
+from chargen.text.corpus import Text
 from chargen.text.examples import (
     Found,
+    Lines,
     documents,
     fingerprint,
     held_out,
@@ -216,29 +217,12 @@ def marks_of(example: Tagged) -> list[str]:
     return marks
 
 
-class TaggedTexts:
+class TaggedTexts(Lines):
     """The examples of a span of a text with marks; they are read when they are asked for."""
-
-    def __init__(self, span: Span) -> None:
-        self.span = span
-        marks = span.marks
-        assert marks is not None
-        bounds = np.append(marks.starts, span.text.characters)
-        (first, last), *_ = span.ranges
-        whole = (bounds[:-1] >= first) & (bounds[1:] <= last)
-        self.bounds = np.stack((bounds[:-1][whole], bounds[1:][whole]), axis=1)
-
-    def __len__(self) -> int:
-        return len(self.bounds)
 
     def read(self, start: int, stop: int) -> list[Tagged]:
         """Return the examples from one place to another."""
-        if start >= stop:
-            return []
-        first, last = int(self.bounds[start, 0]), int(self.bounds[stop - 1, 1])
-        text = read_all(self.span.text.blocks(first, last, keep=True))
-        bounds = (self.bounds[start:stop] - first).tolist()
-        return [parsed(text[begin:end].removesuffix("\n"), "an example") for begin, end in bounds]
+        return [parsed(line, "an example") for line in self.lines(start, stop)]
 
 
 @dataclass(frozen=True)

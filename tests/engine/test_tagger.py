@@ -54,7 +54,7 @@ def test_the_engines_agree_on_mending() -> None:
     coder = MendCoder(saved.vocabulary)
     right = "Abc dá Ab"
     with torch.no_grad():
-        nats, _ = network.cost(network.placed(coder.window([coder.encoded(right)])), [])  # type: ignore[arg-type]
+        nats, _ = network.cost(network.placed(coder.window([coder.encoded(right)])), [])
     score = Mender("m", saved).score(right)
     assert score.nats == pytest.approx(float(nats), rel=1e-4)
 
