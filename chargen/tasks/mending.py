@@ -178,7 +178,7 @@ class MendScore:
     @property
     def rank(self) -> float:
         """What the best model has least of: wrong words; among equals, nats."""
-        return 1 - self.exact + math.tanh(self.loss) / self.words
+        return 1 - self.exact + self.loss / (1 + self.loss) / self.words
 
     def json(self) -> dict[str, Any]:
         """Return the figures under their usual keys."""

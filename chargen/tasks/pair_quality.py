@@ -124,7 +124,7 @@ class PairScore:
     @property
     def rank(self) -> float:
         """What the best model has least of: wrong targets; among equals, nats."""
-        return (self.wrong + math.tanh(self.loss)) / self.pairs
+        return (self.wrong + self.loss / (1 + self.loss)) / self.pairs
 
     def json(self) -> dict[str, Any]:
         """Return the figures under their usual keys."""

@@ -85,7 +85,7 @@ class SpanScore:
     @property
     def rank(self) -> float:
         """What the best model has least of: spans that are wrong; among equals, nats."""
-        return (1 - self.all.f1) + math.tanh(self.loss) / (1 + self.all.there)
+        return (1 - self.all.f1) + self.loss / (1 + self.loss) / (1 + self.all.there)
 
     def json(self) -> dict[str, Any]:
         """Return the figures under their usual keys."""
