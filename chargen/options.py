@@ -105,7 +105,9 @@ class Options:
     """
 
     arch: str | None = option(
-        "The family of network: elman, gru, lstm or transformer.", "lstm", choices=tuple(FAMILIES)
+        "The family of network: elman, gru, lstm or transformer.",
+        chosen="lstm; gru for few pairs",
+        choices=tuple(FAMILIES),
     )
     layers: int | None = option(
         "Number of layers, one above the other; more learn longer patterns, slower.",

@@ -38,7 +38,7 @@ def test_nothing_asked_is_the_usual() -> None:
     """An option that was not given has its usual value, and is not among those given."""
     options = Options(hidden=9)
     assert options.given() == {"hidden": 9}
-    assert (options.usual("arch"), options.usual("clip"), options.usual("hidden")) == ("lstm", 1, 9)
+    assert (options.usual("tied"), options.usual("clip"), options.usual("hidden")) == (False, 1, 9)
     assert options.budget() == Budget(2.0, "minutes")
 
 

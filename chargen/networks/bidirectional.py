@@ -36,7 +36,8 @@ from torch import Tensor, nn
 
 from chargen.architecture import Architecture
 from chargen.kinds import LONGEST_GAP
-from chargen.networks.base import Batch, State, Trainable, layers, summed_nats
+from chargen.networks.base import Batch, State, summed_nats
+from chargen.networks.both_ways import BothWays
 from chargen.text.windows import PAST
 
 if TYPE_CHECKING:
@@ -49,27 +50,8 @@ KNOWN = 0.5
 """Share of the gaps whose length is known."""
 
 
-class TwoSided(Trainable):
-    """What the networks that see both sides share: two stacks, and how they meet."""
-
-    def __init__(
-        self,
-        architecture: Architecture,
-        characters: int,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(architecture, characters, dropout, generator)
-        hidden = architecture.hidden
-        self.backward = layers(architecture)
-        self.left = nn.Linear(hidden, hidden, bias=False)
-        self.right = nn.Linear(hidden, hidden, bias=False)
-
-    @torch.no_grad()
-    def _initialise(self) -> None:
-        super()._initialise()
-        for side in (self.left, self.right):
-            nn.init.xavier_uniform_(side.weight, generator=self.generator)
+class TwoSided(BothWays):
+    """What the networks share that predict at each place of running text."""
 
     def read(
         self,

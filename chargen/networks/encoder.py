@@ -8,11 +8,12 @@ With h_s and g_s what the stacks have read up to and from the place s, the place
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from chargen.architecture import Architecture
-from chargen.networks.base import State, Trainable, layers
+from chargen.networks.base import State
+from chargen.networks.both_ways import BothWays
 
 
 def settled(x: Tensor, stream: bool) -> Tensor:
@@ -20,7 +21,7 @@ def settled(x: Tensor, stream: bool) -> Tensor:
     return functional.layer_norm(x, x.shape[-1:]) if stream else x
 
 
-class Encoder(Trainable):
+class Encoder(BothWays):
     """Reads texts that are whole: nothing is carried from one step to the next."""
 
     def __init__(
@@ -31,17 +32,7 @@ class Encoder(Trainable):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(architecture, characters, dropout, generator)
-        wide = architecture.hidden
         self.stream = architecture.family.attends
-        self.backward = layers(architecture)
-        self.left = nn.Linear(wide, wide, bias=False)
-        self.right = nn.Linear(wide, wide, bias=False)
-
-    @torch.no_grad()
-    def _initialise(self) -> None:
-        super()._initialise()
-        for side in (self.left, self.right):
-            nn.init.xavier_uniform_(side.weight, generator=self.generator)
 
     def start(self, batch: int) -> State:
         """Return nothing: a text does not go on from the one before it."""

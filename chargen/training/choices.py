@@ -32,6 +32,7 @@ class Defaults:
         trial_width: the width of the network whose throughput is measured.
         throughput: its training speed in characters a second, used if nobody has measured it.
         slowdown: a network k times as wide takes k^slowdown times as long.
+        arch_by_length: the family, by the number of characters in the text.
     """
 
     layers: int
@@ -43,6 +44,7 @@ class Defaults:
     trial_width: int
     throughput: float
     slowdown: float
+    arch_by_length: tuple[tuple[float, str], ...] = ((math.inf, "lstm"),)
 
 
 RECURRENT = Defaults(
@@ -89,15 +91,19 @@ TRANSFORMER = Defaults(
     throughput=30_000,
     slowdown=1.5,
 )
+FEW_PAIRS = 20_000
+"""Target symbols up to which a smaller network learns more: some two thousand words."""
+
 PAIRS = replace(
     RECURRENT,
     batch=64,
     bptt=16,
     lr=0.004,
     width_by_seen=((math.inf, 256),),
-    width_by_length=((math.inf, 256),),
+    width_by_length=((FEW_PAIRS, 128), (math.inf, 256)),
     trial_width=256,
     throughput=10_000,
+    arch_by_length=((FEW_PAIRS, "gru"), (math.inf, "lstm")),
 )
 """A pair has no window: ``bptt`` is the length of a usual target, to count steps by."""
 
@@ -133,7 +139,7 @@ DROPOUT_BY_PASSES = (
 def defaults(options: Options) -> Defaults:
     """Return what is chosen for the network asked for."""
     kind = kind_of(options.usual("bidirectional"), 0, options.task())
-    return BY_KIND.get(kind.name) or BY_ARCH.get(options.usual("arch"), RECURRENT)
+    return BY_KIND.get(kind.name) or BY_ARCH.get(options.arch or "", RECURRENT)
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,7 @@ def decide(
         UsageError: sizes that contradict one another.
     """
     usual = defaults(options)
+    options = replace(options, arch=options.arch or _entry(usual.arch_by_length, characters))
     throughput = usual.throughput if throughput is None else throughput
     if options.bptt is not None and options.bptt > characters:
         raise CorpusError(
@@ -220,7 +227,8 @@ def network(options: Options, layers: int, hidden: int, bptt: int, known: Known)
     Raises:
         UsageError: sizes that contradict one another.
     """
-    arch, tied = options.usual("arch"), options.usual("tied")
+    arch, tied = options.arch, options.usual("tied")
+    assert arch is not None, "decided by the text"
     attends = FAMILIES[arch].attends
     for name in ("heads", "context"):
         if getattr(options, name) is not None and not attends:
@@ -267,7 +275,7 @@ def _seen(budget: Budget, characters: int, window: int, throughput: float) -> fl
     return budget.amount * each[budget.unit]
 
 
-N = TypeVar("N", int, float)
+N = TypeVar("N", int, float, str)
 
 
 def _entry(table: tuple[tuple[float, N], ...], value: float) -> N:

@@ -93,7 +93,6 @@ def test_nothing_found_is_no_division_by_zero() -> None:
 
 def test_the_standard_error_is_that_of_a_bootstrap() -> None:
     """The standard error of F1 is near the spread of F1 over texts drawn again."""
-
     rng = np.random.default_rng(1)
     right = [[str(rng.choice(TAGS)) for _ in range(6)] for _ in range(300)]
     guessed = [[tag if rng.random() < 0.7 else "O" for tag in tags] for tags in right]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chargen.errors import CorpusError, UsageError
 from chargen.options import Budget, Options
-from chargen.training.choices import decide
+from chargen.training.choices import Known, decide
 
 NETWORKS = [Options(), Options(arch="transformer"), Options(bidirectional=True)]
 
@@ -48,6 +48,15 @@ def test_a_faster_machine_gets_a_wider_network_and_more_dropout() -> None:
     )
     assert slow.architecture.hidden < fast.architecture.hidden
     assert slow.dropout < fast.dropout
+
+
+def test_few_pairs_get_a_smaller_network() -> None:
+    """Few pairs are learned by a narrow GRU, many by an LSTM; a family asked for stays."""
+    known, asked = Known(targets=9, usual=7, longest=20), Options(pairs=True)
+    sizes = [decide(asked, count, known).architecture for count in (6_000, 60_000)]
+    assert [(one.arch, one.hidden) for one in sizes] == [("gru", 128), ("lstm", 256)]
+    asked = Options(pairs=True, arch="elman")
+    assert decide(asked, 6_000, known).architecture.arch == "elman"
 
 
 def test_every_even_width_is_divided_among_heads() -> None:

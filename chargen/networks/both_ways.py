@@ -1,0 +1,32 @@
+"""What all networks share that read a text from both ends: two stacks, and how they meet."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from chargen.architecture import Architecture
+from chargen.networks.base import Trainable, layers
+
+
+class BothWays(Trainable):
+    """A stack that reads from the left, one that reads from the right, and a matrix for each."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        characters: int,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(architecture, characters, dropout, generator)
+        wide = architecture.hidden
+        self.backward = layers(architecture)
+        self.left = nn.Linear(wide, wide, bias=False)
+        self.right = nn.Linear(wide, wide, bias=False)
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        super()._initialise()
+        for side in (self.left, self.right):
+            nn.init.xavier_uniform_(side.weight, generator=self.generator)
