@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from chargen.text.damage import NOISE, Damage
+from chargen.text.marking import BEGIN, INSIDE
 from chargen.text.tagged import Tagged, marks_of
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ids = NDArray[np.int32]
+
+SWAPPED = 0.3
+"""Share of the spans in whose place another one is shown in a step."""
 
 FORGOTTEN = 0.05
 """Share of the characters that are not shown in a step, so that unknown ones surprise nobody."""
@@ -99,23 +103,69 @@ class Marker:
         return MarkWindow(sources, lengths, targets, end)
 
 
-def forgetful(text: M, chance: float, nothing: int) -> M:
-    """Return a text in which some characters are not shown, by a number that says which."""
-    random = np.random.default_rng(int(chance * (1 << 53)))
+def drawn(chance: float) -> np.random.Generator:
+    """Return a generator that is begun by a number from 0 to 1."""
+    return np.random.default_rng(int(chance * (1 << 53)))
+
+
+def forgetful(text: M, random: np.random.Generator, nothing: int) -> M:
+    """Return a text in which some characters are not shown."""
     shown = random.random(len(text.source)) >= FORGOTTEN
     return replace(text, source=np.where(shown, text.source, nothing))
 
 
 class TagCoder(Marker):
-    """Turns tagged texts into ids."""
+    """Turns tagged texts into ids.
+
+    Args:
+        vocabulary: of a model that marks spans.
+        examples: from which spans are taken to put in place of others (see `varied`).
+    """
+
+    def __init__(self, vocabulary: Vocabulary, examples: Sequence[Tagged] = ()) -> None:
+        super().__init__(vocabulary)
+        self.begins = np.array([mark.startswith(BEGIN) for mark in self.marking.marks])
+        self.others: dict[str, list[Ids]] = {}
+        for example in examples:
+            for start, end, label in example.spans:
+                told = self.vocabulary.encode(example.text[start:end]).astype(np.int32)
+                self.others.setdefault(label, []).append(told)
 
     def encoded(self, example: Tagged) -> Marked:
         """Return a tagged text as ids."""
         return self.marked(example.text, marks_of(example))
 
     def varied(self, text: Marked, chance: float) -> Marked:
-        """Return a text as it is shown in one step of training."""
-        return forgetful(text, chance, self.vocabulary.bos)
+        """Return a text as it is shown in one step of training.
+
+        In the place of some spans stand others with the same label, so that a network learns from
+        what is around a span, and not only which names there are (Dai & Adel 2020,
+        arXiv:2010.11683, section 3.1, "mention replacement").
+        """
+        random = drawn(chance)
+        return forgetful(self._swapped(text, random), random, self.vocabulary.bos)
+
+    def _swapped(self, text: Marked, random: np.random.Generator) -> Marked:
+        sources, targets = [text.source[:1]], []
+        done = 0
+        for start in np.flatnonzero(self.begins[text.targets]).tolist():
+            label = self.marking.marks[text.targets[start]].removeprefix(BEGIN)
+            others = self.others.get(label, [])
+            if not others or random.random() >= SWAPPED:
+                continue
+            inside = self.ids[INSIDE + label]
+            end = start + 1
+            while end < len(text.targets) and text.targets[end] == inside:
+                end += 1
+            other = others[int(random.integers(len(others)))]
+            marks = np.full(len(other), inside, dtype=np.int32)
+            marks[0] = text.targets[start]
+            sources += [text.source[1 + done : 1 + start], other]
+            targets += [text.targets[done:start], marks]
+            done = end
+        sources.append(text.source[1 + done :])
+        targets.append(text.targets[done:])
+        return Marked(np.concatenate(sources), np.concatenate(targets))
 
 
 @dataclass(frozen=True)
@@ -141,4 +191,4 @@ class MendCoder(Marker):
         """Return a text as it is shown in one step of training: with other noise in each."""
         if NOISE in self.damage.kinds:
             text = self.encoded(text.right, int(chance * (1 << 31)))
-        return forgetful(text, chance, self.vocabulary.bos)
+        return forgetful(text, drawn(chance), self.vocabulary.bos)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from chargen.architecture import NONE
 from chargen.options import Plan
-from chargen.text.batches import ExampleFeed
+from chargen.text.batches import CHUNK, ExampleFeed
 from chargen.text.corpus import Span
 from chargen.text.damage import Stretches
 from chargen.text.mark_windows import MendCoder, TagCoder
@@ -55,7 +55,8 @@ def feed(texts: Texts, vocabulary: Vocabulary, plan: Plan) -> Feed:
         stretches, mender = Stretches(texts.train), MendCoder(vocabulary)
         return ExampleFeed(stretches, mender, plan.batch, plan.seed, texts.characters)
     if marking is not None:
-        tagged, tagger = TaggedTexts(texts.train), TagCoder(vocabulary)
+        tagged = TaggedTexts(texts.train)
+        tagger = TagCoder(vocabulary, tagged.read(0, min(CHUNK, len(tagged))))
         return ExampleFeed(tagged, tagger, plan.batch, plan.seed, texts.characters)
     if vocabulary.symbols is None:
         return Lanes(texts.train, vocabulary, plan.batch, plan.bptt)

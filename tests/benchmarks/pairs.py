@@ -16,6 +16,7 @@ chargen from the start of the command.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import subprocess
@@ -47,9 +48,10 @@ model:
     embedding_size: 128
     label_smoothing: 0.1
     optimizer: {class_path: torch.optim.Adam, init_args: {lr: 0.001}}
-data: {batch_size: 64}
+data: {batch_size: BATCH}
 checkpoint: {filename: best, monitor: val_accuracy, mode: max}
 """
+PEER_BATCH = 64
 WITH_FEATURES = """
     features_encoder:
       class_path: yoyodyne.models.modules.LinearEncoder
@@ -137,7 +139,9 @@ def peer(task: Task, minutes: float, out: Path, program: Path) -> subprocess.Pop
     folder.mkdir(parents=True, exist_ok=True)
     parts = PEER.partition("    decoder_dropout")
     middle = WITH_FEATURES.strip("\n") + "\n" if task.features else ""
-    (folder / "config.yaml").write_text(parts[0] + middle + parts[1] + parts[2])
+    (folder / "config.yaml").write_text(
+        (parts[0] + middle + parts[1] + parts[2]).replace("BATCH", str(PEER_BATCH))
+    )
     whole, seconds = int(minutes), round(60 * (minutes % 1))
     return start(
         [
@@ -167,6 +171,29 @@ def peer_wer(task: Task, out: Path, file: Path, program: Path) -> float:
     return sum(a != b for a, b in zip(right, found, strict=True)) / len(right)
 
 
+def pace(task: Task, out: Path) -> float:
+    """Return the pairs a second that chargen learned from, evaluations included."""
+    lines = (out / task.name / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    last = [event for event in map(json.loads, lines) if event["event"] == "eval"][-1]
+    return float(last["epoch"] * pairs_in(task) / last["seconds"])
+
+
+def peer_pace(task: Task, minutes: float, out: Path) -> float:
+    """Return the pairs a second that the peer learned from, evaluations included."""
+    table = max(
+        (out / f"{task.name}.peer").rglob("metrics.csv"), key=lambda path: path.stat().st_mtime
+    )
+    with table.open(encoding="utf-8", newline="") as file:
+        steps = max(int(row["step"]) for row in csv.DictReader(file))
+    return steps * PEER_BATCH / (60 * minutes)
+
+
+def pairs_in(task: Task) -> int:
+    """Return how many pairs there are to learn from."""
+    with task.train.open(encoding="utf-8") as file:
+        return sum(bool(line.strip()) for line in file)
+
+
 def main() -> None:
     """Train and measure all, a line each."""
     parser = argparse.ArgumentParser()
@@ -179,7 +206,8 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     program: Path | None = given.peer / "yoyodyne" if given.peer else None
     print(
-        "name       seconds  dev WER %  test WER %     ±  test CER %  peer: dev WER %  test WER %"
+        "name       seconds  pairs/s  dev WER %  test WER %     ±  test CER %"
+        + ("  peer pairs/s  dev WER %  test WER %" if program else "")
     )
     for task in tasks(given.folder):
         if given.names and task.name not in given.names:
@@ -193,13 +221,15 @@ def main() -> None:
             done(other, given.out / f"{task.name}.peer" / "log")
         chosen, final = (measured(task, given.out, file) for file in (task.dev, task.test))
         row = (
-            f"{task.name:10} {seconds:7.1f} {100 * chosen['wer']:10.2f} "
+            f"{task.name:10} {seconds:7.1f} {pace(task, given.out):8.0f} "
+            f"{100 * chosen['wer']:10.2f} "
             f"{100 * final['wer']:11.2f} {100 * final['exact_error']:5.2f} "
             f"{100 * final['cer']:11.2f}"
         )
         if program:
             rates = (peer_wer(task, given.out, file, program) for file in (task.dev, task.test))
-            row += "{:17.2f} {:11.2f}".format(*(100 * rate for rate in rates))
+            row += f"{peer_pace(task, given.minutes, given.out):14.0f}"
+            row += "{:11.2f}{:12.2f}".format(*(100 * rate for rate in rates))
         print(row, flush=True)
 
 
