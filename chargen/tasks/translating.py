@@ -4,6 +4,12 @@ A beam holds beginnings of targets. In each step, every beginning is continued b
 the likeliest are kept. A target's probability is the model's own, with all ways through the source
 summed, and no two targets of a source are equal: so the probabilities that are shown never sum to
 more than one.
+
+A monotonic model's targets are as long as their sources let them be, and the likeliest is the best.
+Other models may end a target anywhere, and a long target has many chances to be less likely than a
+short one, or than none at all. So theirs are compared by the nats of a symbol, end included (Wu et
+al. 2016, arXiv:1609.08144, section 7), among those that are the first to end while they are in the
+beam: a model that repeats itself would find the next symbol ever cheaper.
 """
 
 from __future__ import annotations
@@ -15,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chargen.architecture import NONE
+from chargen.architecture import MONOTONIC, NONE
 from chargen.checkpoint import Checkpoint
 from chargen.engine.transducer import Together, Transducer, Writer
 from chargen.errors import KindError, argument
@@ -172,7 +178,8 @@ class Translator:
         """Return the best targets of sources that are searched side by side."""
         writer, outputs = self.writer(pairs)
         limits = [min(self.form.longest, TIMES * len(pair.source) + MORE) for pair in pairs]
-        ended = search(writer, self.symbols.end, limits, count, beam)
+        free = any(one.model.architecture.attention != MONOTONIC for one in self.members)
+        ended = search(writer, self.symbols.end, limits, count, beam, by_symbol=free)
         return [
             [
                 Written(symbols, self.form.written(symbols), nats)
@@ -266,7 +273,12 @@ def outputs_of(pair: Pair, targets: Sequence[str], spaced: bool) -> list[str]:
 
 
 def search(
-    writer: Writer, end: int, limits: Sequence[int], count: int, beam: int
+    writer: Writer,
+    end: int,
+    limits: Sequence[int],
+    count: int,
+    beam: int,
+    by_symbol: bool = False,
 ) -> list[list[tuple[float, tuple[int, ...]]]]:
     """Return the ``count`` cheapest targets of each source as pairs of nats and ids.
 
@@ -274,7 +286,13 @@ def search(
         writer: that has begun targets of the sources.
         end: the output that ends a target.
         limits: symbols that each target has at most.
+        by_symbol: whether the cheapest is the one whose symbols cost least, each on average.
     """
+
+    def rank(one: tuple[float, tuple[int, ...]]) -> tuple[float, tuple[int, ...]]:
+        nats, symbols = one
+        return (nats / (len(symbols) + 1) if by_symbol else nats), symbols
+
     ended: list[list[tuple[float, tuple[int, ...]]]] = [[] for _ in limits]
     rows: NDArray[np.intp] = np.arange(len(limits))
     begun: list[list[tuple[int, ...]]] = [[()] for _ in limits]
@@ -285,8 +303,14 @@ def search(
         costs = nats[..., None] - logs
         costs[logs < -NO_CHANCE] = np.inf
         for at, row in enumerate(rows.tolist()):
+            # The cost at which the beam ends; all that end now are compared by probability.
+            edge = np.inf
+            if by_symbol and step < limits[row] and costs[at].size > beam:
+                edge = np.partition(costs[at], beam - 1, axis=None)[beam - 1]
             new = zip(costs[at, :, end].tolist(), begun[row], strict=True)
-            ended[row] = sorted(ended[row] + [one for one in new if one[0] < np.inf])[:count]
+            ended[row] += [one for one in new if one[0] < np.inf and one[0] <= edge]
+            if not by_symbol:
+                ended[row] = sorted(ended[row])[:count]
         costs[..., end] = np.inf
         flat = costs.reshape(len(costs), -1)
         most = min(beam, flat.shape[1])
@@ -301,7 +325,10 @@ def search(
         step += 1
         going = []
         for at, row in enumerate(rows.tolist()):
-            full = len(ended[row]) == count and ended[row][-1][0] <= nats[at, 0]
+            if by_symbol:
+                full = len(ended[row]) >= beam
+            else:
+                full = len(ended[row]) == count and ended[row][-1][0] <= nats[at, 0]
             if not full and step <= limits[row] and nats[at, 0] < np.inf:
                 going.append(at)
                 begun[row] = [
@@ -309,7 +336,7 @@ def search(
                     for parent, one in zip(parents[at].tolist(), ids[at].tolist(), strict=True)
                 ]
         if not going:
-            return ended
+            return [sorted(one, key=rank)[:count] for one in ended]
         if len(going) < len(rows):
             writer.keep(np.array(going))
             rows, nats = rows[going], nats[going]
