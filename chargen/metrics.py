@@ -17,6 +17,7 @@ class Metric:
         title: what that figure is called.
         lower: whether a lower headline is better; if not, the headline is a share from 0 to 1.
         error: key of the headline's standard error, if it has one.
+        meaning: of a headline that is a share, in words; ``{}`` stands for it in hundredths.
         bits: what the loss in bits is called, if it is shown.
         examples: key of the number of examples, if examples are counted instead of characters.
         same_in_training: whether the training loss is an average of the same quantity.
@@ -29,6 +30,7 @@ class Metric:
     title: str
     lower: bool = True
     error: str | None = None
+    meaning: str = "right about {} times of 100"
     bits: str | None = None
     examples: str | None = None
     same_in_training: bool = False
@@ -88,6 +90,7 @@ SPANS = Metric(
     headline="f1",
     title="F1 of spans",
     lower=False,
+    meaning="{} of 100 spans, found or there, agree",
     error="f1_error",
     examples="texts",
 )

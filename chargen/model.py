@@ -198,7 +198,7 @@ class Model(Loaded):
         beam: int = translating.BEAM,
         others: Sequence[Model] = (),
     ) -> list[list[Written]]:
-        """Return the ``count`` likeliest targets of each source, the likeliest first.
+        """Return the ``count`` best targets of each source, the best first.
 
         Args:
             sources: texts.

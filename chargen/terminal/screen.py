@@ -279,7 +279,7 @@ class Screen:
             return f"training {step.smooth_nats_per_char:.4f} nats"
         if not metric.lower:
             said = f"{metric.title}{where} {value:.1%}"
-            return fitted([said, f"right about {round(value * 100)} times of 100"], width, ": ")
+            return fitted([said, metric.meaning.format(round(value * 100))], width, ": ")
         said = f"{metric.title}{where} " + (
             f"{value:.2f}" if value < figures.LARGE else f"{value:.3g}"
         )
