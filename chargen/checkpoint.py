@@ -38,7 +38,7 @@ from safetensors.numpy import save
 from chargen.architecture import Architecture
 from chargen.errors import ChargenError, CheckpointError
 from chargen.files import reason, write_whole
-from chargen.records import Characters, Sizes, marking, symbols, typed
+from chargen.records import Characters, Sizes, marking, suits, symbols, typed
 from chargen.text.examples import ENDS, items_of
 from chargen.text.pair_form import CHARACTERS, SPACE
 from chargen.text.vocabulary import Vocabulary
@@ -342,6 +342,8 @@ def _model(path: Path, header: dict[str, Any]) -> tuple[Architecture, Vocabulary
             vocabulary = replace(vocabulary, marking=marking(told["marking"]))
         if number_of(vocabulary) != (architecture.targets, architecture.features):
             raise ValueError("symbols of another network")
+        if not suits(architecture.kind, vocabulary):
+            raise ValueError("marks of another network")
     except (ChargenError, AttributeError, TypeError, ValueError) as error:
         raise damaged(path, "its header describes no network") from error
     if not (vocabulary.as_bytes or vocabulary.escape > 0):

@@ -111,7 +111,7 @@ class Options:
     )
     layers: int | None = option(
         "Number of layers, one above the other; more learn longer patterns, slower.",
-        chosen="1; a transformer 4",
+        chosen="1; a transformer of running text 4",
         low=1,
         high=LARGEST_COUNT,
     )

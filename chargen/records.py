@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from chargen.architecture import Architecture
-from chargen.kinds import kind_of
+from chargen.kinds import MENDER, PAIRS, TAGGER, Kind, kind_of
 from chargen.options import LARGEST_COUNT
-from chargen.text.marking import Marking
+from chargen.text.marking import Marking, of_labels
 from chargen.text.pair_form import CHARACTERS, DEFAULT_COLUMNS, LONGEST, SEPARATORS, Form
 from chargen.text.pairs import Symbols
 from chargen.text.vocabulary import Vocabulary
@@ -147,3 +147,13 @@ def marking(described: Mapping[str, Any]) -> Marking:
     if not 1 <= told.longest <= LARGEST_COUNT:
         raise ValueError("no such length")
     return Marking(tuple(marks), told.undo, told.longest)
+
+
+def suits(kind: Kind, vocabulary: Vocabulary) -> bool:
+    """Return whether what a model knows beside characters goes with its kind."""
+    marking = vocabulary.marking
+    if marking is None:
+        return (vocabulary.symbols is not None) == (kind is PAIRS)
+    if kind is MENDER:
+        return bool(marking.undo)
+    return kind is TAGGER and not marking.undo and marking.marks == of_labels(marking.labels)

@@ -260,6 +260,9 @@ def test_symbols_are_kept(tmp_path: Path, name: str, compact: bool) -> None:
         ("tags", {"marking": {"marks": ["O", "B-X", "I-X", "B-Y", "I-Y"], "longest": 0}}),
         ("mend", {"marking": {"marks": ["", "^", "=á"], "undo": 3}}),
         ("mend", {"marking": None}),
+        ("mend", {"marking": {"marks": ["", "^", "=á"], "undo": ""}}),
+        ("tags", {"marking": {"marks": ["O", "B-X", "I-X", "B-Y", "I-Z"]}}),
+        ("tags", {"marking": {"marks": ["O", "B-X", "I-X", "B-Y", "I-Y"], "undo": "case"}}),
     ],
 )
 def test_symbols_that_lie_are_refused(

@@ -6,11 +6,11 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from chargen.errors import CorpusError, argument
+from chargen.errors import CorpusError, UsageError, argument
 from chargen.runs import STARTER, Run
 from chargen.terminal.console import Console
 
@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 
     from chargen.model import Model
     from chargen.text.corpus import Text
+
+
+def leave_out(given: Mapping[str, Any], why: str) -> None:
+    """Refuse options that would do nothing.
+
+    Args:
+        given: each option, and whether it was given.
+        why: they would do nothing, in words.
+
+    Raises:
+        UsageError: one was given.
+    """
+    for option, value in given.items():
+        if value:
+            raise UsageError(f"{argument(option)} {why}", "Leave it out")
 
 
 def announce(console: Console, model: Model, named: str | None) -> None:
@@ -58,8 +73,8 @@ def open_sources(
         )
 
 
-FILE_LIKE = re.compile(r"^\S*([/\\]|\.[^\W\d]\w{0,4}$)\S*$")
-"""What looks like a file's name: without blanks, and with a slash or a suffix."""
+FILE_LIKE = re.compile(r"^\S*\.[^\W\d]\w{0,4}$|^(\.{0,2}|~)[/\\]\S*$|^[A-Za-z]:\\\S*$")
+"""What looks like a file's name: without blanks, and with a suffix or the beginning of a path."""
 
 
 def given(source: str) -> bool:
@@ -73,7 +88,10 @@ def given(source: str) -> bool:
 
     if source == STDIN or os.path.exists(source) or source in catalog.entries():
         return False
-    if source.strip() and not FILE_LIKE.search(source):
+    # "and/or" is a text, and "corpora/tale" is not, if there is a folder of this name.
+    folder = os.path.dirname(source)
+    in_folder = bool(folder) and " " not in source and os.path.isdir(folder)
+    if source.strip() and not FILE_LIKE.search(source) and not in_folder:
         return True
     raise CorpusError(
         f"{source!r} is neither a file nor a text",
@@ -100,7 +118,7 @@ def grouped(
     from chargen.text.sources import STDIN
 
     if source == STDIN and encoding.lower().replace("-", "") == "utf8":
-        yield from arriving()
+        yield from arriving(errors)
         return
     text = open_sources(console, [source], encoding, False, errors)
     numbered = enumerate((line for _, line in lines(text)), 1)
@@ -108,20 +126,20 @@ def grouped(
         yield group
 
 
-def arriving() -> Iterator[list[tuple[int, str]]]:
+def arriving(errors: str) -> Iterator[list[tuple[int, str]]]:
     """Yield the lines of standard input with their numbers, as they come."""
     kept, count = b"", 0
     pipe = cast("io.BufferedReader", sys.stdin.buffer)
     while data := pipe.read1(1 << 16):
         *whole, kept = (kept + data).split(b"\n")
         if whole:
-            yield _decoded(whole, count)
+            yield _decoded(whole, count, errors)
             count += len(whole)
     if kept:
-        yield _decoded([kept], count)
+        yield _decoded([kept], count, errors)
 
 
-def _decoded(whole: Sequence[bytes], count: int) -> list[tuple[int, str]]:
+def _decoded(whole: Sequence[bytes], count: int, errors: str) -> list[tuple[int, str]]:
     """Return lines as text, numbered on from a count.
 
     Raises:
@@ -130,7 +148,7 @@ def _decoded(whole: Sequence[bytes], count: int) -> list[tuple[int, str]]:
     group = []
     for number, line in enumerate(whole, count + 1):
         try:
-            group.append((number, line.decode("utf-8-sig").removesuffix("\r")))
+            group.append((number, line.decode("utf-8-sig", errors).removesuffix("\r")))
         except UnicodeDecodeError:
             raise CorpusError(
                 f"line {number:,} of - is not utf-8 text",

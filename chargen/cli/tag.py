@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import announce, given, grouped, open_sources
+from chargen.cli.inputs import announce, given, grouped, leave_out, open_sources
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, ModelOption, OutOption
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.terminal.console import Console
@@ -56,6 +56,8 @@ def tag(
 
     if bool(texts) == (evaluate is not None):
         raise UsageError(f"give texts, or {argument('evaluate')} FILE", "See --help for how")
+    if evaluate is not None:
+        leave_out({"conll": conll, "show": show}, f"does not go with {argument('evaluate')}")
     loaded = load(model, out)
     tagger = loaded.tagger
     announce(console, loaded, model)
@@ -77,7 +79,7 @@ def tag(
             elif show:
                 from chargen.terminal import findings
 
-                findings.marked(text, spans)
+                findings.marked(text, spans, tagger.marking.labels)
             else:
                 for row in rows:
                     cells = (*list(row.values())[:-1], f"{row['probability']:.4f}")
@@ -131,9 +133,13 @@ def evaluate_on(console: Console, model: Model, source: str, encoding: str, erro
     known = seen_among([[one.text] for one in examples], model.checkpoint.seen)
     if known:
         console.warn(
-            f"{known:,} of these {len(examples):,} texts were learned from: the figures are too "
-            "good"
+            f"{known:,} of these {len(examples):,} texts were learned from, so the figures are "
+            "better than on new ones"
         )
+    new = {label for one in examples for *_, label in one.spans} - set(model.tagger.marking.labels)
+    if new:
+        told = ", ".join(sorted(new)[:8])
+        console.warn(f"the model does not know the labels {told}: it can find no such spans")
     with console.progress("tagging", in_bytes=False) as progress:
         score = score_spans(model.tagger, examples, progress)
     labels = {name: tally.json() for name, tally in score.labels.items()}

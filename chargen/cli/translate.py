@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import given, grouped, open_sources
+from chargen.cli.inputs import given, grouped, leave_out, open_sources
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.terminal.console import Console
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chargen.text.pair_form import Pair
 
 ENCODED = "utf-8"
+BEAM = 5
 
 PIECE = 1 << 16
 """Characters of a running text that are mended together, at least."""
@@ -54,7 +55,7 @@ def translate(
     ] = 1,
     beam: Annotated[
         int, typer.Option(help="Beginnings of targets that are followed side by side.")
-    ] = 5,
+    ] = BEAM,
     features: Annotated[
         str, typer.Option(help="Features of a text in quotes, with a semicolon between two.")
     ] = "",
@@ -94,17 +95,18 @@ def translate(
     loaded = [load(model, out) for model in models] if models else [load(None, out)]
     name = ", ".join(model.name for model in loaded)
     console.note(f"model {name}")
+    shown = {"align": align, "plot": plot, "count": count > 1, "features": features}
     if mends(loaded[0]):
-        for option, given_too in (("align", align), ("plot", plot), ("count", count > 1)):
-            if given_too:
-                raise UsageError(
-                    f"{argument(option)} is for a model trained with {argument('pairs')}",
-                    "Leave it out",
-                )
+        asked_for = shown | {"columns": columns, "beam": beam != BEAM}
+        leave_out(asked_for, f"is for a model trained with {argument('pairs')}")
         mend_all(console, loaded, texts or [], evaluate, encoding, errors)
         return
     turns = translator([(model.name, model.checkpoint) for model in loaded])
-    if evaluate is not None:
+    if evaluate is None:
+        leave_out({"columns": columns}, f"is for {argument('evaluate')}")
+        leave_out({"align": align and (console.json or console.csv)}, "is for a terminal")
+    else:
+        leave_out(shown, f"does not go with {argument('evaluate')}")
         seen = [model.checkpoint.seen for model in loaded]
         evaluate_on(console, turns, name, evaluate, columns, beam, seen, encoding, errors)
         return
@@ -227,20 +229,29 @@ def asked(
     from chargen.text.pair_form import FEATURES, Pair
 
     form = turns.form
+    known = set(turns.symbols.features)
+
+    def checked(pair: Pair, where: str) -> Pair:
+        if not form.fits(pair):
+            console.warn(f"{where} is cut to {form.longest:,} characters")
+        new = [one for one in pair.features if one not in known]
+        if new and known:
+            console.warn(f"{where} has features that the model does not know: {', '.join(new)}")
+        return pair
+
     for source in texts:
         if given(source):
-            yield [Pair(source, form.features(features))]
+            yield [checked(Pair(source, form.features(features)), f"{source[:40]!r}")]
             continue
+        if features:
+            console.warn(f"--features is for texts in quotes: in {source}, write them behind a tab")
         for group in grouped(console, source, encoding, errors):
             pairs = []
             for number, line in group:
                 if not line.strip():
                     continue
-                pairs.append(form.question(line, f"line {number:,} of {source}"))
-                if not form.fits(pairs[-1]):
-                    console.warn(
-                        f"line {number:,} of {source} is cut to {form.longest:,} characters"
-                    )
+                where = f"line {number:,} of {source}"
+                pairs.append(checked(form.question(line, where), where))
             yield pairs
     if features and FEATURES not in form.columns:
         console.warn("this model knows no features: what was given was not used")
@@ -292,8 +303,16 @@ def evaluate_on(
     known = max(seen_among(parts, prints) for prints in seen)
     if known:
         console.warn(
-            f"{known:,} of these {len(pairs):,} sources were learned from: the figures are too good"
+            f"{known:,} of these {len(pairs):,} sources were learned from, so the figures are "
+            "better than on new ones"
         )
+    cut = sum(len(pair.source) > form.longest for pair in pairs)
+    if cut:
+        console.warn(f"{cut:,} sources are cut to {form.longest:,} characters")
+    new = {one for pair in pairs for one in pair.features} - set(turns.symbols.features)
+    if new and turns.symbols.features:
+        told = ", ".join(sorted(new)[:8])
+        console.warn(f"{len(new):,} features that the model does not know were left out: {told}")
     with console.progress("translating", in_bytes=False) as progress:
         score = score_pairs(turns, pairs, beam, progress)
     console.result(

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST = -1e4
-"""The logarithm of a chance that there is not; finite, so that differences are numbers."""
+"""Stands for log 0; it is finite, so that differences are numbers."""
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from chargen.engine.likelihood import log_softmax
 from chargen.engine.tagger import Marker as Engine
 from chargen.errors import KindError, argument
 from chargen.metrics import WORDS, Metric
-from chargen.text.damage import KEEP, Damage, mended
-from chargen.text.mark_windows import Marker
+from chargen.text.damage import KEEP, Damage, mended, parts
+from chargen.text.mark_windows import Marker, overlapping
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,8 +60,8 @@ class Mender:
         if marking is None or not marking.undo:
             raise KindError(
                 f"{name} was not trained to mend texts",
-                f"Use `chargen {saved.architecture.kind.command}` with it, or a model trained with "
-                f"{argument('undo')}",
+                f"Use `chargen {saved.architecture.kind.command}` with it alone, or a model "
+                f"trained with {argument('undo')}",
             )
         self.engine = Engine(saved.architecture, saved.weights)
         self.coder = Marker(saved.vocabulary)
@@ -72,30 +72,29 @@ class Mender:
     def mend(self, text: str) -> Mended:
         """Return a text mended."""
         marks = [mark for mark, _ in self._marked(text)]
-        changed = sum(mark != KEEP for mark in marks)
+        pairs = zip(text, marks, strict=True)
+        changed = sum(parts(one, mark) != (one, "") for one, mark in pairs)
         return Mended(mended(text, marks), len(text), changed)
 
     def _marked(self, text: str, right: Sequence[str] = ()) -> Iterator[tuple[str, float]]:
-        """Yield the mark of each character, and the nats of the right one if that is known."""
-        starts = range(0, len(text), WINDOW)
-        for group in range(0, len(starts), BATCH):
-            at = starts[group : group + BATCH]
-            firsts = [max(0, start - MARGIN) for start in at]
-            read = [
-                text[first : start + WINDOW + MARGIN]
-                for first, start in zip(firsts, at, strict=True)
-            ]
-            scored = self.engine.scores([self.coder.source(one) for one in read])
-            for first, start, scores in zip(firsts, at, scored, strict=True):
-                stop = min(start + WINDOW, len(text))
-                logs = log_softmax(scores[start - first : stop - first])
-                fits = np.stack([self._fit(one) for one in text[start:stop]])
+        """Yield the mark of each character, and the nats of the right one.
+
+        These are infinite for a mark that the model does not know, and 0 if none is given.
+        """
+        shown = "".join(map(self.damage.shown, text))
+        windows = list(overlapping(len(text), WINDOW, MARGIN))
+        for group in range(0, len(windows), BATCH):
+            some = windows[group : group + BATCH]
+            read = [self.coder.source(shown[one.first : one.last]) for one in some]
+            for one, scores in zip(some, self.engine.scores(read), strict=True):
+                logs = log_softmax(scores[one.start - one.first : one.stop - one.first])
+                fits = np.stack([self._fit(each) for each in text[one.start : one.stop]])
                 best = np.where(fits, logs, -np.inf).argmax(axis=1).tolist()
                 for place, index in enumerate(best):
                     nats = 0.0
                     if right:
-                        known = self.coder.ids.get(right[start + place], 0)
-                        nats = -float(logs[place, known])
+                        known = self.coder.ids.get(right[one.start + place])
+                        nats = math.inf if known is None else -float(logs[place, known])
                     yield self.marks[index], nats
 
     def _fit(self, character: str) -> NDArray[np.bool_]:
@@ -109,7 +108,7 @@ class Mender:
         """Damage a text, mend it, and compare word by word.
 
         Args:
-            right: a text with at least one character that is no blank.
+            right: a text; of one without words, all figures are 0.
             seed: of noise.
         """
         damaged, marks = self.damage.done(right, seed)
@@ -117,13 +116,14 @@ class Mender:
         words = [[0, 0, 0]]
         right_ones = made = wanted = 0
         for character, mark, (mine, _) in zip(damaged, marks, found, strict=True):
-            words[-1][0] += 1
+            words[-1][0] += not character.isspace()
             words[-1][1] += mark != mine
             words[-1][2] += mark != KEEP
             right_ones += mark == mine != KEEP
             made += mine != KEEP
             wanted += mark != KEEP
-            if character.isspace() or " " in mark:
+            # Blanks belong to the word before them, and those at the beginning to the first word.
+            if words[-1][0] and (character.isspace() or " " in mark):
                 words.append([0, 0, 0])
         whole = [word for word in words if word[0]]
         return MendScore(
@@ -134,8 +134,8 @@ class Mender:
             right_ones,
             made,
             wanted,
-            len(damaged),
-            sum(nats for _, nats in found),
+            sum(math.isfinite(nats) for _, nats in found),
+            sum(nats for _, nats in found if math.isfinite(nats)),
         )
 
 
@@ -149,8 +149,8 @@ class MendScore:
         sound: that the damage had left as they were.
         kept: of these, mended so that nothing is wrong.
         mended, found, there: changes that are the right ones; made; to be made.
-        characters: of the damaged text.
-        nats: what the right marks cost, summed.
+        characters: of the damaged text, but for those whose right marks the model does not know.
+        nats: what the right marks of these cost, summed.
     """
 
     metric: ClassVar[Metric] = WORDS
@@ -168,25 +168,26 @@ class MendScore:
     @property
     def exact(self) -> float:
         """Share of the words that are right."""
-        return self.right / self.words
+        return self.right / max(1, self.words)
 
     @property
     def loss(self) -> float:
         """The figure that training makes as low as it can."""
-        return self.nats / self.characters
+        return self.nats / max(1, self.characters)
 
     @property
     def rank(self) -> float:
         """What the best model has least of: wrong words; among equals, nats."""
-        return 1 - self.exact + self.loss / (1 + self.loss) / self.words
+        return 1 - self.exact + self.loss / (1 + self.loss) / max(1, self.words)
 
     def json(self) -> dict[str, Any]:
         """Return the figures under their usual keys."""
+        words = max(1, self.words)
         return {
             "words": self.words,
             "words_right": self.exact,
-            "words_right_error": math.sqrt(self.exact * (1 - self.exact) / self.words),
-            "before": self.sound / self.words,
+            "words_right_error": math.sqrt(self.exact * (1 - self.exact) / words),
+            "before": self.sound / words,
             "untouched": self.kept / max(1, self.sound),
             "precision": self.mended / max(1, self.found),
             "recall": self.mended / max(1, self.there),

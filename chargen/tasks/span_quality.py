@@ -61,11 +61,12 @@ class SpanScore:
     """How well the spans of held-out texts were found.
 
     Attributes:
-        texts, characters: how many.
+        texts: how many.
+        characters: of those texts whose labels the model knows.
         all: of all labels.
         labels: of each label.
         error: standard error of the F1 (of a ratio; Cochran 1977, section 2.11).
-        nats: what the right marks cost, summed.
+        nats: what the right marks of these texts cost, summed.
     """
 
     metric: ClassVar[Metric] = SPANS
@@ -110,12 +111,14 @@ def score_spans(
     """
     counts: dict[str, list[int]] = {}
     rows = []
-    total = 0.0
+    total, characters = 0.0, 0
     for done, (example, (marked, nats)) in enumerate(
         zip(examples, tagger.compared(examples), strict=True), 1
     ):
         found = set(marked)
-        total += nats
+        if math.isfinite(nats):
+            total += nats
+            characters += len(example.text)
         there = set(example.spans)
         for place, spans in enumerate((found & there, found, there)):
             for *_, label in spans:
@@ -127,5 +130,4 @@ def score_spans(
     every = Tally(*(sum(one[place] for one in counts.values()) for place in range(3)))
     mine, both = np.array(rows, dtype=np.float64).T
     error = math.sqrt(float(((mine - every.f1 * both) ** 2).sum())) / max(1.0, float(both.sum()))
-    characters = sum(len(one.text) for one in examples)
     return SpanScore(len(rows), characters, every, labels, error, total)

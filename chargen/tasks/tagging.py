@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,13 +13,15 @@ from chargen.checkpoint import Checkpoint
 from chargen.engine.tagger import Chain
 from chargen.engine.tagger import Tagger as Engine
 from chargen.errors import KindError, argument
-from chargen.text.batches import batched
-from chargen.text.mark_windows import TagCoder
+from chargen.text.batches import batched, side_by_side
+from chargen.text.mark_windows import TagCoder, overlapping
 from chargen.text.marking import BEGIN, INSIDE
 from chargen.text.tagged import Tagged, marks_of, of_marks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Doubles = NDArray[np.float64]
 
 Spans = tuple[tuple[int, int, str], ...]
 """See `chargen.text.tagged.Tagged`."""
@@ -26,6 +29,9 @@ Spans = tuple[tuple[int, int, str], ...]
 BATCH = 64
 CHUNK = 512
 """Texts that are read side by side, and in memory, so that those of like length are together."""
+
+MARGIN = 200
+"""Characters that are read on each side of a window of a text that is longer than any learned."""
 
 
 @dataclass(frozen=True)
@@ -79,35 +85,48 @@ class Tagger:
         return chain.span(start, end, begin, inside)
 
     def compared(self, examples: Sequence[Tagged]) -> Iterator[tuple[Spans, float]]:
-        """Yield the spans that are found in each text, and what its right marks cost."""
+        """Yield the spans that are found in each text, and the nats of its right marks.
+
+        These are infinite for a text with a label that the model does not know.
+        """
         read = self._read([one.text for one in examples])
         for example, (text, spans, scores) in zip(examples, read, strict=True):
             if not text:
                 yield spans, 0.0
                 continue
-            marks = [self.coder.ids.get(mark, 0) for mark in marks_of(example)]
+            marks = [self.coder.ids.get(mark, -1) for mark in marks_of(example)]
+            if -1 in marks:
+                yield spans, math.inf
+                continue
             yield spans, float(self.engine.nats([scores], [np.array(marks, np.int32)])[0])
 
-    def _read(self, texts: Iterable[str]) -> Iterator[tuple[str, Spans, NDArray[np.float64]]]:
+    def _read(self, texts: Iterable[str]) -> Iterator[tuple[str, Spans, Doubles]]:
         """Yield each text with its spans, and the scores (T, K) of its marks."""
-        chunk: list[str] = []
-        for text in texts:
-            chunk.append(text)
-            if len(chunk) == CHUNK:
-                yield from self._side_by_side(chunk)
-                chunk = []
-        yield from self._side_by_side(chunk)
+        return side_by_side(texts, lambda text: (len(text) + 2, 1), self._marked, BATCH, CHUNK)
 
-    def _side_by_side(
-        self, texts: Sequence[str]
-    ) -> Iterator[tuple[str, Spans, NDArray[np.float64]]]:
-        sizes = {row: (len(text) + 2, 1) for row, text in enumerate(texts) if text}
-        found: dict[int, tuple[Spans, NDArray[np.float64]]] = {}
-        for rows in batched(sorted(sizes, key=lambda row: sizes[row]), sizes, BATCH):
-            scored = self.engine.scores([self.coder.source(texts[row]) for row in rows])
-            for row, scores, best in zip(rows, scored, self.engine.best(scored), strict=True):
-                marks = [self.marking.marks[index] for index in best.tolist()]
-                found[row] = of_marks(texts[row], marks).spans, scores
-        nothing: tuple[Spans, NDArray[np.float64]] = ((), np.empty((0, len(self.marking.marks))))
-        for row, text in enumerate(texts):
-            yield text, *found.get(row, nothing)
+    def _marked(self, texts: Sequence[str]) -> list[tuple[str, Spans, Doubles]]:
+        window = self.marking.longest
+        stretches = [list(overlapping(len(text), window, MARGIN)) for text in texts]
+        parts = [
+            text[one.first : one.last]
+            for text, some in zip(texts, stretches, strict=True)
+            for one in some
+        ]
+        sizes = {row: (len(part) + 2, 1) for row, part in enumerate(parts)}
+        read = (
+            scores
+            for rows in batched(list(sizes), sizes, BATCH)
+            for scores in self.engine.scores([self.coder.source(parts[row]) for row in rows])
+        )
+        nothing = np.empty((0, len(self.marking.marks)))
+        scored = []
+        for some in stretches:
+            own = [next(read)[one.start - one.first : one.stop - one.first] for one in some]
+            scored.append(np.concatenate([nothing, *own]))
+        some_text = [scores for scores in scored if len(scores)]
+        best = iter(self.engine.best(some_text) if some_text else [])
+        found: list[tuple[str, Spans, Doubles]] = []
+        for text, scores in zip(texts, scored, strict=True):
+            marks = [self.marking.marks[index] for index in next(best)] if text else []
+            found.append((text, of_marks(text, marks).spans, scores))
+        return found

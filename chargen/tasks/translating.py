@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,9 +26,10 @@ from chargen.checkpoint import Checkpoint
 from chargen.engine.transducer import Together, Transducer, Writer
 from chargen.errors import KindError, argument
 from chargen.options import check
-from chargen.text.batches import batched
+from chargen.text.batches import side_by_side
 from chargen.text.pair_form import Form, Pair
 from chargen.text.pair_windows import Coder
+from chargen.text.pairs import Symbols
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,8 +88,8 @@ class Member:
         if saved.vocabulary.symbols is None:
             raise KindError(
                 f"{name} was not trained on pairs and cannot translate",
-                f"Use `chargen {saved.architecture.kind.command}` with it, or a model trained with "
-                f"{argument('pairs')}",
+                f"Use `chargen {saved.architecture.kind.command}` with it alone, or a model "
+                f"trained with {argument('pairs')}",
             )
         return cls(name, Transducer(saved.architecture, saved.weights), Coder(saved.vocabulary))
 
@@ -106,7 +107,7 @@ class Translator:
         self.symbols = first.coder.symbols
         for other in others:
             theirs = other.coder.symbols
-            same = set(theirs.targets) == set(self.symbols.targets)
+            same = theirs.targets == self.symbols.targets
             if not same or theirs.form.spaced != self.symbols.form.spaced:
                 raise KindError(
                     f"{other.name} and {first.name} write targets of other symbols",
@@ -132,28 +133,14 @@ class Translator:
         """
         check("beam", beam, 1, WIDEST)
         check("count", count, 1, WIDEST)
-        return self._translated(pairs, count, max(beam, count))
-
-    def _translated(self, pairs: Iterable[Pair], count: int, beam: int) -> Iterator[list[Written]]:
-        chunk: list[Pair] = []
-        for pair in pairs:
-            chunk.append(self.form.shortened(pair))
-            if len(chunk) == CHUNK:
-                yield from self._side_by_side(chunk, count, beam)
-                chunk = []
-        if chunk:
-            yield from self._side_by_side(chunk, count, beam)
-
-    def _side_by_side(
-        self, pairs: Sequence[Pair], count: int, beam: int
-    ) -> Iterator[list[Written]]:
-        sizes = {row: (len(pair.source) + 2,) * 2 for row, pair in enumerate(pairs)}
-        order = sorted(sizes, key=lambda row: sizes[row])
-        found: dict[int, list[Written]] = {}
-        for rows in batched(order, sizes, BATCH):
-            given = [pairs[row] for row in rows]
-            found |= zip(rows, self._searched(given, count, beam), strict=True)
-        yield from (found[row] for row in range(len(pairs)))
+        beam = max(beam, count)
+        return side_by_side(
+            map(self.form.shortened, pairs),
+            lambda pair: (len(pair.source) + 2,) * 2,
+            lambda some: self._searched(some, count, beam),
+            max(1, BATCH * BEAM // max(BEAM, beam)),
+            CHUNK,
+        )
 
     def writer(self, pairs: Sequence[Pair]) -> tuple[Writer, list[list[str]]]:
         """Return what writes the targets of sources; and the outputs of each, by their ids."""
@@ -190,15 +177,19 @@ class Translator:
         ]
 
     def costs(self, pairs: Sequence[Pair]) -> list[float]:
-        """Return the nats of each pair's target; infinity if it has a symbol that has no output."""
-        sizes = {
-            row: (len(pair.source) + 2, len(pair.target or ()) + 1)
-            for row, pair in enumerate(pairs)
-        }
-        found: dict[int, float] = {}
-        for rows in batched(sorted(sizes, key=lambda row: sizes[row]), sizes, BATCH):
-            found |= zip(rows, self._charged([pairs[row] for row in rows]), strict=True)
-        return [found[row] for row in range(len(pairs))]
+        """Return the nats of each pair's target; infinity if it has a symbol that has no output.
+
+        A source is read as `translate` reads it: up to the longest that there may be.
+        """
+        longest = self.form.longest
+        found = side_by_side(
+            (replace(pair, source=pair.source[:longest]) for pair in pairs),
+            lambda pair: (len(pair.source) + 2, len(pair.target or ()) + 1),
+            self._charged,
+            BATCH,
+            CHUNK,
+        )
+        return list(found)
 
     def require_attention(self) -> None:
         """Make sure that there are places of a source at which the models look.
@@ -231,7 +222,7 @@ class Translator:
             writer.next()
             writer.choose(here, here + ids[symbol])
             rows.append(writer.looked()[0, 0])
-        shares = np.array(rows)
+        shares = np.array(rows).reshape(len(rows), len(pair.source) + 2)
         # The source stands between two places that mean "no character".
         shares[:, 1] += shares[:, 0]
         shares[:, -2] += shares[:, -1]
@@ -350,4 +341,26 @@ def translator(named: Sequence[tuple[str, Checkpoint]]) -> Translator:
     Raises:
         KindError: see `Member.of` and `Translator`.
     """
-    return Translator([Member.of(name, saved) for name, saved in named])
+    _, first = named[0]
+    members = [Member.of(name, in_order(saved, first.vocabulary.symbols)) for name, saved in named]
+    return Translator(members)
+
+
+def in_order(saved: Checkpoint, wanted: Symbols | None) -> Checkpoint:
+    """Return a model with its targets in the order of another model's, if both know the same.
+
+    The order of a model that began with another one is its own.
+    """
+    mine = saved.vocabulary.symbols
+    if mine is None or wanted is None or set(mine.targets) != set(wanted.targets):
+        return saved
+    known = {symbol: index for index, symbol in enumerate(mine.targets)}
+    order = [known[symbol] for symbol in wanted.targets]
+    weights = dict(saved.weights)
+    for name in ("symbol.weight", "output.weight", "output.bias", "place.weight"):
+        if name != "place.weight" or saved.architecture.aligned:
+            # Behind the targets stand "no symbol", or the end and the copy.
+            rows = [*order, *range(len(order), len(weights[name]))]
+            weights[name] = weights[name][rows]
+    vocabulary = replace(saved.vocabulary, symbols=replace(mine, targets=wanted.targets))
+    return replace(saved, vocabulary=vocabulary, weights=weights)

@@ -87,12 +87,11 @@ def spans(console: Console, score: SpanScore) -> None:
     console.table(rows, ("label", "spans", "precision", "recall", "F1"))
 
 
-def marked(text: str, found: Sequence[Marked]) -> None:
-    """Print a text with its spans in brackets, and in colours where there are some."""
+def marked(text: str, found: Sequence[Marked], labels: Sequence[str]) -> None:
+    """Print a text with its spans in brackets, each label of the model in its own colour."""
     from rich.console import Console as Rich
     from rich.text import Text
 
-    labels = sorted({one.label for one in found})
     shown, last = Text(), 0
     for one in found:
         style = f"bold {COLOURS[labels.index(one.label) % len(COLOURS)]}"
@@ -111,7 +110,7 @@ def mending(console: Console, score: MendScore) -> None:
         f"{figures['before']:.2%} were before"
     )
     console.show(
-        f"of the changes, {figures['precision']:.1%} are right; of those to be made, "
-        f"{figures['recall']:.1%} are (F1 {figures['f1']:.1%})"
+        f"{figures['precision']:.1%} of the changes made are right; {figures['recall']:.1%} of the "
+        f"needed changes were made (F1 {figures['f1']:.1%})"
     )
     console.show(f"of the words that were right, {figures['untouched']:.2%} still are")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -19,6 +20,8 @@ CELLS, PLACES = 1 << 22, 1 << 15
 E = TypeVar("E", contravariant=True)
 C = TypeVar("C")
 Read = TypeVar("Read", covariant=True)
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
 class Examples(Protocol[Read]):
@@ -98,6 +101,30 @@ class ExampleFeed(Generic[E, C]):
             sizes = {row: self.coder.size(chunk[row]) for row in group}
             batches += batched(sorted(group, key=lambda row: sizes[row]), sizes, self.batch)
         return [batches[index] for index in random.permutation(len(batches)).tolist()]
+
+
+def side_by_side(
+    given: Iterable[Given],
+    size: Callable[[Given], tuple[int, int]],
+    work: Callable[[Sequence[Given]], Iterable[Made]],
+    together: int,
+    chunk: int,
+) -> Iterator[Made]:
+    """Yield what is made of each example, in their order, while those of like length go together.
+
+    Args:
+        size: returns the places of an example's source and of its target.
+        work: returns what is made of examples, one for each.
+        together: examples that are worked on side by side, at most.
+        chunk: examples that are in memory.
+    """
+    them = iter(given)
+    while some := list(itertools.islice(them, chunk)):
+        sizes = {row: size(one) for row, one in enumerate(some)}
+        made: dict[int, Made] = {}
+        for rows in batched(sorted(sizes, key=lambda row: sizes[row]), sizes, together):
+            made |= zip(rows, work([some[row] for row in rows]), strict=True)
+        yield from (made[row] for row in range(len(some)))
 
 
 def batched(

@@ -8,9 +8,9 @@ changed; each of its characters has a mark that says how to mend it:
 - ``=x``: it becomes x;
 - then ``xy`` behind a separator, if xy was lost behind it and is to be put in again.
 
-A mark may be used only if damaging what it gives is the character again (see `fits`). So a mended
-text has the characters of the damaged one, in their order, and nothing that such damage could not
-have taken away. Noise is the exception: it may change any character into any other.
+A mark may be used only if damaging what it gives is the character again (see `fits`). So if `of` is
+applied to each character of a text and of the text mended, the same is left of both. Noise is the
+exception: it may change any character into any other.
 """
 
 from __future__ import annotations
@@ -109,6 +109,12 @@ class Damage:
             return ""
         return "" if SPACES in self.kinds and character == " " else character
 
+    def shown(self, character: str) -> str:
+        """Return what a network reads in the place of a character: damaged if it was not."""
+        if SENTENCES in self.kinds:
+            return " " if character.isspace() else character.lower()[:1]
+        return self.of(character) or character
+
     def done(self, text: str, seed: int = 0) -> tuple[str, list[str]]:
         """Return a damaged text, and the mark of each of its characters.
 
@@ -123,7 +129,7 @@ class Damage:
         marks: list[str] = []
         for at, character in enumerate(text):
             left = self.of(character)
-            # What is lost at the very beginning would have no place: it stays.
+            # At the very beginning there is no character to carry the mark.
             if not left and (not damaged or within(text, at)):
                 left = character
             if left:

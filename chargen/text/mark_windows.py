@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,7 +23,8 @@ SWAPPED = 0.3
 """Share of the spans in whose place another one is shown in a step."""
 
 FORGOTTEN = 0.05
-"""Share of the characters that are not shown in a step, so that unknown ones surprise nobody."""
+"""Share of the characters that are not shown in a step, so that a network learns to read on past
+unknown ones."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,23 @@ class MarkWindow:
     def characters(self) -> int:
         """How many characters are marked."""
         return int((self.targets != PAST).sum())
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a long text: what is marked, start to stop, and what is read, first to last."""
+
+    first: int
+    start: int
+    stop: int
+    last: int
+
+
+def overlapping(length: int, window: int, margin: int) -> Iterator[Stretch]:
+    """Yield stretches that cover a text, each read with a margin on both its sides."""
+    for start in range(0, length, window):
+        stop = min(start + window, length)
+        yield Stretch(max(0, start - margin), start, stop, min(stop + margin, length))
 
 
 class Marker:

@@ -82,7 +82,7 @@ class Form:
         """Return the pair that a line has.
 
         Args:
-            where: the line is, in words, for an error.
+            where: the name of the line, for an error message.
 
         Raises:
             CorpusError: a column is missing, or there is nothing in it.
@@ -106,10 +106,11 @@ class Form:
         found = line.split("\t") if len(columns) > 1 else [line]
         if len(found) < len(columns):
             tabs = "no tab" if len(found) == 1 else f"only {len(found)} columns"
+            named = f", or name the columns that there are by {argument('columns')}"
             raise CorpusError(
                 f"{where} has {tabs}",
-                f"Write {', '.join(columns)}, with a tab between them, or name the columns that "
-                f"there are by {argument('columns')}",
+                f"Write {', '.join(columns)}, with a tab between them"
+                f"{named if TARGET in columns else ''}",
             )
         parts = dict(zip(columns, found, strict=False))
         for name in (SOURCE, TARGET):

@@ -3,9 +3,9 @@
 Two forms are read; the first line that says something decides which:
 
 - a token a line (CoNLL): the token and its tag, with an empty line between sentences. Where a line
-  begins with a number, the token and its tag are the second and the third column; else the first
-  and the last. Tags are IOB (``B-PER``, ``I-PER``, ``O``). A comment ``# text = …`` has the
-  sentence with its blanks; without one, a blank is put between tokens;
+  begins with the token's number in its sentence, the token and its tag are the second and the third
+  column; else the first and the last. Tags are IOB (``B-PER``, ``I-PER``, ``O``). A comment
+  ``# text = …`` has the sentence with its blanks; without one, a blank is put between tokens;
 - an example a line: ``text<TAB>start-end:label,start-end:label``, where the offsets are those of
   characters and ``end`` is the first one after the span.
 
@@ -15,6 +15,7 @@ The second is also how examples are kept while a network learns (see `chargen.te
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ from chargen.text.sources import Part
 
 SPANS = re.compile(r"(\d+-\d+:[^\t,]+(,\d+-\d+:[^\t,]+)*)?")
 WORD = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
+"""A word, or a sign; the marks that stand on a letter are signs here, see `in_words`."""
+
 COMMENT, SENTENCE = "#", "# text = "
 
 
@@ -86,7 +89,7 @@ def parsed(line: str, where: str) -> Tagged:
     for begin, stop, _ in spans:
         if not last <= begin < stop <= len(text):
             raise CorpusError(
-                f"{where} has a span {begin}-{stop} that cannot be",
+                f"{where} has a span {begin}-{stop} outside the text or over another span",
                 "Count characters from 0; spans must not overlap",
             )
         last = stop
@@ -110,7 +113,7 @@ def _of_file(name: str, numbered: Iterator[tuple[int, str]]) -> Iterator[tuple[s
     written, begun = None, 0
     for number, line in numbered:
         where = f"line {number:,} of {name}"
-        told = line.strip() and not line.startswith(COMMENT)
+        told = line.strip() and not _is_comment(line)
         if in_lines is None and told:
             in_lines = "\t" in line and bool(SPANS.fullmatch(line.rpartition("\t")[2]))
         if in_lines:
@@ -118,7 +121,7 @@ def _of_file(name: str, numbered: Iterator[tuple[int, str]]) -> Iterator[tuple[s
                 yield where, parsed(line, where)
         elif told:
             begun = begun or number
-            sentence.append(_token(line, where))
+            sentence.append(_token(line, where, len(sentence) + 1))
         elif line.startswith(SENTENCE):
             written = line.removeprefix(SENTENCE)
         elif not line.strip() and sentence:
@@ -128,17 +131,32 @@ def _of_file(name: str, numbered: Iterator[tuple[int, str]]) -> Iterator[tuple[s
         yield f"line {begun:,} of {name}", _sentence(sentence, written)
 
 
-def _token(line: str, where: str) -> tuple[str, str]:
-    """Return the token of a line and its tag."""
+def _is_comment(line: str) -> bool:
+    """Tell whether a line says something about the table, and is no ``#Vesle B-LOC``."""
+    if not line.startswith(COMMENT):
+        return False
+    if "\t" in line:
+        last = line.rpartition("\t")[2]
+        return not (_is_tag(last) or SPANS.fullmatch(last))
+    columns = line.split()
+    return not (len(columns) == 2 and _is_tag(columns[1]))
+
+
+def _is_tag(column: str) -> bool:
+    return column == OUTSIDE or (column.startswith((BEGIN, INSIDE)) and len(column) > 2)
+
+
+def _token(line: str, where: str, number: int) -> tuple[str, str]:
+    """Return the token of a line and its tag; it is the sentence's token of this number."""
     columns = line.split("\t") if "\t" in line else line.split()
-    at = (1, 2) if columns[0].isdigit() and len(columns) > 2 else (0, -1)
+    at = (1, 2) if columns[0] == str(number) and len(columns) > 2 else (0, -1)
     if len(columns) < 2 or not columns[at[0]].strip():
         raise CorpusError(
             f"{where} has no tag",
             "Write a token, a tab and its tag on each line, and an empty line between sentences",
         )
     token, tag = (columns[place].strip() for place in at)
-    if tag != OUTSIDE and not (tag.startswith((BEGIN, INSIDE)) and len(tag) > 2):
+    if not _is_tag(tag):
         raise CorpusError(f"{where} has the tag {tag[:40]!r}", "Use O, B-LABEL and I-LABEL")
     return token, tag
 
@@ -174,7 +192,7 @@ def _sentence(tokens: Sequence[tuple[str, str]], written: str | None) -> Tagged:
 
 
 def of_marks(text: str, marks: Sequence[str]) -> Tagged:
-    """Return the spans that marks of characters say; blanks at the ends of a span are left out."""
+    """Return the spans that marks of characters say."""
     spans: list[list[int | str]] = []
     before = OUTSIDE
     for at, mark in enumerate(marks):
@@ -199,14 +217,29 @@ def in_words(text: str, spans: Sequence[tuple[int, int, str]]) -> list[tuple[str
     marks = marks_of(Tagged(text, tuple(spans)))
     told = []
     last = -1
-    for word in WORD.finditer(text):
-        mark = marks[word.start()]
-        inside = next((n for n, (s, e, _) in enumerate(spans) if s <= word.start() < e), -1)
+    for start, stop in _words(text):
+        mark = marks[start]
+        inside = next((n for n, (s, e, _) in enumerate(spans) if s <= start < e), -1)
         if mark != OUTSIDE:
             mark = (INSIDE if inside == last else BEGIN) + mark[2:]
-        told.append((word[0], mark))
+        told.append((text[start:stop], mark))
         last = inside
     return told
+
+
+def _words(text: str) -> list[tuple[int, int]]:
+    """Return where words and signs are; combining marks and what they join belong to a word."""
+    found: list[tuple[int, int]] = []
+    joins = False
+    for word in WORD.finditer(text):
+        combines = unicodedata.category(word[0][0]).startswith("M")
+        touches = bool(found) and found[-1][1] == word.start()
+        if touches and (combines or (joins and word[0][0].isalnum())):
+            found[-1] = (found[-1][0], word.end())
+        else:
+            found.append(word.span())
+        joins = combines
+    return found
 
 
 def marks_of(example: Tagged) -> list[str]:
@@ -263,9 +296,10 @@ def read_tagged(
     labels: set[str] = set()
     lengths: list[int] = []
     at = long = 0
-    for _, example in tagged(text):
+    first_long = ""
+    for where, example in tagged(text):
         if len(example.text) > longest:
-            long += 1
+            long, first_long = long + 1, first_long or where
             if not cut:
                 continue
             example = example.cut(longest)
@@ -277,10 +311,17 @@ def read_tagged(
         labels |= {label for *_, label in example.spans}
         lengths.append(len(example.text))
     if long:
-        note(f"{'cut' if cut else 'left out'}: {long:,} texts of more than {longest:,} characters")
+        note(
+            f"{'cut' if cut else 'left out'}: {long:,} texts of more than {longest:,} characters, "
+            f"the first at {first_long}"
+        )
     if len(lengths) < 2 or not labels:
-        lacks = "fewer than two texts" if len(lengths) < 2 else "no spans"
-        raise CorpusError(f"{text.names[0]} has {lacks}", "Give hundreds, better thousands")
+        lacks, hint = (
+            ("fewer than two texts", "Give hundreds, better thousands")
+            if len(lengths) < 2
+            else ("no spans", "Give texts in which spans are marked")
+        )
+        raise CorpusError(f"{text.names[0]} has {lacks}", hint)
     lines_of = Text([Part(text.names[0], copy.size, copy=copy)])
     ids = np.zeros(len(lengths), dtype=np.int64)
     held = held_out(found.prints, ids, fraction)

@@ -111,6 +111,11 @@ def extended(name: str, had: Floats, fresh: Floats, old: int, new: int, tied: bo
     if first in FEATURES:
         fresh[:, :old] = had
         return fresh
+    if first == "transition":
+        # From each mark, and in the last row from the beginning, to each mark.
+        fresh[:] = 0
+        fresh[:old, :old], fresh[new:, :old] = had[:old], had[old:]
+        return fresh
     fresh[:old] = had[:old]
     # No character's: the input "no character", or the output that ends a gap.
     fresh[new:] = had[old:]

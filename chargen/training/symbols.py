@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from chargen.errors import CorpusError, argument
 from chargen.options import Options
 from chargen.text.corpus import Span, Text
-from chargen.text.damage import KEEP, Damage, common, learnable
+from chargen.text.damage import KEEP, STRETCH, Damage, common, learnable
 from chargen.text.marking import Marking, of_labels
 from chargen.text.pair_form import CUT, DEFAULT_COLUMNS, Form
 from chargen.text.pairs import Pairs, read_pairs
@@ -69,6 +71,7 @@ def pairs(text: Text, own: Text | None, options: Options, note: Note) -> Divided
         for mine, theirs in both:
             mine.update(theirs)
         found = replace(found, valid=held.train)
+        _shared(found.train, held.train, "pairs", note)
     _say(len(Pairs(found.train.span(), form)), found.valid, "pairs", note)
 
     def vocabulary(known: Vocabulary | None) -> Vocabulary:
@@ -92,6 +95,7 @@ def tags(text: Text, own: Text | None, options: Options, note: Note) -> Divided:
         held = read_tagged(own, 0, longest, cut, note)
         labels = tuple(sorted({*labels, *held.labels}))
         characters, valid = characters + held.characters, held.train
+        _shared(found.train, held.train, "texts", note)
     count = len(TaggedTexts(found.train.span()))
     _say(count, valid, "texts", note)
     marks = of_labels(labels)
@@ -120,7 +124,7 @@ def damage(span: Span, options: Options) -> Counted:
             "Give a text that has it, or undo something else",
         )
     return Counted(
-        len(span), 0.0, 0, lambda known: _marked(characters, learned, undo, 1 << 10, known)
+        len(span), 0.0, 0, lambda known: _marked(characters, learned, undo, STRETCH, known)
     )
 
 
@@ -133,9 +137,23 @@ def _marked(
 ) -> Vocabulary:
     """Return the vocabulary of a model that marks texts: what is known, then the others."""
     made = Vocabulary.counted(characters, known.characters if known else "")
-    had = known.marking.marks if known and known.marking else ()
+    # The marks of a model that does something else mean something else.
+    same = known is not None and known.marking is not None and known.marking.undo == undo
+    had = known.marking.marks if known and known.marking and same else ()
     every = (*had, *(mark for mark in marks if mark not in had))
     return replace(made, marking=Marking(every, undo, longest))
+
+
+def _shared(train: Text, held: Text, what: str, note: Note) -> None:
+    """Say how many held-out examples are learned from as well."""
+    assert train.marks is not None
+    assert held.marks is not None
+    shared = int(np.isin(held.marks.prints, train.marks.prints).sum())
+    if shared:
+        note(
+            f"{shared:,} of the held-out {what} are among those to learn from, so the figures are "
+            "better than on new ones"
+        )
 
 
 def _say(count: int, valid: Text | None, what: str, note: Note) -> None:

@@ -251,10 +251,13 @@ def _running(
             held, _ = divided(own, items, 0)
         valid = None if held is None else _beginning(held, most)
         return Texts(train.span(), valid, described(text, own), items=items)
-    damage = symbols.damage(text.span(), options) if options.undo else None
     if own:
-        return Texts(text.span(), _beginning(own, most), described(text, own), counted=damage)
-    train_span, valid = _tails(text, options.usual("valid_fraction"), most)
+        train_span, valid = text.span(), _beginning(own, most)
+    else:
+        train_span, valid = _tails(text, options.usual("valid_fraction"), most)
+    damage = symbols.damage(train_span, options) if options.undo else None
+    if own:
+        return Texts(train_span, valid, described(text, own), counted=damage)
     about = described(text)
     if len(text.names) > 1 and valid is not None:
         about["held_out"] = TAILS

@@ -1,7 +1,8 @@
 """Numbers and dates with their words, as pairs: ``python -m tests.benchmarks.numbers FILE [SEED]``.
 
-Half of the 12,000 pairs are whole numbers below a million, as many of each length; the other half
-are dates from 1900 to 2099, in three ways of writing. Each occurs once.
+Half of the 12,000 pairs are whole numbers: a length of one to six digits is drawn, and then a
+number of at most this length. The other half are dates from 1900 to 2099, in three ways of writing.
+Each pair occurs once.
 """
 
 from __future__ import annotations

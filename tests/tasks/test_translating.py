@@ -99,6 +99,33 @@ def test_several_models_are_averaged() -> None:
     np.testing.assert_allclose([best.nats for best in found], again, atol=1e-5)
 
 
+def test_targets_in_another_order_are_averaged_by_symbol() -> None:
+    """A model that began with another one may know the same symbols in an order of its own."""
+    saved = pair_checkpoint(seed=4)
+    symbols = saved.vocabulary.symbols
+    assert symbols is not None
+    turned = replace(
+        saved,
+        vocabulary=replace(
+            saved.vocabulary, symbols=replace(symbols, targets=symbols.targets[::-1])
+        ),
+        weights=dict(saved.weights)
+        | {
+            name: saved.weights[name][[2, 1, 0, *range(3, len(saved.weights[name]))]]
+            for name in ("symbol.weight", "output.weight", "output.bias", "place.weight")
+        },
+    )
+    (alone,) = made(saved).translate([Pair("abd", ("F",))], 4)
+    (both,) = made(saved, turned).translate([Pair("abd", ("F",))], 4)
+    assert [one.text for one in both] == [one.text for one in alone]
+    np.testing.assert_allclose([one.nats for one in both], [one.nats for one in alone], rtol=1e-5)
+
+
+def test_nothing_was_written_from_nowhere() -> None:
+    """A target without symbols has no places."""
+    assert made(pair_checkpoint()).looked(Pair("ab", (), ())).shape == (0, 2)
+
+
 def test_models_of_other_symbols_are_refused() -> None:
     """Averages are for models that write the same; and a model of running text writes none."""
     saved = pair_checkpoint()

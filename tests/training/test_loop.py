@@ -688,6 +688,36 @@ def test_every_kind_learns_new_characters(story: Path, kind: str) -> None:
     assert list(made)[-1].event == "done"
 
 
+def test_a_model_goes_on_with_its_own_task(story: Path) -> None:
+    """What a model is for need not be said again; a new label gets room in its chain."""
+    base, _ = run(story, name="base", **FAMILY["tags"])
+    lines = (f"{n}{line}\t0-1:N,1-4:Z\n" for n, line in enumerate(STORY.splitlines()))
+    made = trainer(write(story.parent / "more.tsv", "".join(lines)), base="base")
+    before, now = (one.learner.vocabulary.marking for one in (base, made))
+    assert before is not None
+    assert now is not None
+    assert now.marks == (*before.marks, "B-Z", "I-Z")
+    had, has = (weights(one)["transition.weight"] for one in (base, made))
+    old = len(before.marks)
+    assert np.array_equal(has[:old, :old], had[:old])
+    assert np.array_equal(has[-1, :old], had[-1])
+    assert list(made)[-1].event == "done"
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [("pairs", {"columns": "target,source"}), ("undo", {}), ("noise", {})]
+)
+def test_a_task_goes_on_as_it_began(story: Path, kind: str, more: dict[str, str]) -> None:
+    """The form of pairs, and the damage that is undone, are those of the model."""
+    base, _ = run(story, name="base", **FAMILY[kind] | more)
+    source = story.parent / "pairs.tsv" if kind == "pairs" else story
+    made = trainer(source, base="base", steps=3)
+    for name in ("symbols", "marking"):
+        had, has = (getattr(one.learner.vocabulary, name) for one in (base, made))
+        assert has == had
+    assert made.learner.network.architecture == base.learner.network.architecture
+
+
 def test_a_failed_start_leaves_no_run_behind(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A start that is refused or interrupted before training leaves no folder."""
     with pytest.raises(UsageError, match="`tied` needs equal sizes"):
