@@ -130,6 +130,7 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "tags.iob", "".join(f"tide\tO\nVesle\tB-LOC\n{n}\tO\n\n" for n in range(30)))
     write(folder / "early.tsv", "tide\t2-9:X\n")
     write(folder / "late.tsv", "tide\t0-1:X\nsand\t0-1\n")
+    write(folder / "lone.tsv", "tide\t0-4:X\n")
     write(folder / "bare.tsv", "tide\t\nsand\t\n")
     write(folder / "low.txt", "the tide went out and came back\n" * 9)
     write(folder / "gap.tsv", "tide\tTIDE\nsand\t\n")

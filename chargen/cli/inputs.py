@@ -73,8 +73,8 @@ def open_sources(
         )
 
 
-FILE_LIKE = re.compile(r"^\S*\.[^\W\d]\w{0,4}$|^(\.{0,2}|~)[/\\]\S*$|^[A-Za-z]:\\\S*$")
-"""What looks like a file's name: without blanks, and with a suffix or the beginning of a path."""
+FILE_LIKE = re.compile(r"^(?=.*[^\W\d])\S*([/\\]|\.[^\W\d]\w{0,4}$)\S*$")
+"""What looks like a file's name: letters, no blanks, a slash or a suffix. A date is none."""
 
 
 def given(source: str) -> bool:
@@ -88,10 +88,7 @@ def given(source: str) -> bool:
 
     if source == STDIN or os.path.exists(source) or source in catalog.entries():
         return False
-    # "and/or" is a text, and "corpora/tale" is not, if there is a folder of this name.
-    folder = os.path.dirname(source)
-    in_folder = bool(folder) and " " not in source and os.path.isdir(folder)
-    if source.strip() and not FILE_LIKE.search(source) and not in_folder:
+    if source.strip() and not FILE_LIKE.search(source):
         return True
     raise CorpusError(
         f"{source!r} is neither a file nor a text",

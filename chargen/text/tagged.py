@@ -315,13 +315,12 @@ def read_tagged(
             f"{'cut' if cut else 'left out'}: {long:,} texts of more than {longest:,} characters, "
             f"the first at {first_long}"
         )
-    if len(lengths) < 2 or not labels:
-        lacks, hint = (
-            ("fewer than two texts", "Give hundreds, better thousands")
-            if len(lengths) < 2
-            else ("no spans", "Give texts in which spans are marked")
+    if len(lengths) < 2:
+        raise CorpusError(
+            f"{text.names[0]} has fewer than two texts", "Give hundreds, better thousands"
         )
-        raise CorpusError(f"{text.names[0]} has {lacks}", hint)
+    if not labels:
+        raise CorpusError(f"{text.names[0]} has no spans", "Give texts in which spans are marked")
     lines_of = Text([Part(text.names[0], copy.size, copy=copy)])
     ids = np.zeros(len(lengths), dtype=np.int64)
     held = held_out(found.prints, ids, fraction)

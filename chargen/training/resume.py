@@ -97,9 +97,9 @@ def stored_options(saved: Checkpoint, name: str) -> Options:
     Raises:
         RunError: the checkpoint's settings are no choices that a run can have.
     """
-    usual = {name: declared.usual for name, declared in DECLARED.items()}
-    stored = {key: value for key, value in saved.settings.items() if key in DECLARED}
     sizes = saved.architecture
+    usual = {name: declared.usual for name, declared in DECLARED.items()} | {"arch": sizes.arch}
+    stored = {key: value for key, value in saved.settings.items() if key in DECLARED}
     try:
         options = typed(Options, usual | stored)
         if None in (options.dropout, options.bptt, options.lr):
