@@ -112,9 +112,10 @@ def grouped(
         CorpusError: the file cannot be read, or is no text.
     """
     from chargen.text.examples import lines
-    from chargen.text.sources import STDIN
+    from chargen.text.sources import REPLACE, STDIN, STRICT
 
-    if source == STDIN and encoding.lower().replace("-", "") == "utf8":
+    as_it_comes = errors in (STRICT, REPLACE) and encoding.lower().replace("-", "") == "utf8"
+    if source == STDIN and as_it_comes:
         yield from arriving(errors)
         return
     text = open_sources(console, [source], encoding, False, errors)
@@ -124,7 +125,11 @@ def grouped(
 
 
 def arriving(errors: str) -> Iterator[list[tuple[int, str]]]:
-    """Yield the lines of standard input with their numbers, as they come."""
+    """Yield the lines of standard input with their numbers, as they come.
+
+    Args:
+        errors: ``strict`` or ``replace``, for bytes that are no UTF-8.
+    """
     kept, count = b"", 0
     pipe = cast("io.BufferedReader", sys.stdin.buffer)
     while data := pipe.read1(1 << 16):

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from chargen.text.pair_form import Pair
 
 ENCODED = "utf-8"
-BEAM = 5
 
 PIECE = 1 << 16
 """Characters of a running text that are mended together, at least."""
@@ -54,8 +53,11 @@ def translate(
         int, typer.Option("-n", "--count", help="How many targets to show for each source.")
     ] = 1,
     beam: Annotated[
-        int, typer.Option(help="Beginnings of targets that are followed side by side.")
-    ] = BEAM,
+        int | None,
+        typer.Option(
+            help="Beginnings of targets that are followed side by side.", show_default="5"
+        ),
+    ] = None,
     features: Annotated[
         str, typer.Option(help="Features of a text in quotes, with a semicolon between two.")
     ] = "",
@@ -88,7 +90,7 @@ def translate(
     trained with --undo puts back what running text has lost.
     """
     from chargen.model import load
-    from chargen.tasks.translating import translator
+    from chargen.tasks.translating import BEAM, translator
 
     if bool(texts) == (evaluate is not None):
         raise UsageError(f"give texts, or {argument('evaluate')} FILE", "See --help for how")
@@ -97,11 +99,12 @@ def translate(
     console.note(f"model {name}")
     shown = {"align": align, "plot": plot, "count": count > 1, "features": features}
     if mends(loaded[0]):
-        asked_for = shown | {"columns": columns, "beam": beam != BEAM}
+        asked_for = shown | {"columns": columns, "beam": beam is not None}
         leave_out(asked_for, f"is for a model trained with {argument('pairs')}")
         mend_all(console, loaded, texts or [], evaluate, encoding, errors)
         return
     turns = translator([(model.name, model.checkpoint) for model in loaded])
+    beam = BEAM if beam is None else beam
     if evaluate is None:
         leave_out({"columns": columns}, f"is for {argument('evaluate')}")
         leave_out({"align": align and (console.json or console.csv)}, "is for a terminal")
@@ -243,8 +246,10 @@ def asked(
         if given(source):
             yield [checked(Pair(source, form.features(features)), f"{source[:40]!r}")]
             continue
-        if features:
-            console.warn(f"--features is for texts in quotes: in {source}, write them behind a tab")
+        if features and known:
+            console.warn(
+                f"{argument('features')} is for texts in quotes: in {source}, write a tab and them"
+            )
         for group in grouped(console, source, encoding, errors):
             pairs = []
             for number, line in group:

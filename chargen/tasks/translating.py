@@ -294,7 +294,7 @@ def search(
         costs = nats[..., None] - logs
         costs[logs < -NO_CHANCE] = np.inf
         for at, row in enumerate(rows.tolist()):
-            # The cost at which the beam ends; all that end now are compared by probability.
+            # By symbol, a target counts only if it ends among the best of all that go on here.
             edge = np.inf
             if by_symbol and step < limits[row] and costs[at].size > beam:
                 edge = np.partition(costs[at], beam - 1, axis=None)[beam - 1]
@@ -352,7 +352,9 @@ def in_order(saved: Checkpoint, wanted: Symbols | None) -> Checkpoint:
     The order of a model that began with another one is its own.
     """
     mine = saved.vocabulary.symbols
-    if mine is None or wanted is None or set(mine.targets) != set(wanted.targets):
+    if mine is None or wanted is None or mine.targets == wanted.targets:
+        return saved
+    if set(mine.targets) != set(wanted.targets):
         return saved
     known = {symbol: index for index, symbol in enumerate(mine.targets)}
     order = [known[symbol] for symbol in wanted.targets]

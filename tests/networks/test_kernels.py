@@ -17,7 +17,7 @@ NOTHING = np.zeros(1, np.float32)
 def apply(function: object, value: float) -> float:
     """Return what a function of rows makes of one pre-activation."""
     out = np.empty(1, np.float32)
-    function(np.array([value], np.float32), NOTHING, NOTHING, out)  # type: ignore[operator]
+    function(np.array([value], np.float32), NOTHING, NOTHING, out)  # type: ignore[operator]  # compiled
     return float(out[0])
 
 
