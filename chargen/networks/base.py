@@ -105,6 +105,12 @@ class Trainable(nn.Module, ABC):
         self.generator = generator
         self.embedding = nn.Embedding(characters + 1, architecture.embed, padding_idx=characters)
         self.layers = layers(architecture)
+        self._make()
+        self._initialise()
+
+    @abstractmethod
+    def _make(self) -> None:
+        """Make what this kind of network has beside the embedding and its first stack."""
 
     @torch.no_grad()
     def _initialise(self) -> None:

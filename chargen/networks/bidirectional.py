@@ -34,7 +34,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chargen.architecture import Architecture
 from chargen.kinds import LONGEST_GAP
 from chargen.networks.base import Batch, State, summed_nats
 from chargen.networks.both_ways import BothWays
@@ -104,25 +103,22 @@ def ends_of(targets: NDArray[np.int64], ages: NDArray[np.int32] | None) -> NDArr
 class GapFiller(TwoSided):
     """Predicts the next character of a gap from both its sides."""
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        characters: int,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(architecture, characters, dropout, generator)
-        self.remaining = nn.Embedding(LONGEST_GAP + 1, architecture.hidden)
+    def _make(self) -> None:
+        super()._make()
+        wide, characters = self.architecture.hidden, self.characters
+        self.remaining = nn.Embedding(LONGEST_GAP + 1, wide)
         # One output more than characters: the gap has ended.
-        self.output = nn.Linear(architecture.hidden, characters + 1)
-        self.following = nn.Linear(architecture.hidden, characters)
-        self.preceding = nn.Linear(architecture.hidden, characters)
-        self._initialise()
-        with torch.no_grad():
-            nn.init.zeros_(self.remaining.weight)
-            for side in (self.following, self.preceding):
-                nn.init.xavier_uniform_(side.weight, generator=generator)
-                nn.init.zeros_(side.bias)
+        self.output = nn.Linear(wide, characters + 1)
+        self.following = nn.Linear(wide, characters)
+        self.preceding = nn.Linear(wide, characters)
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        super()._initialise()
+        nn.init.zeros_(self.remaining.weight)
+        for side in (self.following, self.preceding):
+            nn.init.xavier_uniform_(side.weight, generator=self.generator)
+            nn.init.zeros_(side.bias)
 
     def forward(self, left: Tensor, right: Tensor, remaining: Tensor) -> Tensor:
         """Return logits (T, B, V + 1), the last for "the gap has ended".
@@ -179,16 +175,9 @@ class Classifier(TwoSided):
     `chargen.tasks.classifying`).
     """
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        characters: int,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(architecture, characters, dropout, generator)
-        self.output = nn.Linear(architecture.hidden, architecture.labels)
-        self._initialise()
+    def _make(self) -> None:
+        super()._make()
+        self.output = nn.Linear(self.architecture.hidden, self.architecture.labels)
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Return logits (T, B, labels) from what was read on either side, (T, B, H) each."""

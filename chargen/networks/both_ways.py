@@ -5,23 +5,15 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from chargen.architecture import Architecture
 from chargen.networks.base import Trainable, layers
 
 
 class BothWays(Trainable):
     """A stack that reads from the left, one that reads from the right, and a matrix for each."""
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        characters: int,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(architecture, characters, dropout, generator)
-        wide = architecture.hidden
-        self.backward = layers(architecture)
+    def _make(self) -> None:
+        wide = self.architecture.hidden
+        self.backward = layers(self.architecture)
         self.left = nn.Linear(wide, wide, bias=False)
         self.right = nn.Linear(wide, wide, bias=False)
 

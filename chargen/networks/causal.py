@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chargen.architecture import Architecture
 from chargen.networks.base import Batch, State, Trainable, summed_nats
 
 if TYPE_CHECKING:
@@ -23,25 +22,21 @@ if TYPE_CHECKING:
 class Causal(Trainable):
     """Predicts each next character from all before it, and from the label if it has labels."""
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        characters: int,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(architecture, characters, dropout, generator)
+    def _make(self) -> None:
+        architecture = self.architecture
         if architecture.family.attends:
             self.norm = nn.LayerNorm(architecture.hidden, bias=False)
         if architecture.labels:
             # A label's vector is added to each character's: it cannot be forgotten.
             self.label = nn.Embedding(architecture.labels, architecture.embed)
-        self.output = nn.Linear(architecture.hidden, characters)
-        self._initialise()
-        if architecture.labels:
-            with torch.no_grad():
-                self.label.weight.normal_(generator=generator)
-        if architecture.tied:
+        self.output = nn.Linear(architecture.hidden, self.characters)
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        super()._initialise()
+        if self.architecture.labels:
+            self.label.weight.normal_(generator=self.generator)
+        if self.architecture.tied:
             self.output.register_parameter("weight", None)
 
     def forward(

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from chargen.architecture import Architecture
 from chargen.networks.base import State
 from chargen.networks.both_ways import BothWays
 
@@ -24,15 +23,9 @@ def settled(x: Tensor, stream: bool) -> Tensor:
 class Encoder(BothWays):
     """Reads texts that are whole: nothing is carried from one step to the next."""
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        characters: int,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(architecture, characters, dropout, generator)
-        self.stream = architecture.family.attends
+    def _make(self) -> None:
+        super()._make()
+        self.stream = self.architecture.family.attends
 
     def start(self, batch: int) -> State:
         """Return nothing: a text does not go on from the one before it."""

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from chargen.architecture import Architecture
 from chargen.networks.base import State, summed_nats
 from chargen.networks.encoder import Encoder
 from chargen.text.mark_windows import MarkWindow
@@ -41,16 +40,9 @@ class MarkBatch:
 class Marker(Encoder):
     """Marks each character by itself."""
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        characters: int,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(architecture, characters, dropout, generator)
-        self.output = nn.Linear(architecture.hidden, architecture.targets)
-        self._initialise()
+    def _make(self) -> None:
+        super()._make()
+        self.output = nn.Linear(self.architecture.hidden, self.architecture.targets)
 
     def placed(self, window: MarkWindow) -> MarkBatch:
         """Return texts where the network is."""
@@ -80,16 +72,15 @@ class Marker(Encoder):
 class Tagger(Marker):
     """Marks all characters together, as a chain."""
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        characters: int,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(architecture, characters, dropout, generator)
+    def _make(self) -> None:
+        super()._make()
         # The last row: from the beginning of a text.
-        self.transition = nn.Embedding(architecture.targets + 1, architecture.targets)
+        marks = self.architecture.targets
+        self.transition = nn.Embedding(marks + 1, marks)
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        super()._initialise()
         nn.init.zeros_(self.transition.weight)
 
     def cost(self, batch: MarkBatch, state: State) -> tuple[Tensor, State]:

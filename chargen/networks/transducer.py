@@ -90,14 +90,9 @@ def fit(query: Tensor, memory: Tensor, there: Tensor) -> Tensor:
 class Transducer(Encoder):
     """An encoder and a decoder with attention."""
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        characters: int,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(architecture, characters, dropout, generator)
+    def _make(self) -> None:
+        super()._make()
+        architecture = self.architecture
         wide, embed = architecture.hidden, architecture.embed
         symbols, features = architecture.targets, architecture.features
         self.decoder = layers(architecture)
@@ -110,7 +105,6 @@ class Transducer(Encoder):
         self.read = nn.Linear(wide, wide, bias=False)
         self.place = nn.Linear(wide, self._placed(), bias=False)
         self.output = nn.Linear(wide, symbols + 2)
-        self._initialise()
 
     def _placed(self) -> int:
         """Return how wide a place's part is: of the outputs, or of what is read with it."""
