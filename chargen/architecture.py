@@ -34,6 +34,8 @@ class Family:
     Attributes:
         gates: number of blocks of H rows in the weights of a recurrent layer.
         states: number of arrays (B, H) that a recurrent layer carries to the next character.
+        inner: number of last gates whose recurrent product enters inside the cell, apart from the
+            inputs' part.
         attends: whether its layers attend to the characters before, instead of carrying a state of
             fixed size. They then have heads and a context, and embedding and layers are equally
             wide.
@@ -41,12 +43,13 @@ class Family:
 
     gates: int = 0
     states: int = 0
+    inner: int = 0
     attends: bool = False
 
 
 FAMILIES = {
     "elman": Family(gates=1, states=1),
-    "gru": Family(gates=3, states=1),
+    "gru": Family(gates=3, states=1, inner=1),
     "lstm": Family(gates=4, states=2),
     "transformer": Family(attends=True),
 }

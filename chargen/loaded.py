@@ -10,6 +10,7 @@ from typing import Any
 from chargen import checkpoint, runs
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
+from chargen.engine.rounding import rounded
 from chargen.tasks import abilities, listing
 from chargen.tasks.beam import Reader
 from chargen.tasks.mending import Mender
@@ -28,7 +29,7 @@ class Loaded:
     def __init__(self, path: Path, saved: Checkpoint) -> None:
         self.path = path
         self.checkpoint = saved
-        self._engines: dict[int | None, Causal] = {}
+        self._engines: dict[tuple[int | None, bool], Causal] = {}
 
     @property
     def name(self) -> str:
@@ -45,20 +46,25 @@ class Loaded:
         """The labels of its texts, if they have any."""
         return self.checkpoint.labels
 
-    def engine_for(self, label: str | None) -> Causal:
+    def engine_for(self, label: str | None, *, writing: bool = False) -> Causal:
         """Return the network that continues texts of one label; None where there are none.
 
         It is made ready on first use.
+
+        Args:
+            writing: with its matrices rounded to bfloat16, see `chargen.engine.rounding`.
 
         Raises:
             KindError, UsageError: see `require_causal` and `label_id`.
         """
         self.require_causal()
-        number = self.label_id(label)
-        if number not in self._engines:
-            saved = self.checkpoint
-            self._engines[number] = Causal(saved.architecture, saved.weights, number)
-        return self._engines[number]
+        number, saved = self.label_id(label), self.checkpoint
+        # A transformer is not written in compiled code.
+        shorter = writing and not saved.architecture.family.attends
+        if (number, shorter) not in self._engines:
+            weights = rounded(saved.weights) if shorter else saved.weights
+            self._engines[number, shorter] = Causal(saved.architecture, weights, number)
+        return self._engines[number, shorter]
 
     def label_id(self, label: str | None) -> int | None:
         """Return a label's id, or None if no label is given.

@@ -58,7 +58,7 @@ class Model(Loaded):
             write: called with the first sample's bytes as they are drawn.
             label: the label of the text to write, for a model with labels.
         """
-        engine, vocabulary = self.engine_for(label), self.checkpoint.vocabulary
+        engine, vocabulary = self.engine_for(label, writing=True), self.checkpoint.vocabulary
         return sampling.sample(
             engine, vocabulary, replace(wanted, end=self.checkpoint.end), primes, write
         )
@@ -123,7 +123,7 @@ class Model(Loaded):
             True
         """
         wanted, label, unknown = self._wanted(length, 1, how)
-        engine, ids = self.engine_for(label), self.prime(prime, unknown)
+        engine, ids = self.engine_for(label, writing=True), self.prime(prime, unknown)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         pieces = sampling.stream(engine, self.checkpoint.vocabulary, wanted, ids)
         # Half a character at the end of a text of bytes is shown as one that is damaged.

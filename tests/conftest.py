@@ -119,10 +119,15 @@ def recurrent(request: pytest.FixtureRequest) -> Architecture:
     return small(request.param)
 
 
-def tiny_checkpoint(text: str = STORY, arch: str = "gru", seed: int = 0) -> Checkpoint:
+def tiny_checkpoint(
+    text: str = STORY, arch: str = "gru", seed: int = 0, layers: int = 1
+) -> Checkpoint:
     """An untrained model that knows the characters of a text."""
     vocabulary = Vocabulary("".join(sorted(set(text))), escape=0.01)
-    architecture = Architecture(arch, layers=1, hidden=12, embed=5)
+    attends = FAMILIES[arch].attends
+    architecture = Architecture(
+        arch, layers, hidden=12, embed=12 if attends else 5, context=32 if attends else 1
+    )
     weights = random_weights(architecture, len(vocabulary), seed)
     return Checkpoint(architecture, vocabulary, weights)
 

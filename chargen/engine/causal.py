@@ -6,18 +6,21 @@ against the other. Sampling passes one character in each call, scoring passes a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from chargen.architecture import Architecture
 from chargen.engine.language_model import WINDOW, State
+from chargen.engine.recurrent import RecurrentLayer
 from chargen.engine.stack import Stack
 from chargen.engine.transformer import layer_norm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from chargen.engine.writer import Writer
 
     Floats = NDArray[np.float32]
     Ids = NDArray[np.int32]
@@ -67,6 +70,14 @@ class Causal:
             outputs, state = self.stack.outputs(ids[None, at : at + WINDOW], state)
             parts.append(np.stack(outputs)[:, 0])
         return np.concatenate(parts, axis=1)
+
+    def writer(self, filters: Sequence[float]) -> Writer | None:
+        """Return the same network in compiled code; None for a transformer."""
+        if self.norm is not None:
+            return None
+        from chargen.engine.writer import Writer  # It loads the compiler, which takes a while.
+
+        return Writer(self, cast("list[RecurrentLayer]", self.stack.layers), filters)
 
     def read_out(self, x: Floats) -> Floats:
         """Return logits (…, V) from the stack's outputs (…, H)."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from chargen.engine.writer import Writer
 
     Floats = NDArray[np.float32]
     Ids = NDArray[np.int32]
@@ -36,6 +40,18 @@ class LanguageModel(Protocol):
         """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state.
 
         This call may overwrite the state that it gets, and its caller may overwrite the logits.
+        """
+
+
+@runtime_checkable
+class Compiles(Protocol):
+    """A language model that may be written by compiled code as well."""
+
+    def writer(self, filters: Sequence[float]) -> Writer | None:
+        """Return code that writes one text, or None if there is none.
+
+        Args:
+            filters: temperature, top-k, top-p and min-p; zero for no filter.
         """
 
 

@@ -72,6 +72,7 @@ class RecurrentLayer:
         self.step = STEPS[architecture.arch]
         self.states = architecture.family.states
         self.hidden = architecture.hidden
+        self.inner = architecture.family.inner
         # Transposed views: with one row, x @ W.T reads W in the order that it lies in.
         self.inputs = weights["weight_ih"].T
         self.recurrent = weights["weight_hh"].T

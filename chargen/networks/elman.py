@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from chargen.networks.kernels import elman_advance, elman_retreat
+from chargen.kernels import elman_advance, elman_retreat
 from chargen.networks.layer import Layer
 from chargen.networks.recurrence import Cell
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from chargen.networks.kernels import gru_advance, gru_retreat
+from chargen.kernels import gru_advance, gru_retreat
 from chargen.networks.layer import Layer
 from chargen.networks.recurrence import Cell
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from chargen.networks.kernels import lstm_advance, lstm_retreat
+from chargen.kernels import lstm_advance, lstm_retreat
 from chargen.networks.layer import Layer
 from chargen.networks.recurrence import Cell
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chargen.engine.language_model import LanguageModel, State, pick
+from chargen.engine.language_model import Compiles, LanguageModel, State, pick
 from chargen.errors import UsageError, argument
 from chargen.options import LARGEST_NUMBER, check
 from chargen.tasks import filters
@@ -17,11 +17,18 @@ from chargen.tasks import filters
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from chargen.engine.writer import Writer
+
     Floats = NDArray[np.float32]
     Ids = NDArray[np.int32]
 
 AHEAD = 512
-"""Characters for which random numbers are drawn ahead, and after which samples are collected."""
+"""Characters for which random numbers are drawn ahead."""
+
+WORTH = 8192
+"""Characters still to write from which on it pays to load the compiled writer."""
+BLOCK = 64
+"""Characters that it draws in one call: a reader on a terminal sees no jerks."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,11 @@ Minus infinity forbids a character. What a character costs is counted without co
 
 
 class Stream:
-    """Draws characters for several texts side by side, a column of them at each step.
+    """Draws characters for several texts side by side.
 
-    An iterator without an end: each step yields ids (B,) and their nats (B,), at temperature 1 and
-    unfiltered. Whoever iterates decides when texts end (see `keep`).
+    An iterator without an end: each step yields ids (N, B) and their nats (N, B), at temperature 1
+    and unfiltered. N is one, except where compiled code writes a long text; there it is `BLOCK` at
+    most. Whoever iterates decides when texts end (see `keep`).
 
     Args:
         model: what predicts.
@@ -107,26 +115,49 @@ class Stream:
         self.constraints = list(constraints)
         self.written: list[list[int]] = [[] for _ in constraints]
         self.chosen: Ids | None = None
+        self.writer: Writer | None = None
         self.drawn = 0
 
     def __iter__(self) -> Stream:
         return self
 
     def __next__(self) -> tuple[Ids, Floats]:
-        """Draw the next character of each text."""
-        if self.chosen is not None:
-            logits, self.state = self.model.forward(self.chosen[:, None], self.state)
-            self.logits = logits[:, 0]
+        """Draw the next character of each text, or the next characters of one."""
         at = self.drawn % AHEAD
         if at == 0:
             self.uniform = np.stack([random.random(AHEAD) for random in self.randoms])
+            self.writer = self.writer or self._writer()
+        if self.chosen is not None:
+            if self.writer is not None:
+                return self._block(self.writer, at)
+            logits, self.state = self.model.forward(self.chosen[:, None], self.state)
+            self.logits = logits[:, 0]
         allowed = self._allowed(self.logits) if self.constraints else None
         self.chosen, nats = choose(self.logits, self.sampling, self.uniform[:, at], allowed)
         self.drawn += 1
         if self.constraints:
             for text, index in zip(self.written, self.chosen.tolist(), strict=True):
                 text.append(index)
-        return self.chosen, nats
+        return self.chosen[None], nats[None]
+
+    def _writer(self) -> Writer | None:
+        """Return the compiled writer if it can write this text, and what is left is long."""
+        how = self.sampling
+        alone = len(self.randoms) == 1 and not self.constraints
+        # The first characters are there before the compiler is loaded.
+        worth = self.drawn and how.length - self.drawn >= WORTH
+        if not (alone and worth and isinstance(self.model, Compiles)):
+            return None
+        return self.model.writer((how.temp, how.top_k or 0, how.top_p or 0, how.min_p or 0))
+
+    def _block(self, writer: Writer, at: int) -> tuple[Ids, Floats]:
+        """Draw the next characters of the one text in compiled code."""
+        assert self.chosen is not None
+        uniform = self.uniform[0, at : at + BLOCK]
+        ids, nats, self.state = writer.write(int(self.chosen[0]), self.state, uniform)
+        self.chosen = ids[-1:]
+        self.drawn += len(ids)
+        return ids[:, None], nats[:, None]
 
     def _allowed(self, logits: Floats) -> Floats:
         """Return the logits (B, V) after each text's constraint."""

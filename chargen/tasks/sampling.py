@@ -169,24 +169,20 @@ def _fill(
     writing = list(writers)
     # To look at every character takes time: it is done only if somebody waits for each.
     watched = bool(sampling.stops) or writers[0].write is not None
-    columns: list[tuple[Ids, Floats]] = []
-    for position in range(1, sampling.length + 1):
-        ids, nats = next(stream)
-        if watched:
-            for writer, index, cost in zip(writing, ids.tolist(), nats.tolist(), strict=True):
-                writer.take([index], [cost])
-        else:
-            columns.append((ids, nats))
-            if len(columns) == AHEAD or position == sampling.length:
-                rows = (
-                    np.concatenate(part).reshape(-1, len(writing)).T.tolist()
-                    for part in zip(*columns, strict=True)
-                )
-                columns = []
-                for writer, text, cost in zip(writing, *rows, strict=True):
-                    writer.take(text, cost)
-        if watched and any(writer.stopped for writer in writing):
-            going = [row for row, writer in enumerate(writing) if not writer.stopped]
+    blocks: list[tuple[Ids, Floats]] = []
+    left, collected = sampling.length, 0
+    while left:
+        blocks.append(tuple(part[:left] for part in next(stream)))  # type: ignore[arg-type]  # two
+        drawn = len(blocks[-1][0])
+        left, collected = left - drawn, collected + drawn
+        if not (watched or collected >= AHEAD or left == 0):
+            continue
+        ids, nats = (np.concatenate(part).T.tolist() for part in zip(*blocks, strict=True))
+        blocks, collected = [], 0
+        for writer, text, cost in zip(writing, ids, nats, strict=True):
+            writer.take(text, cost)
+        going = [row for row, writer in enumerate(writing) if not writer.stopped]
+        if len(going) < len(writing):
             writing = [writing[row] for row in going]
             if not writing:
                 break
@@ -216,23 +212,26 @@ class _Writer:
         self.stopped = False
 
     def take(self, ids: list[int], costs: list[float]) -> None:
-        """Add characters, pass on what cannot be part of the stop text, and see whether it came.
+        """Add characters up to the stop text, and pass on what cannot be a part of it."""
+        if self.stops:
+            for index, cost in zip(ids, costs, strict=True):
+                self._add([index], [cost])
+                stop = next((stop for stop in self.stops if self.data.endswith(stop)), b"")
+                if stop:
+                    del self.data[-len(stop) :]
+                    self.stopped = True
+                    break
+        else:
+            self._add(ids, costs)
+        if self.write is not None:
+            begun = () if self.stopped else self.stops
+            held = max((_overlap(self.data, stop) for stop in begun), default=0)
+            self._pass_on(len(self.data) - held)
 
-        With a stop text, they must come one by one.
-        """
+    def _add(self, ids: list[int], costs: list[float]) -> None:
         self.data += b"".join([self.pieces[index] for index in ids])
         self.drawn += len(ids)
         self.nats += sum(costs)
-        held = 0
-        for stop in self.stops:
-            if self.data.endswith(stop):
-                del self.data[-len(stop) :]
-                self.stopped = True
-                held = 0
-                break
-            held = max(held, _overlap(self.data, stop))
-        if self.write is not None:
-            self._pass_on(len(self.data) - held)
 
     def _pass_on(self, end: int) -> None:
         if self.write is not None and end > self.written:

@@ -23,6 +23,8 @@ from torch.nn import functional
 
 from chargen.architecture import FAMILIES, Architecture
 from chargen.engine.causal import Causal as Engine
+from chargen.engine.language_model import read
+from chargen.engine.recurrent import RecurrentLayer
 from chargen.options import Options
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.sampling import sample
@@ -149,14 +151,27 @@ def test_training_speed(arch: str, hidden: int, batch: int) -> None:
     )
 
 
-@pytest.mark.parametrize(("hidden", "layers"), [(128, 2), (384, 1), (512, 2)])
-def test_sampling_speed(hidden: int, layers: int) -> None:
-    """Characters a second, alone and as a batch, against one torch.nn call a character."""
-    architecture = Architecture("gru", layers, hidden, 64)
+@pytest.mark.parametrize("arch", ["lstm", "gru"])
+@pytest.mark.parametrize("hidden", [128, 256, 512])
+def test_sampling_speed(arch: str, hidden: int) -> None:
+    """Characters a second: in NumPy, in compiled code and as a batch.
+
+    Beside them stand one torch.nn call a character, and the products alone (NumPy, which here has
+    as many threads as it wants).
+    """
+    architecture = Architecture(arch, 2, hidden, 64)
     engine = Engine(architecture, random_weights(architecture, CHARACTERS))
     vocabulary = Vocabulary("".join(chr(0x21 + number) for number in range(CHARACTERS)), 0.01)
     length, batch = 400, 256
     plain = Plain(architecture).eval()
+    _, state = read(engine, np.empty(0, np.int32))
+    writer = engine.writer((0.8, 0, 0, 0))
+    assert writer is not None
+    uniform = np.random.default_rng(0).random(length)
+    layers = engine.stack.layers
+    x = np.ones((1, hidden), np.float32)
+    weights = [layer.recurrent for layer in layers if isinstance(layer, RecurrentLayer)]
+    weights += [layer.inputs for layer in layers[1:] if isinstance(layer, RecurrentLayer)]
 
     def usual() -> None:
         ids, state = torch.zeros(1, 1, dtype=torch.long), None
@@ -165,18 +180,31 @@ def test_sampling_speed(hidden: int, layers: int) -> None:
                 logits, state = plain(ids, state)
                 ids = torch.multinomial(functional.softmax(logits[0], -1), 1)
 
+    def products() -> None:
+        for _ in range(length):
+            for weight in (*weights, engine.output):
+                x @ weight
+
     def ours(count: int, characters: int) -> Callable[[], Any]:
         wanted = Sampling(length=characters, temp=0.8, count=count)
         return lambda: list(sample(engine, vocabulary, wanted))
 
-    one, many, theirs = in_turns(ours(1, length), ours(batch, length // 8), usual)
+    one, compiled, many, theirs, bound = in_turns(
+        ours(1, length),
+        lambda: writer.write(0, state, uniform),
+        ours(batch, length // 8),
+        usual,
+        products,
+    )
     row(
-        f"sample gru {layers} × {hidden}",
+        f"sample {arch} 2 × {hidden}",
         chargen=length / one,
+        compiled=length / compiled,
         plain=length / 4 / theirs,
-        ratio=theirs * 4 / one,
+        ratio=theirs * 4 / compiled,
+        of_the_products=bound / compiled,
         batch_of_256=batch * (length // 8) / many,
-        batch_ratio=batch * (length // 8) / many / (length / one),
+        batch_ratio=batch * (length // 8) / many / (length / compiled),
     )
 
 

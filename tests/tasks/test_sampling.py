@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,13 @@ import pytest
 from chargen.engine.causal import Causal as Engine
 from chargen.engine.language_model import State, read
 from chargen.engine.likelihood import character_nats
+from chargen.engine.rounding import rounded
 from chargen.errors import PrimeError, UsageError
-from chargen.tasks.drawing import Sampling, Stream
+from chargen.tasks import drawing
+from chargen.tasks.drawing import AHEAD, BLOCK, Sampling, Stream
 from chargen.tasks.sampling import Sample, prepare_prime, sample
 from chargen.text.vocabulary import ALL_BYTES, Vocabulary
-from tests.conftest import probabilities, tiny_checkpoint
+from tests.conftest import RECURRENT, probabilities, tiny_checkpoint
 
 MODEL = tiny_checkpoint()
 ENGINE = Engine(MODEL.architecture, MODEL.weights)
@@ -155,10 +159,10 @@ def test_a_stream_is_what_samples_are_made_of() -> None:
     stream.keep([0, 2])
     columns += [next(stream) for _ in range(600)]
     for row, seed in ((0, 0), (-1, 2)):
-        ids = np.array([ids[row] for ids, _ in columns], dtype=np.int32)
+        ids = np.array([ids[0, row] for ids, _ in columns], dtype=np.int32)
         (one,) = written(length=605, seed=seed)
         assert VOCABULARY.decode(ids) == one.text
-        assert np.mean([nats[row] for _, nats in columns]) == pytest.approx(one.nats_per_char)
+        assert np.mean([nats[0, row] for _, nats in columns]) == pytest.approx(one.nats_per_char)
 
 
 def test_each_text_has_a_constraint_of_its_own() -> None:
@@ -177,12 +181,12 @@ def test_each_text_has_a_constraint_of_its_own() -> None:
     columns = [next(stream) for _ in range(4)]
     stream.keep([1])
     columns += [next(stream) for _ in range(2)]
-    assert [ids.tolist() for ids, _ in columns] == [[1, 3], [2, 4], [1, 3], [2, 4], [3], [4]]
+    assert [ids[0].tolist() for ids, _ in columns] == [[1, 3], [2, 4], [1, 3], [2, 4], [3], [4]]
     assert seen[:3] == [[], [], [1]]
     logits, _ = ENGINE.forward(np.array([[VOCABULARY.bos, 1]], dtype=np.int32), ENGINE.start(1))
     chances = probabilities(logits[0])
-    assert columns[0][1][0] == pytest.approx(-np.log(chances[0, 1]), abs=1e-5)
-    assert columns[1][1][0] == pytest.approx(-np.log(chances[1, 2]), abs=1e-5)
+    assert columns[0][1][0, 0] == pytest.approx(-np.log(chances[0, 1]), abs=1e-5)
+    assert columns[1][1][0, 0] == pytest.approx(-np.log(chances[1, 2]), abs=1e-5)
 
 
 def test_a_constraint_that_forbids_everything_is_an_error() -> None:
@@ -190,6 +194,56 @@ def test_a_constraint_that_forbids_everything_is_an_error() -> None:
     stream = streamed(1, constraints=[lambda _ids, logits: logits - np.inf])
     with pytest.raises(ValueError, match="forbids every character"):
         next(stream)
+
+
+FILTERS: list[dict[str, float]] = [
+    {}, {"temp": 0.6}, {"temp": 0}, {"top_k": 4}, {"temp": 1.3, "top_p": 0.8, "min_p": 0.02},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arch", RECURRENT)
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+@pytest.mark.parametrize(("layers", "shorter"), [(1, False), (2, False), (2, True)])
+def test_compiled_code_writes_the_same_text(
+    arch: str,
+    filters: dict[str, float],
+    layers: int,
+    shorter: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A long text goes on in compiled code: with the same characters at the same costs."""
+    model = tiny_checkpoint(arch=arch, layers=layers)
+    weights = rounded(model.weights) if shorter else model.weights
+    engine = Engine(model.architecture, weights)
+    wanted = Sampling(length=2 * AHEAD + 100, seed=3, **filters)  # type: ignore[arg-type]
+    (plain,) = sample(engine, VOCABULARY, wanted)
+    monkeypatch.setattr(drawing, "WORTH", 600)
+    (written,) = sample(engine, VOCABULARY, wanted)
+    assert written.text == plain.text
+    assert written.nats_per_char == pytest.approx(plain.nats_per_char, rel=1e-5)
+    stream = Stream(engine, wanted, [3], *read(engine, NOTHING))
+    sizes = [len(ids) for ids, _ in itertools.islice(stream, AHEAD + 3)]
+    assert sizes == [1] * AHEAD + [BLOCK] * 3
+    stop = plain.text[AHEAD + 70 : AHEAD + 90]
+    (stopped,) = sample(engine, VOCABULARY, replace(wanted, stop=stop))
+    assert stopped.text == plain.text[: plain.text.index(stop)]
+
+
+def test_compiled_code_is_for_one_recurrent_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several texts, a constraint, a transformer and a short rest are written step by step."""
+    monkeypatch.setattr(drawing, "WORTH", 600)
+    transformer = tiny_checkpoint(arch="transformer")
+    other = Engine(transformer.architecture, transformer.weights)
+    long = Sampling(length=AHEAD + 600)
+    begun = read(ENGINE, NOTHING)
+    streams = [
+        Stream(ENGINE, long, [1, 2], *begun),
+        Stream(ENGINE, long, [1], *begun, constraints=[lambda _ids, logits: logits]),
+        Stream(other, long, [1], *read(other, NOTHING)),
+        Stream(ENGINE, Sampling(length=AHEAD + 599), [1], *begun),
+    ]
+    for stream in streams:
+        assert {len(ids) for ids, _ in itertools.islice(stream, AHEAD + 2)} == {1}
 
 
 class Blend:

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.networks import kernels
+from chargen import kernels
 from chargen.networks.recurrence import array
+from chargen.tasks import filters
 
 NOTHING = np.zeros(1, np.float32)
 
@@ -52,3 +53,34 @@ def test_rounding_is_that_of_bfloat16(values: list[float]) -> None:
     theirs = torch.from_numpy(row).bfloat16()
     torch.testing.assert_close(rounded, theirs, rtol=0, atol=0, equal_nan=True)
     np.testing.assert_array_equal(widened, theirs.float().numpy())
+
+
+# Their sums are exact, so both agree at the edges too.
+WEIGHTS = st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 1.0]), max_size=12)
+
+
+@given(WEIGHTS, st.integers(1, 14), st.integers(1, 64), st.floats(0, 1, exclude_max=True))
+def test_filters_and_draw_are_those_of_numpy(
+    rest: list[float], k: int, sixty_fourths: int, uniform: float
+) -> None:
+    """Top-k, top-p and the draw are those of `chargen.tasks.filters`, with equal weights too."""
+    row = np.array([*rest, 1.0], np.float32)
+    least = row.copy()
+    if k < len(row):
+        kernels.cut(least, kernels.edge_of(least, k, 0.0))
+    np.testing.assert_array_equal(least, filters.top_k(row[None], k)[0])
+    share = row.copy()
+    p = sixty_fourths / 64
+    kernels.cut_share(share, p)
+    np.testing.assert_array_equal(share, filters.top_p(row[None], p)[0])
+    assert kernels.draw(row, uniform) == filters.draw(row[None], np.array([uniform]))[0]
+
+
+@given(st.integers(1, 9), st.integers(1, 40))
+def test_products_are_those_of_numpy(inputs: int, outputs: int) -> None:
+    """Every size has its whole fours of rows and the rest."""
+    random = np.random.default_rng(inputs * 100 + outputs)
+    x, weights = random.random(inputs, np.float32), random.random((inputs, outputs), np.float32)
+    out = np.full(outputs, np.nan, np.float32)
+    kernels.multiply(x, weights, out)
+    np.testing.assert_allclose(out, x @ weights, rtol=1e-5)

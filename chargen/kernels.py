@@ -389,3 +389,179 @@ def lstm_retreat(
         to_shown(d, memory[t + 1, b], e, gate[3])
         to_written(e, gate[0], gate[2])
         to_kept(e, memory[t, b], gate[1])
+
+
+# A text written character by character (`chargen.engine.writer`).
+
+
+@compiled
+def multiply(x: Row, weights: Array, out: Row) -> None:
+    """Write x W, for x (I,) and W (I, N); four rows of W are read at a time, as they lie."""
+    for i in range(len(out)):
+        out[i] = ZERO
+    whole = len(x) - len(x) % 4
+    for j in range(0, whole, 4):
+        a, b, c, d = x[j], x[j + 1], x[j + 2], x[j + 3]
+        row_a, row_b, row_c, row_d = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
+        for i in range(len(out)):
+            out[i] += (
+                a * load(row_a[i]) + b * load(row_b[i]) + c * load(row_c[i]) + d * load(row_d[i])
+            )
+    for j in range(whole, len(x)):
+        a, row_a = x[j], weights[j]
+        for i in range(len(out)):
+            out[i] += a * load(row_a[i])
+
+
+@compiled
+def exponentials(logits: Row, highest: np.float32, temp: np.float32, out: Row) -> float:
+    """Write exp((logits - highest) / temp), and return the sum."""
+    for i in range(len(out)):
+        out[i] = exp((logits[i] - highest) / temp)
+    total = 0.0
+    for i in range(len(out)):
+        total += out[i]
+    return total
+
+
+@compiled
+def edge_of(weights: Row, count: int, mass: float) -> np.float32:
+    """Return the highest weight that, with all above it, makes so many and so great a sum.
+
+    A positive float32 is ordered like its bits, so the search halves the range of the bits.
+    """
+    low, high = np.int32(0), np.float32(1).view(np.int32)
+    while low < high:
+        middle = np.int32(high - (high - low) // 2)
+        edge = np.int32(middle).view(np.float32)
+        above, total = 0, 0.0
+        for i in range(len(weights)):
+            if weights[i] >= edge:
+                above += 1
+                total += weights[i]
+        if above >= count and total >= mass:
+            low = middle
+        else:
+            high = np.int32(middle - 1)
+    return np.int32(low).view(np.float32)
+
+
+@compiled
+def cut(weights: Row, edge: np.float32) -> None:
+    """Set weights below an edge to zero."""
+    for i in range(len(weights)):
+        if weights[i] < edge:
+            weights[i] = ZERO
+
+
+@compiled
+def cut_share(weights: Row, p: float) -> None:
+    """Set all weights to zero but the fewest likeliest that make a share ``p`` of the sum.
+
+    Of equal weights, the first are kept.
+    """
+    total = 0.0
+    for i in range(len(weights)):
+        total += weights[i]
+    edge = edge_of(weights, 0, p * total)
+    before = 0.0
+    for i in range(len(weights)):
+        if weights[i] > edge:
+            before += weights[i]
+    for i in range(len(weights)):
+        if weights[i] == edge and before < p * total:
+            before += weights[i]
+        elif weights[i] <= edge:
+            weights[i] = ZERO
+
+
+@compiled
+def draw(weights: Row, uniform: float) -> int:
+    """Return a place, by inverting the distribution at ``uniform`` in [0, 1)."""
+    total = 0.0
+    for i in range(len(weights)):
+        total += weights[i]
+    place = min(uniform * total, np.nextafter(total, 0.0))
+    so_far = 0.0
+    for i in range(len(weights)):
+        so_far += weights[i]
+        if so_far > place:
+            return i
+    return len(weights) - 1  # Only if a weight is not a number.
+
+
+@compiled
+def write(
+    gates: int,
+    last: int,
+    table: Array,
+    inputs: Array,
+    recurrent: Array,
+    bias: Array,
+    output: Array,
+    output_bias: Row,
+    state: Array,
+    uniform: Row,
+    filters: Row,
+    ids: Row,
+    nats: Row,
+) -> None:
+    """Read the last character and draw the next, as often as there is a random number.
+
+    Args:
+        gates: of the cells: 1 for elman, 3 for gru, 4 for lstm.
+        last: id of the character that was drawn before.
+        table: (V + 1, G·H), each character's part of the first layer's pre-activations.
+        inputs: (L - 1, H, G·H), the input weights of the layers above the first, transposed; these
+            and all other matrices are float32, or the bits of bfloat16.
+        recurrent: (L, H, G·H), the recurrent weights of all layers, transposed.
+        bias: (L, G + inner, H), what is added to the products; see `chargen.networks.recurrence`.
+        output: (H, V), transposed.
+        state: (L, 2, 1, H), overwritten.
+        uniform: (N,), random numbers in [0, 1).
+        filters: temperature, top-k, top-p and min-p; zero for no filter.
+        ids, nats: (N,), written: what was drawn, and what it costs without filters, at
+            temperature 1.
+    """
+    layers, hidden, width = recurrent.shape
+    characters = len(output_bias)
+    temp, k, p, least = np.float32(filters[0]), int(filters[1]), filters[2], np.float32(filters[3])
+    projected, product = np.empty(width, np.float32), np.empty(width, np.float32)
+    # The cells' steps see a window of one step and one row.
+    window, row = projected.reshape(1, 1, gates, hidden), product.reshape(1, gates, hidden)
+    track = np.empty((2, 1, hidden), np.float32)
+    memory = np.empty((2, 1, hidden), np.float32)
+    work = np.empty((gates + 1, hidden), np.float32)
+    logits = np.empty(characters, np.float32)
+    weights = np.empty(characters, np.float32)
+    for n in range(len(uniform)):
+        convert(table[last], projected)
+        for layer in range(layers):
+            now = state[layer]
+            if layer:
+                multiply(state[layer - 1, 0, 0], inputs[layer - 1], projected)
+            multiply(now[0, 0], recurrent[layer], product)
+            if gates == 1:
+                elman_advance(0, window, row, bias[layer], now, track, memory, work)
+            elif gates == 3:
+                gru_advance(0, window, row, bias[layer], now, track, memory, work)
+            else:
+                lstm_advance(0, window, row, bias[layer], now, track, memory, work)
+        multiply(state[layers - 1, 0, 0], output, logits)
+        add(logits, output_bias, logits)
+        last = 0
+        for i in range(characters):
+            last = i if logits[i] > logits[last] else last
+        highest = logits[last]
+        total = exponentials(logits, highest, ONE, weights)
+        if temp > ZERO:
+            if temp != ONE:
+                exponentials(logits, highest, temp, weights)
+            if 0 < k < characters:
+                cut(weights, edge_of(weights, k, 0.0))
+            if p > 0:
+                cut_share(weights, p)
+            cut(weights, least)
+            last = draw(weights, uniform[n])
+        ids[n] = last
+        nats[n] = np.log(total) - (logits[last] - highest)

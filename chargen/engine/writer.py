@@ -1,0 +1,96 @@
+"""A recurrent network that writes one text, in compiled code: no call of Python a character.
+
+It computes what `chargen.engine.causal.Causal` and `chargen.tasks.filters` compute, up to the
+rounding of float32; a test holds them equal. Loading the compiler takes half a second, which pays
+for a long text only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chargen import kernels
+from chargen.engine.language_model import State
+from chargen.engine.recurrent import RecurrentLayer
+from chargen.engine.rounding import packed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from chargen.engine.causal import Causal
+
+    Floats = NDArray[np.float32]
+    Ids = NDArray[np.int32]
+
+
+class Writer:
+    """Writes one text.
+
+    Args:
+        model: a recurrent network.
+        layers: its layers.
+        filters: temperature, top-k, top-p and min-p; zero for no filter.
+    """
+
+    def __init__(
+        self, model: Causal, layers: Sequence[RecurrentLayer], filters: Sequence[float]
+    ) -> None:
+        hidden = layers[0].hidden
+        rows = layers[0].recurrent.shape[1]
+        self.gates = rows // hidden
+        self.filters = np.array(filters, np.float64)
+        self.weights = (
+            model.stack.table,
+            packed(_stacked([layer.inputs for layer in layers[1:]], (hidden, rows))),
+            packed(_stacked([layer.recurrent for layer in layers], (hidden, rows))),
+            _biases(layers).reshape(len(layers), -1, hidden),
+            packed(np.ascontiguousarray(model.output)),
+            model.output_bias,
+        )
+
+    def write(
+        self, last: int, state: State, uniform: NDArray[np.float64]
+    ) -> tuple[Ids, Floats, State]:
+        """Read the last character and draw the next, as often as there is a random number.
+
+        Args:
+            last: its id.
+            state: before it, of one text.
+            uniform: (N,), random numbers in [0, 1).
+
+        Returns:
+            ids (N,), their nats (N,) at temperature 1 without filters, and the state before the
+            last of them.
+        """
+        states = len(state[0])
+        carried = np.zeros((len(state), 2, *state[0][0].shape), np.float32)
+        for into, parts in zip(carried, state, strict=True):
+            into[:states] = parts
+        ids = np.empty(len(uniform), np.int32)
+        nats = np.empty(len(uniform), np.float32)
+        kernels.write(self.gates, last, *self.weights, carried, uniform, self.filters, ids, nats)
+        return ids, nats, [tuple(part for part in layer[:states]) for layer in carried]
+
+
+def _stacked(views: Sequence[Floats], shape: tuple[int, int]) -> Floats:
+    """Return transposed weights one above the other, each in the order in which it is read."""
+    stacked = np.empty((len(views), *shape), np.float32)
+    for into, view in zip(stacked, views, strict=True):
+        into[:] = view
+    return stacked
+
+
+def _biases(layers: Sequence[RecurrentLayer]) -> Floats:
+    """Return what each layer adds to its products; see `chargen.networks.recurrence.Cell`."""
+    added = []
+    for number, layer in enumerate(layers):
+        # The table has the biases of the first layer's inputs.
+        bias = layer.input_bias.copy() if number else np.zeros_like(layer.input_bias)
+        inner = len(bias) - layer.inner * layer.hidden
+        bias[:inner] += layer.recurrent_bias[:inner]
+        added.append(np.concatenate((bias, layer.recurrent_bias[inner:])))
+    return np.stack(added)
