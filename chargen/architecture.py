@@ -11,6 +11,7 @@ from typing import Any
 
 from chargen.errors import UsageError, argument
 from chargen.kinds import CAUSAL, Kind, Shapes
+from chargen.text.contexts import PLACES
 
 EXPANSION = 4
 """A transformer's inner layer is this many times as wide as its block (Vaswani et al. 2017)."""
@@ -74,6 +75,8 @@ class Architecture:
         targets: how many target symbols a model of pairs has, or marks a model that marks texts.
         features: of a model of pairs: how many there are.
         attention: of a model of pairs: one of `ATTENTIONS`; nothing for others.
+        ngrams: how many contexts have weights of their own, see `chargen.text.contexts`; their
+            number grows in training.
 
     Raises:
         UsageError: an unknown family, or sizes that cannot be.
@@ -92,6 +95,7 @@ class Architecture:
     targets: int = 0
     features: int = 0
     attention: str = ""
+    ngrams: int = 0
 
     def __post_init__(self) -> None:
         if self.arch not in FAMILIES:
@@ -119,6 +123,8 @@ class Architecture:
             )
         if symbols != (self.targets > 0) or self.paired != (self.attention in ATTENTIONS):
             raise ValueError("targets or attention that do not go with the kind")
+        if not 0 <= self.ngrams <= PLACES or (self.ngrams and not self.counts):
+            raise ValueError("n-grams that do not go with the kind")
         if self.kind.bidirectional and (self.tied or self.family.attends):
             other = argument("tied") if self.tied else f"{argument('arch')} {self.arch}"
             raise UsageError(
@@ -142,6 +148,11 @@ class Architecture:
         return len(self.kind.stacks) > 2
 
     @property
+    def counts(self) -> bool:
+        """Whether contexts can have weights of their own: those of a text without labels."""
+        return self.kind.continues and not self.labels
+
+    @property
     def aligned(self) -> bool:
         """Whether each target symbol is written at one place of the source."""
         return self.attention == MONOTONIC
@@ -162,6 +173,8 @@ class Architecture:
             shapes["label.weight"] = (self.labels, self.embed)
         if self.family.attends and not kind.symbols:
             shapes["norm.weight"] = (hidden,)
+        if self.ngrams:
+            shapes |= {"ngrams.place": (self.ngrams,), "ngrams.weight": (self.ngrams, characters)}
         outputs = kind.outputs(self, characters)
         if not self.tied:
             shapes["output.weight"] = (outputs, hidden)
@@ -207,9 +220,9 @@ class Architecture:
         } | self._beside()
 
     def _beside(self) -> dict[str, Any]:
-        """Return what only a model has that knows symbols."""
+        """Return what only a model has that knows symbols, or n-grams."""
         if not self.kind.symbols:
-            return {}
+            return {"ngrams": self.ngrams} if self.ngrams else {}
         found: dict[str, Any] = {"kind": self.kind.name, "targets": self.targets}
         if self.paired:
             found |= {"features": self.features, "attention": self.attention}
@@ -222,5 +235,6 @@ class Architecture:
         tied = ", tied" if self.tied else ""
         labels = f", {self.labels} labels" if self.labels else ""
         looks = f", {self.attention} attention" if self.attention else ""
+        ngrams = ", n-grams" if self.ngrams else ""
         name = f"{self.kind.prefix}{self.arch} {self.layers} × {self.hidden}"
-        return f"{name}{rest}{tied}{labels}{looks}"
+        return f"{name}{rest}{tied}{labels}{looks}{ngrams}"

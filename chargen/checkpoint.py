@@ -13,6 +13,9 @@ A model that was trained on examples has a tensor more, ``fingerprints``: which 
 A model of pairs, or one that marks texts, has version 3; its ``vocabulary`` has also ``symbols``:
 what its targets and features are made of, or its marks.
 
+A model with weights of n-grams has version 4; its tensor ``ngrams.weight`` is int8 like those of a
+compact file, except in a file that training can go on from.
+
 A compact file has version 2, or 3 where it is such a model: each matrix of weights is int8, and
 a float32 tensor, ``NAME.scale``, has the factor of each of its rows (symmetric quantisation, with
 the largest weight of a row at 127). It is read into float32.
@@ -36,9 +39,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from chargen.architecture import Architecture
+from chargen.compact import SCALE, quantized
 from chargen.errors import ChargenError, CheckpointError
 from chargen.files import reason, write_whole
 from chargen.records import Characters, Sizes, marking, suits, symbols, typed
+from chargen.text.contexts import PLACES
 from chargen.text.examples import ENDS, items_of
 from chargen.text.pair_form import CHARACTERS, SPACE
 from chargen.text.vocabulary import Vocabulary
@@ -49,11 +54,11 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 FORMAT = "chargen"
-VERSION, COMPACT, SYMBOLIC = VERSIONS = 1, 2, 3
-"""The version of a usual file, of a compact one, and of one with symbols beside characters."""
+VERSION, COMPACT, SYMBOLIC, COUNTING = VERSIONS = 1, 2, 3, 4
+"""The version of a usual file, of a compact one, of one with symbols beside characters, and of one
+with weights of n-grams."""
 
-SCALE = ".scale"
-LEVELS = 127
+NGRAMS = "ngrams.weight"
 TRAINING = "training."
 SEEN = "fingerprints"
 MOST_SEEN = 1 << 20
@@ -148,6 +153,8 @@ def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
     arrays: dict[str, Array] = dict(checkpoint.weights)
     if compact:
         arrays = quantized(checkpoint.weights)
+    elif checkpoint.architecture.ngrams and not checkpoint.training:
+        arrays |= quantized({NGRAMS: checkpoint.weights[NGRAMS]})
     if checkpoint.seen is not None:
         arrays[SEEN] = checkpoint.seen[:MOST_SEEN]
     if checkpoint.training:
@@ -155,6 +162,7 @@ def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
         arrays |= {TRAINING + name: array for name, array in checkpoint.tensors.items()}
     tensors = {stored(name): np.asarray(array, order="C") for name, array in arrays.items()}
     usual = SYMBOLIC if checkpoint.architecture.kind.symbols else VERSION
+    usual = COUNTING if checkpoint.architecture.ngrams else usual
     metadata = {
         "format": FORMAT,
         "version": str(max(usual, COMPACT) if compact else usual),
@@ -180,19 +188,6 @@ def described(vocabulary: Vocabulary) -> dict[str, Any]:
             "longest": form.longest,
         }
     }
-
-
-def quantized(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, Array]:
-    """Return weights with each matrix as int8 and a factor for each of its rows."""
-    arrays: dict[str, Array] = {}
-    for name, array in weights.items():
-        if array.ndim < 2:
-            arrays[name] = array
-            continue
-        scale = np.abs(array).max(axis=1) / LEVELS
-        levels = np.rint(array / np.where(scale > 0, scale, 1)[:, None])
-        arrays |= {name: levels.astype(np.int8), name + SCALE: scale.astype(np.float32)}
-    return arrays
 
 
 def in_order(data: bytes) -> bytes:
@@ -264,6 +259,7 @@ def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoin
                             raise damaged(path, f"the tensor {there}{SCALE} has no factor a row")
                         tensor = tensor * _finite(path, there + SCALE, scale)[:, None]
                     arrays[name] = _finite(path, there, tensor)
+            _check_places(path, arrays)
             seen = file.get_tensor(SEEN) if SEEN in present else None
             if seen is not None and (seen.dtype != np.uint64 or seen.ndim != 1):
                 raise damaged(path, f"the tensor {SEEN} has no fingerprints")
@@ -309,7 +305,7 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     if version not in map(str, VERSIONS):
         raise CheckpointError(
             f"{path} has format version {version[:20]!r}, this chargen reads {VERSION} to "
-            f"{SYMBOLIC}",
+            f"{COUNTING}",
             "Install the chargen that wrote it",
         )
     try:
@@ -379,6 +375,14 @@ def _records(path: Path, header: dict[str, Any], name: str) -> list[dict[str, An
     if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
         raise damaged(path, f"{name} in its header is not a list of JSON objects")
     return value
+
+
+def _check_places(path: Path, arrays: Mapping[str, Array]) -> None:
+    found = arrays.get("ngrams.place")
+    if found is not None and not (
+        (found == found.astype(np.int64)).all() and 0 <= found.min() <= found.max() < PLACES
+    ):
+        raise damaged(path, "the tensor ngrams.place names no places")
 
 
 def _finite(path: Path, name: str, array: Array) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ import numpy as np
 from numba.extending import overload
 
 from chargen.files import PACKAGE, homeless
+from chargen.text.contexts import BITS, FACTOR, LONGEST, WORD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -491,6 +492,23 @@ def draw(weights: Row, uniform: float) -> int:
 
 
 @compiled
+def add_contexts(last: int, past: Row, index: Row, rows: Array, logits: Row) -> None:
+    """Add the weights of the contexts that end with a character; then it is the last of the past.
+
+    See `chargen.text.contexts`. ``index`` has the row of each place, or is empty.
+    """
+    bos, hashed = len(logits), 0
+    for back in range(LONGEST if len(index) else 0):
+        ended = last if back == 0 else past[len(past) - back]
+        code = 1 if ended == bos else ended + 2
+        hashed = ((hashed + code) * FACTOR) & ((1 << WORD) - 1)
+        add(rows[index[(back << BITS) + (hashed >> (WORD - BITS))]], logits, logits)
+    for back in range(len(past) - 1):
+        past[back] = past[back + 1]
+    past[len(past) - 1] = last
+
+
+@compiled
 def write(
     gates: int,
     last: int,
@@ -500,7 +518,10 @@ def write(
     bias: Array,
     output: Array,
     output_bias: Row,
+    index: Row,
+    rows: Array,
     state: Array,
+    past: Row,
     uniform: Row,
     filters: Row,
     ids: Row,
@@ -517,7 +538,9 @@ def write(
         recurrent: (L, H, G·H), the recurrent weights of all layers, transposed.
         bias: (L, G + inner, H), what is added to the products; see `chargen.networks.recurrence`.
         output: (H, V), transposed.
+        index, rows: of n-grams, see `add_contexts`.
         state: (L, 2, 1, H), overwritten.
+        past: (`LONGEST` - 1,), the characters before the last, overwritten.
         uniform: (N,), random numbers in [0, 1).
         filters: temperature, top-k, top-p and min-p; zero for no filter.
         ids, nats: (N,), written: what was drawn, and what it costs without filters, at
@@ -549,6 +572,7 @@ def write(
                 lstm_advance(0, window, row, bias[layer], now, track, memory, work)
         multiply(state[layers - 1, 0, 0], output, logits)
         add(logits, output_bias, logits)
+        add_contexts(last, past, index, rows, logits)
         last = 0
         for i in range(characters):
             last = i if logits[i] > logits[last] else last

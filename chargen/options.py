@@ -186,6 +186,12 @@ class Options:
     too_long: str | None = option(
         "What to do with those that are longer: skip them, or cut them.", SKIP, choices=TOO_LONG
     )
+    features: str | None = option(
+        "Weights of n-grams beside the network's, which learn in the first seconds: on, off, or "
+        "auto, where they pay.",
+        "auto",
+        choices=("auto", "on", "off"),
+    )
     dropout: float | None = option(
         "Share of outputs and recurrent weights zeroed in each training step, 0 to 0.95.",
         chosen="by passes",
@@ -332,6 +338,7 @@ class Plan:
     Attributes:
         architecture: the network.
         budget: how long to train.
+        features: whether n-grams have weights beside the network's, on or off.
         dropout: probability, in training, of zeroing a layer's output or a recurrent weight.
         batch: B, lanes read side by side.
         bptt: T, characters through which a gradient flows back.
@@ -353,6 +360,7 @@ class Plan:
 
     architecture: Architecture
     budget: Budget
+    features: str
     dropout: float
     batch: int
     bptt: int
@@ -386,6 +394,8 @@ class Plan:
             sizes |= dict.fromkeys(("longest", "too_long"))
         if not self.pairs:
             sizes |= dict.fromkeys(("columns", "target_symbols"))
+        # Those of pairs are a number of symbols, and no choice.
+        sizes["features"] = self.features
         budget = dict.fromkeys(BUDGETS) | {self.budget.unit: self.budget.amount}
         patience = self.patience if math.isfinite(self.patience) else None
         known = vars(self) | sizes | budget | {"patience": patience}

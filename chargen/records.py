@@ -62,6 +62,7 @@ class Sizes:
     targets: int = 0
     features: int = 0
     attention: str = ""
+    ngrams: int = 0
 
     def architecture(self) -> Architecture:
         """Return the architecture.

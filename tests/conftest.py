@@ -27,6 +27,7 @@ from chargen.architecture import FAMILIES, Architecture
 from chargen.checkpoint import Checkpoint
 from chargen.kinds import MENDER, PAIRS, TAGGER
 from chargen.options import Options
+from chargen.text.contexts import LONGEST, places
 from chargen.text.marking import Marking, of_labels
 from chargen.text.pair_form import Form
 from chargen.text.pairs import Symbols
@@ -87,6 +88,12 @@ def random_weights(
         for name, shape in architecture.shapes(characters).items()
     }
     weights["embedding.weight"][characters] = 0
+    if architecture.ngrams:
+        ids = random.integers(0, characters, (1, 10 * architecture.ngrams))
+        # Contexts that occur; of all places, hardly one would.
+        found = np.unique(places(ids, ids[:, : LONGEST - 1], characters))
+        some = random.choice(found, architecture.ngrams, replace=False)
+        weights["ngrams.place"] = some.astype(np.float32)
     return weights
 
 
@@ -120,13 +127,18 @@ def recurrent(request: pytest.FixtureRequest) -> Architecture:
 
 
 def tiny_checkpoint(
-    text: str = STORY, arch: str = "gru", seed: int = 0, layers: int = 1
+    text: str = STORY, arch: str = "gru", seed: int = 0, layers: int = 1, ngrams: int = 0
 ) -> Checkpoint:
     """An untrained model that knows the characters of a text."""
     vocabulary = Vocabulary("".join(sorted(set(text))), escape=0.01)
     attends = FAMILIES[arch].attends
     architecture = Architecture(
-        arch, layers, hidden=12, embed=12 if attends else 5, context=32 if attends else 1
+        arch,
+        layers,
+        hidden=12,
+        embed=12 if attends else 5,
+        context=32 if attends else 1,
+        ngrams=ngrams,
     )
     weights = random_weights(architecture, len(vocabulary), seed)
     return Checkpoint(architecture, vocabulary, weights)

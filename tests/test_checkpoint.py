@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from chargen import checkpoint
+from chargen import checkpoint, compact
 from chargen.errors import CheckpointError
 from tests.conftest import mend_checkpoint, pair_checkpoint, tag_checkpoint, tiny_checkpoint
 
@@ -130,7 +130,7 @@ def test_another_programs_tensors_are_refused(path: Path) -> None:
 def test_another_version_is_refused_by_name(path: Path) -> None:
     """A file from the future says which version it has and which can be read."""
     save_file(load_file(path), path, header_of(path) | {"version": "9"})
-    with pytest.raises(CheckpointError, match="format version '9', this chargen reads 1 to 3"):
+    with pytest.raises(CheckpointError, match="format version '9', this chargen reads 1 to 4"):
         checkpoint.read(path)
 
 
@@ -217,7 +217,7 @@ def test_a_compact_file_with_wrong_factors_is_refused(path: Path, scale: np.ndar
     """Each matrix of whole numbers needs one finite float32 factor for each row."""
     checkpoint.write(path, checkpoint.read(path), compact=True)
     tensors = load_file(path)
-    name = next(key for key in tensors if key.endswith(checkpoint.SCALE))
+    name = next(key for key in tensors if key.endswith(compact.SCALE))
     rows = len(tensors[name])
     if scale is None:
         del tensors[name]

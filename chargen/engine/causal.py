@@ -13,8 +13,9 @@ import numpy as np
 
 from chargen.architecture import Architecture
 from chargen.engine.language_model import WINDOW, State
+from chargen.engine.ngrams import Ngrams
 from chargen.engine.recurrent import RecurrentLayer
-from chargen.engine.stack import Stack
+from chargen.engine.stack import Stack, below
 from chargen.engine.transformer import layer_norm
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Causal:
         output = weights["embedding.weight"][:-1] if architecture.tied else weights["output.weight"]
         self.output = output.T
         self.output_bias = weights["output.bias"]
+        self.ngrams = Ngrams(below(weights, "ngrams.")) if architecture.ngrams else None
 
     @property
     def bos(self) -> int:
@@ -51,20 +53,26 @@ class Causal:
 
     def start(self, batch: int) -> State:
         """Return the state of ``batch`` texts that have not begun."""
-        return self.stack.start(batch)
+        state = self.stack.start(batch)
+        return state if self.ngrams is None else [*state, self.ngrams.start(batch)]
 
     def forward(self, ids: Ids, state: State) -> tuple[Floats, State]:
         """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state.
 
         The state given may be overwritten.
         """
-        x, after = self.stack.forward(ids, state)
-        return self.read_out(x), after
+        x, after = self.stack.forward(ids, state[: len(self.stack.layers)])
+        logits = self.read_out(x)
+        if self.ngrams is not None:
+            added, last = self.ngrams.forward(ids, *state[-1])
+            logits += added
+            after.append(last)
+        return logits, after
 
     def outputs(self, ids: Ids) -> Floats:
         """Return each layer's output (L, T, H) after each of ``ids`` (T,), from the beginning."""
         start = np.array([[self.bos]], dtype=np.int32)
-        outputs, state = self.stack.outputs(start, self.start(1))
+        outputs, state = self.stack.outputs(start, self.stack.start(1))
         parts = [np.stack(outputs)[:, 0, :0]]
         for at in range(0, len(ids), WINDOW):
             outputs, state = self.stack.outputs(ids[None, at : at + WINDOW], state)
@@ -80,7 +88,7 @@ class Causal:
         return Writer(self, cast("list[RecurrentLayer]", self.stack.layers), filters)
 
     def read_out(self, x: Floats) -> Floats:
-        """Return logits (…, V) from the stack's outputs (…, H)."""
+        """Return the network's part of the logits (…, V) from the stack's outputs (…, H)."""
         if self.norm is not None:
             x = layer_norm(x, self.norm)
         logits: Floats = x @ self.output

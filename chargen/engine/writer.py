@@ -15,6 +15,7 @@ from chargen import kernels
 from chargen.engine.language_model import State
 from chargen.engine.recurrent import RecurrentLayer
 from chargen.engine.rounding import packed
+from chargen.text.contexts import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,8 @@ class Writer:
             _biases(layers).reshape(len(layers), -1, hidden),
             packed(np.ascontiguousarray(model.output)),
             model.output_bias,
+            np.empty(0, np.int32) if model.ngrams is None else model.ngrams.index,
+            np.zeros((1, model.bos), np.float32) if model.ngrams is None else model.ngrams.rows,
         )
 
     def write(
@@ -66,14 +69,20 @@ class Writer:
             ids (N,), their nats (N,) at temperature 1 without filters, and the state before the
             last of them.
         """
-        states = len(state[0])
-        carried = np.zeros((len(state), 2, *state[0][0].shape), np.float32)
-        for into, parts in zip(carried, state, strict=True):
+        layers, states = len(self.weights[2]), len(state[0])
+        carried = np.zeros((layers, 2, *state[0][0].shape), np.float32)
+        for into, parts in zip(carried, state, strict=False):
             into[:states] = parts
+        # A model without n-grams carries no characters.
+        past = [part[0].astype(np.int64) for (part,) in state[layers:]]
+        before = past[0] if past else np.zeros(LONGEST - 1, np.int64)
         ids = np.empty(len(uniform), np.int32)
         nats = np.empty(len(uniform), np.float32)
-        kernels.write(self.gates, last, *self.weights, carried, uniform, self.filters, ids, nats)
-        return ids, nats, [tuple(part for part in layer[:states]) for layer in carried]
+        kernels.write(
+            self.gates, last, *self.weights, carried, before, uniform, self.filters, ids, nats
+        )
+        after: State = [tuple(part for part in layer[:states]) for layer in carried]
+        return ids, nats, after + [(one[None].astype(np.int32),) for one in past]
 
 
 def _stacked(views: Sequence[Floats], shape: tuple[int, int]) -> Floats:

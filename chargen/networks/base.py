@@ -184,6 +184,29 @@ class Trainable(nn.Module, ABC):
             for name, value in self.named_parameters()
         }
 
+    def grown(self) -> Architecture:
+        """Return the architecture with the sizes of what grows in training."""
+        return self.architecture
+
+    def learn(self, characters: int, share: float) -> None:
+        """Let learn what has no optimizer, after a backward pass and before the next step.
+
+        Args:
+            characters: over which the cost was averaged.
+            share: the learning rate, as a share of the highest.
+        """
+
+    def moments(self) -> dict[str, NDArray[np.float32]]:
+        """Return what `learn` depends on beside the weights."""
+        return {}
+
+    def restore(self, moments: Mapping[str, NDArray[np.float32]]) -> None:
+        """Set what `moments` returned.
+
+        Raises:
+            KeyError: something is missing.
+        """
+
     @torch.no_grad()
     def assign(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:
         """Set the weights from NumPy arrays named as in a checkpoint."""

@@ -6,15 +6,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from chargen.architecture import Architecture
 from chargen.networks.base import Batch, State, Trainable, summed_nats
+from chargen.networks.ngrams import Ngrams
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -30,6 +35,12 @@ class Causal(Trainable):
             # A label's vector is added to each character's: it cannot be forgotten.
             self.label = nn.Embedding(architecture.labels, architecture.embed)
         self.output = nn.Linear(architecture.hidden, self.characters)
+        self.ngrams = Ngrams(self.characters) if architecture.ngrams else None
+
+    def start(self, batch: int) -> State:
+        """Return the state of ``batch`` texts that have not begun."""
+        before = super().start(batch)
+        return before if self.ngrams is None else [*before, self.ngrams.start(batch)]
 
     @torch.no_grad()
     def _initialise(self) -> None:
@@ -55,11 +66,17 @@ class Causal(Trainable):
         x = self.embedding(ids.t())
         if labels is not None and self.architecture.labels:
             x = x + self.label(labels.t())
-        x, after = self.run(self.layers, x, state, ages)
+        x, after = self.run(self.layers, x, state[: len(self.layers)], ages)
         if self.architecture.family.attends:
             x = self.norm(x)
         weight = self.embedding.weight[:-1] if self.architecture.tied else self.output.weight
-        return functional.linear(x, weight, self.output.bias).transpose(0, 1), after
+        logits = functional.linear(x, weight, self.output.bias)
+        if self.ngrams is not None:
+            (past,) = state[-1]
+            added, last = self.ngrams(ids, past, ages)
+            logits = logits + added
+            after.append(last)
+        return logits.transpose(0, 1), after
 
     def heads(self, batch: Batch, state: State) -> dict[nn.Linear, Tensor]:
         """Return the logits of the one output."""
@@ -69,3 +86,33 @@ class Causal(Trainable):
         """Return the nats of each target after its input."""
         logits, after = self(batch.inputs, state, batch.labels, batch.ages)
         return summed_nats(logits, batch.targets), after
+
+    def grown(self) -> Architecture:
+        """Return the architecture with the number of n-grams that have learned."""
+        if self.ngrams is None:
+            return self.architecture
+        return replace(self.architecture, ngrams=len(self.ngrams.learned()))
+
+    def learn(self, characters: int, share: float) -> None:
+        """Let the n-grams learn."""
+        if self.ngrams is not None:
+            self.ngrams.learn(characters, share)
+
+    def moments(self) -> dict[str, NDArray[np.float32]]:
+        """Return what the n-grams keep."""
+        return {} if self.ngrams is None else self.ngrams.moments()
+
+    def restore(self, moments: Mapping[str, NDArray[np.float32]]) -> None:
+        """Give the n-grams what they kept."""
+        if self.ngrams is not None:
+            self.ngrams.restore(moments)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return a copy of the weights as NumPy arrays, named as in a checkpoint."""
+        return super().arrays() | ({} if self.ngrams is None else self.ngrams.arrays())
+
+    def assign(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+        """Set the weights from NumPy arrays named as in a checkpoint."""
+        super().assign(arrays)
+        if self.ngrams is not None:
+            self.ngrams.assign(arrays)

@@ -136,6 +136,13 @@ DROPOUT_BY_PASSES = (
 """Dropout by the number of passes: without it, a text read many times is learned by heart."""
 
 
+MOST_COUNTED = 256
+"""Characters of a vocabulary up to which contexts have weights of their own: a weight for each."""
+
+COUNTED_PASSES = 4.0
+"""Passes up to which they pay. A text that is read more often is learned by heart by them."""
+
+
 def defaults(options: Options) -> Defaults:
     """Return what is chosen for the network asked for."""
     kind = kind_of(options.usual("bidirectional"), 0, options.task())
@@ -150,6 +157,7 @@ class Known:
         labels: how many it has.
         targets, features: of pairs: how many symbols there are; of marked texts: marks.
         usual, longest: of pairs: characters of a usual source, and of the longest side.
+        characters: of the vocabulary of running text; 0 of other texts.
     """
 
     labels: int = 0
@@ -157,6 +165,7 @@ class Known:
     features: int = 0
     usual: float = 0.0
     longest: int = 0
+    characters: int = 0
 
 
 def decide(
@@ -193,9 +202,13 @@ def decide(
     throughput *= (usual.trial_width / hidden) ** usual.slowdown
     passes = _seen(budget, characters, batch * bptt, throughput) / characters
     dropout = _entry(DROPOUT_BY_PASSES, passes) if options.dropout is None else options.dropout
+    architecture = network(options, usual.layers, hidden, bptt, known)
+    counts = _counts(options, architecture, known, passes)
     return Plan(
-        architecture=network(options, usual.layers, hidden, bptt, known),
+        # How many contexts there are shows in training.
+        architecture=replace(architecture, ngrams=int(counts)),
         budget=budget,
+        features="on" if counts else "off",
         dropout=dropout,
         batch=batch,
         bptt=bptt,
@@ -261,6 +274,22 @@ def _attention(options: Options, known: Known) -> str:
             raise UsageError(f"{argument('attention')} is for {argument('pairs')}", "Leave it out")
         return ""
     return options.attention or (MONOTONIC if known.usual <= LONG_SOURCE else SOFT)
+
+
+def _counts(options: Options, architecture: Architecture, known: Known, passes: float) -> bool:
+    """Return whether contexts get weights of their own.
+
+    Raises:
+        UsageError: they are asked for, and the model cannot have them.
+    """
+    asked = options.usual("features")
+    if asked == "on" and not architecture.counts:
+        raise UsageError(
+            f"{argument('features')} is for models that continue texts without labels",
+            "Leave it out",
+        )
+    pays = architecture.counts and 0 < known.characters <= MOST_COUNTED and passes <= COUNTED_PASSES
+    return asked == "on" or (asked == "auto" and pays)
 
 
 def _heads(hidden: int) -> int:

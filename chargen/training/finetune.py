@@ -51,6 +51,8 @@ class Base:
             sizes.pop("attention", None)
         if not architecture.family.attends:
             del sizes["heads"], sizes["context"]
+        # Those of pairs are a number of symbols, and no choice.
+        sizes["features"] = "on" if architecture.ngrams and not asked.task() else "off"
         for name, value in sizes.items():
             wish = getattr(asked, name)
             if wish not in (None, value):

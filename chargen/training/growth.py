@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +25,6 @@ from chargen.text.windows import Window
 from chargen.training.state import Learner
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
@@ -35,6 +35,7 @@ NOTHING = -1e4
 VECTORS = ("embedding", "symbol")
 TARGETS = ("symbol", "output", "place")
 FEATURES = ("feature", "wanted")
+NGRAMS = "ngrams"
 STACKS = ("embedding", "layers", "backward", "left", "right")
 """Tensors of vectors; of a model of pairs, those with a row for each target symbol, and those with
 a column for each feature; what another kind of network can begin with."""
@@ -105,9 +106,12 @@ def extended(name: str, had: Floats, fresh: Floats, old: int, new: int, tied: bo
         had: the model's tensor, with ``old`` rows of characters; or columns, of features.
         fresh: a new network's tensor, with ``new`` rows; it is overwritten.
     """
+    first = name.partition(".")[0]
+    if first == NGRAMS:
+        # A row for each context; a new character's weights are zero in all of them.
+        return had if had.ndim == 1 else np.pad(had, ((0, 0), (0, new - old)))
     if fresh.shape == had.shape:
         return had
-    first = name.partition(".")[0]
     if first in FEATURES:
         fresh[:, :old] = had
         return fresh

@@ -100,6 +100,7 @@ def stored_options(saved: Checkpoint, name: str) -> Options:
     sizes = saved.architecture
     usual = {name: declared.usual for name, declared in DECLARED.items()} | {"arch": sizes.arch}
     stored = {key: value for key, value in saved.settings.items() if key in DECLARED}
+    stored["features"] = "on" if sizes.ngrams else "off"
     try:
         options = typed(Options, usual | stored)
         if None in (options.dropout, options.bptt, options.lr):
@@ -111,7 +112,7 @@ def stored_options(saved: Checkpoint, name: str) -> Options:
             raise ValueError("states of another batch")
         layers, hidden, bptt = options.layers or 0, options.hidden or 0, options.bptt or 0
         known = Known(len(saved.labels), sizes.targets, sizes.features)
-        if network(options, layers, hidden, bptt, known) != sizes:
+        if network(options, layers, hidden, bptt, known) != replace(sizes, ngrams=0):
             raise ValueError("settings of another network")
     except (UsageError, TypeError, ValueError, KeyError, IndexError) as error:
         raise RunError(f"the run {name} has settings that make no sense", "Train anew") from error

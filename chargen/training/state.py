@@ -102,6 +102,7 @@ class Learner:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.step()
+            self.network.learn(window.characters, rate / self.plan.lr)
             self.state = [tuple(tensor.detach() for tensor in carried) for carried in state]
         return mean, size
 
@@ -139,7 +140,7 @@ class Learner:
             corpus: what the checkpoint says of the text.
         """
         return Checkpoint(
-            self.network.architecture,
+            self.network.grown(),
             self.vocabulary,
             self.network.arrays(),
             settings=self.plan.settings() | {"precision": self.precision},
@@ -159,6 +160,7 @@ class Learner:
         for name, parameter in self.network.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{name}.{key}"] = value.cpu().numpy().copy()
+        tensors |= self.network.moments()
         return replace(self.model(corpus), training=asdict(self.counters), tensors=tensors)
 
     def restore(self, saved: Checkpoint) -> None:
@@ -171,6 +173,7 @@ class Learner:
             known = {key: one for key, one in saved.training.items() if key not in RETIRED}
             self.counters = typed(Counters, known)
             self.network.assign(saved.weights)
+            self.network.restore(saved.tensors)
             self._restore_generator(saved.tensors["generator"])
             self.state = [
                 tuple(

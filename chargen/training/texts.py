@@ -129,7 +129,7 @@ class Texts:
     def known(self, vocabulary: Vocabulary) -> Known:
         """Return what the network's sizes depend on, beside the vocabulary's own size."""
         if self.counted is None:
-            return Known(len(self.labels))
+            return Known(len(self.labels), characters=len(vocabulary))
         pairs, marking = vocabulary.symbols, vocabulary.marking
         return Known(
             targets=len(marking.marks if marking else pairs.targets if pairs else ()),

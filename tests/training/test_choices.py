@@ -68,3 +68,23 @@ def test_every_even_width_is_divided_among_heads() -> None:
 
     assert all(heads(hidden) for hidden in range(2, 700, 2))
     assert [heads(hidden) for hidden in (32, 128, 200)] == [1, 2, 2]
+
+
+def test_contexts_get_weights_where_they_pay() -> None:
+    """They pay for a text that is read a few times and has no thousands of characters."""
+    known = Known(characters=65)
+
+    def counts(options: Options, known: Known = known, speed: float = 10_000) -> str:
+        plan = decide(options, 300_000, known, throughput=speed)
+        assert (plan.architecture.ngrams > 0) == (plan.features == "on")
+        return plan.features
+
+    assert counts(Options(minutes=1)) == "on"
+    assert counts(Options(minutes=1), speed=1_000_000) == "off"
+    assert counts(Options(minutes=1), Known(characters=6_000)) == "off"
+    assert counts(Options(minutes=1), Known(characters=65, labels=2)) == "off"
+    assert counts(Options(minutes=1, bidirectional=True)) == "off"
+    assert counts(Options(minutes=1, features="off")) == "off"
+    assert counts(Options(minutes=1, features="on"), speed=1_000_000) == "on"
+    with pytest.raises(UsageError, match="`features` is for models that continue"):
+        counts(Options(features="on", bidirectional=True))

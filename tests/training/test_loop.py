@@ -45,7 +45,7 @@ from tests.conftest import STORY, posix_only, prepared, write
 
 TINY: dict[str, Any] = {
     "hidden": 16, "embed": 8, "batch": 4, "bptt": 16, "steps": 40, "precision": "fp32",
-    "evaluations": 4, "lr": 0.01,
+    "evaluations": 4, "lr": 0.01, "features": "off",
 }  # fmt: skip
 
 
@@ -59,13 +59,14 @@ FAMILY: dict[str, dict[str, Any]] = {
     "classifier": {"arch": "gru", "bidirectional": True, "labels": True},
     "pairs": {"arch": "lstm", "pairs": True},
     "tags": {"arch": "lstm", "tags": True},
+    "n-grams": {"arch": "lstm", "features": "on"},
     "undo": {"arch": "gru", "undo": "case,punctuation"},
     "noise": {"arch": "elman", "undo": "noise"},
     "soft pairs": {"arch": "gru", "pairs": True, "attention": "soft"},
 }
 """Settings that make a network of each kind; ``labels`` stands for a labelled text."""
 
-WRITERS = ["elman", "gru", "lstm", "transformer"]
+WRITERS = ["elman", "gru", "lstm", "transformer", "n-grams"]
 
 
 def trainer(story: Path, **options: Any) -> Trainer:
@@ -123,7 +124,7 @@ def test_the_engines_agree_on_a_trained_model(story: Path, kind: str) -> None:
     """After training as before it, both engines give the same logits to 1e-4."""
     made, _ = run(story, **FAMILY[kind], layers=2, steps=80)
     ids = made.learner.vocabulary.encode(STORY)[None, :600]
-    engine = Engine(made.learner.network.architecture, weights(made))
+    engine = Engine(made.learner.network.grown(), weights(made))
     made.learner.network.eval()
     with torch.no_grad():
         logits, _ = made.learner.network(torch.from_numpy(ids), made.learner.network.start(1))
@@ -517,7 +518,7 @@ CHINESE = "".join(map(chr, range(0x4E00, 0x4E00 + 300)))
 
 
 @pytest.mark.parametrize("new", [GREEK, CHINESE])
-@pytest.mark.parametrize("kind", ["lstm", "transformer", "bidirectional", "tied"])
+@pytest.mark.parametrize("kind", ["lstm", "n-grams", "transformer", "bidirectional", "tied"])
 def test_new_characters_change_no_first_prediction(story: Path, kind: str, new: str) -> None:
     """Whatever is added, old text costs what it did, to one percent of its perplexity."""
     family = {"arch": "gru", "embed": 16, "tied": True} if kind == "tied" else FAMILY[kind]
@@ -677,6 +678,9 @@ def test_every_kind_learns_new_characters(story: Path, kind: str) -> None:
     assert set("ΑΒΓ") <= set(now.characters[old:])
     for name, had in model.weights.items():
         has = weights(made)[name]
+        if name.startswith("ngrams"):
+            assert np.array_equal(has[..., : had.shape[-1]], had)
+            continue
         kept = rows(name, model.vocabulary)
         assert np.array_equal(has[:kept], had[:kept])
         if len(had) in range(kept, kept + 3) and len(has) != len(had):

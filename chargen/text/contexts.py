@@ -1,0 +1,57 @@
+"""Places of n-grams in a table: the last characters before a target, hashed.
+
+A table has 2^`BITS` places for the contexts of each length, from one character to `LONGEST`.
+Contexts that fall on the same place share it; of a megabyte of text, few do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ids = NDArray[np.integer]
+
+LONGEST = 4
+"""Characters of the longest context; with the target, it makes an n-gram of five."""
+
+BITS = 17
+PLACES = LONGEST << BITS
+"""How many places there are in all."""
+
+FACTOR, WORD = 1_103_515_245, 31
+"""The hash is h' = (h + character) · factor, modulo 2^31; its upper bits are used."""
+
+
+def places(
+    ids: Ids, past: Ids, bos: int, ages: NDArray[np.int32] | None = None
+) -> NDArray[np.int64]:
+    """Return the place (B, T, `LONGEST`) of each context that ends with one of ``ids`` (B, T).
+
+    Args:
+        past: (B, `LONGEST` - 1), the characters before them.
+        bos: the id that stands for "no character".
+        ages: (B, T), how many characters of the same text come before each target, see
+            `chargen.text.windows.Window`. A context does not reach back into another text.
+    """
+    time = ids.shape[1]
+    whole = np.concatenate((past, ids), axis=1).astype(np.int64)
+    # "No character" has the same code however many characters there are.
+    codes = np.where(whole == bos, 1, whole + 2)
+    found = np.empty((*ids.shape, LONGEST), np.int64)
+    hashed = np.zeros(ids.shape, np.int64)
+    for back in range(LONGEST):
+        code = codes[:, LONGEST - 1 - back :][:, :time]
+        if ages is not None:
+            code = np.where(ages >= back, code, 1)
+        hashed = ((hashed + code) * FACTOR) & ((1 << WORD) - 1)
+        found[..., back] = (back << BITS) + (hashed >> (WORD - BITS))
+    return found
+
+
+def latest(ids: Ids, past: Ids) -> Ids:
+    """Return the characters before whatever follows ``ids`` (B, T), as many as ``past`` has."""
+    return np.concatenate((past, ids), axis=1)[:, -past.shape[1] :]
