@@ -187,8 +187,7 @@ class Options:
         "What to do with those that are longer: skip them, or cut them.", SKIP, choices=TOO_LONG
     )
     features: str | None = option(
-        "Weights of n-grams beside the network's, which learn in the first seconds: on, off, or "
-        "auto, where they pay.",
+        "Weights of n-grams beside the network's: on, off, or auto, where they pay.",
         "auto",
         choices=("auto", "on", "off"),
     )
@@ -394,9 +393,8 @@ class Plan:
             sizes |= dict.fromkeys(("longest", "too_long"))
         if not self.pairs:
             sizes |= dict.fromkeys(("columns", "target_symbols"))
-        # Those of pairs are a number of symbols, and no choice.
-        sizes["features"] = self.features
         budget = dict.fromkeys(BUDGETS) | {self.budget.unit: self.budget.amount}
         patience = self.patience if math.isfinite(self.patience) else None
-        known = vars(self) | sizes | budget | {"patience": patience}
+        # The architecture's features, of pairs, are a number.
+        known = vars(self) | sizes | budget | {"patience": patience, "features": self.features}
         return {name: known[name] for name in DECLARED}
