@@ -25,6 +25,7 @@ from chargen.architecture import FAMILIES, Architecture
 from chargen.engine.causal import Causal as Engine
 from chargen.engine.language_model import read
 from chargen.engine.recurrent import RecurrentLayer
+from chargen.engine.rounding import rounded
 from chargen.options import Options
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.sampling import sample
@@ -160,7 +161,8 @@ def test_sampling_speed(arch: str, hidden: int) -> None:
     as many threads as it wants).
     """
     architecture = Architecture(arch, 2, hidden, 64)
-    engine = Engine(architecture, random_weights(architecture, CHARACTERS))
+    # As `chargen.model` does for sampling.
+    engine = Engine(architecture, rounded(random_weights(architecture, CHARACTERS)))
     vocabulary = Vocabulary("".join(chr(0x21 + number) for number in range(CHARACTERS)), 0.01)
     length, batch = 400, 256
     plain = Plain(architecture).eval()
