@@ -228,6 +228,35 @@ def test_a_compact_file_with_wrong_factors_is_refused(path: Path, scale: np.ndar
         checkpoint.read(path)
 
 
+@pytest.mark.parametrize("training", [{}, {"step": 7}], ids=["to use", "to go on"])
+def test_weights_of_contexts_are_short_where_nobody_trains(
+    tmp_path: Path, training: dict[str, int]
+) -> None:
+    """They are stored in eight bits, to half a level, except in a file to go on from."""
+    saved, file = replace(tiny_checkpoint(ngrams=9), training=training), tmp_path / "m"
+    checkpoint.write(file, saved)
+    assert header_of(file)["version"] == "4"
+    assert (load_file(file)["ngrams.weight"].dtype == np.int8) == (not training)
+    again = checkpoint.read(file).weights
+    for name, array in saved.weights.items():
+        if name == "ngrams.weight" and not training:
+            level = np.abs(array).max(axis=1, keepdims=True) / 127
+            assert (np.abs(again[name] - array) <= 0.51 * level).all()
+        else:
+            np.testing.assert_array_equal(again[name], array)
+
+
+@pytest.mark.parametrize("place", [-1, 0.5, 1 << 19])
+def test_places_that_are_none_are_refused(tmp_path: Path, place: float) -> None:
+    """A context's place is a whole number in the table."""
+    saved, file = tiny_checkpoint(ngrams=9), tmp_path / "m"
+    found = saved.weights["ngrams.place"].copy()
+    found[3] = place
+    checkpoint.write(file, replace(saved, weights={**saved.weights, "ngrams.place": found}))
+    with pytest.raises(CheckpointError, match="names no places"):
+        checkpoint.read(file)
+
+
 SYMBOLIC = {"pairs": pair_checkpoint(layers=2), "tags": tag_checkpoint(), "mend": mend_checkpoint()}
 
 
