@@ -139,8 +139,8 @@ DROPOUT_BY_PASSES = (
 MOST_COUNTED = 256
 """Characters of a vocabulary up to which contexts have weights of their own: a weight for each."""
 
-COUNTED_PASSES = 4.0
-"""Passes up to which they pay. A text that is read more often is learned by heart by them."""
+COUNTED_PASSES = 8.0
+"""Passes up to which they pay; with more, they learn the text by heart (docs/experiments.md)."""
 
 
 def defaults(options: Options) -> Defaults:
