@@ -338,7 +338,8 @@ class Trainer:
             run=self.run.name if self.run else None,
             corpus=", ".join(self.texts.corpus["names"]),
             network=str(architecture),
-            parameters=architecture.parameters(len(learner.vocabulary)),
+            # The n-grams grow.
+            parameters=replace(architecture, ngrams=0).parameters(len(learner.vocabulary)),
             vocabulary=len(learner.vocabulary),
             labels=list(self.texts.labels),
             train_characters=len(self.texts.train),
