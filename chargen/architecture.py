@@ -11,7 +11,6 @@ from typing import Any
 
 from chargen.errors import UsageError, argument
 from chargen.kinds import CAUSAL, Kind, Shapes
-from chargen.text.contexts import PLACES
 
 EXPANSION = 4
 """A transformer's inner layer is this many times as wide as its block (Vaswani et al. 2017)."""
@@ -20,7 +19,9 @@ MONOTONIC, SOFT, NONE = ATTENTIONS = ("monotonic", "soft", "none")
 """How a decoder looks at the source; see `chargen.networks.transducer`."""
 
 LARGEST_SIZE = 1 << 16
-"""No size may exceed this: a header that asks for more is damaged or hostile."""
+LARGEST_TABLE = 1 << 20
+"""No size may exceed this, and no number of contexts: a header that asks for more is damaged or
+hostile."""
 
 
 MADE = ("layers", "hidden", "embed", "heads", "context")
@@ -123,7 +124,7 @@ class Architecture:
             )
         if symbols != (self.targets > 0) or self.paired != (self.attention in ATTENTIONS):
             raise ValueError("targets or attention that do not go with the kind")
-        if not 0 <= self.ngrams <= PLACES or (self.ngrams and not self.counts):
+        if not 0 <= self.ngrams <= LARGEST_TABLE or (self.ngrams and not self.counts):
             raise ValueError("n-grams that do not go with the kind")
         if self.kind.bidirectional and (self.tied or self.family.attends):
             other = argument("tied") if self.tied else f"{argument('arch')} {self.arch}"
