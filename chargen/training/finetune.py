@@ -55,7 +55,7 @@ class Base:
         sizes["features"] = "on" if architecture.ngrams and not asked.task() else "off"
         for name, value in sizes.items():
             wish = getattr(asked, name)
-            if wish not in (None, value):
+            if wish not in (None, "auto", value):
                 raise RunError(
                     f"the model to start from has {argument(name)} {value}, not {wish}",
                     "Leave the option out",
