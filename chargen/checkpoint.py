@@ -16,9 +16,9 @@ what its targets and features are made of, or its marks.
 A model with weights of n-grams has version 4; its tensor ``ngrams.weight`` is int8 like those of a
 compact file, except in a file that training can go on from.
 
-A compact file has version 2, or 3 where it is such a model: each matrix of weights is int8, and
-a float32 tensor, ``NAME.scale``, has the factor of each of its rows (symmetric quantisation, with
-the largest weight of a row at 127). It is read into float32.
+A compact file has version 2, or 3 or 4 where it is such a model: each matrix of weights is int8,
+and a float32 tensor, ``NAME.scale``, has the factor of each of its rows; see `chargen.compact`. It
+is read into float32.
 
 Reading never runs code from the file: there is no pickle. Writing fills a temporary file in the
 same folder, flushes it to the disk and renames it. So a kill at any moment leaves the old file or

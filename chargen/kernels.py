@@ -5,6 +5,8 @@ Python did them one by one, each call would take longer than its arithmetic. Com
 call, and each row is read while it is in the cache. Rows are 1-D arrays of H units. A row of
 bfloat16 is passed as ``int16`` with the same bits, because NumPy has no bfloat16.
 
+The last part writes a text: there the product, the cell and the draw are one compiled loop.
+
 Each loop uses only a few rows: so the compiler can see that they do not overlap, and vectorises the
 loop.
 """

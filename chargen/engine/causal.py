@@ -14,13 +14,13 @@ import numpy as np
 from chargen.architecture import Architecture
 from chargen.engine.language_model import WINDOW, State
 from chargen.engine.ngrams import Ngrams
-from chargen.engine.recurrent import RecurrentLayer
 from chargen.engine.stack import Stack, below
 from chargen.engine.transformer import layer_norm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from chargen.engine.recurrent import RecurrentLayer
     from chargen.engine.writer import Writer
 
     Floats = NDArray[np.float32]

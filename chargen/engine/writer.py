@@ -1,4 +1,4 @@
-"""A recurrent network that writes one text, in compiled code: no call of Python a character.
+"""A recurrent network that writes one text in compiled code, many characters in a call.
 
 It computes what `chargen.engine.causal.Causal` and `chargen.tasks.filters` compute, up to the
 rounding of float32; a test holds them equal. Loading the compiler takes half a second, which pays
@@ -13,7 +13,6 @@ import numpy as np
 
 from chargen import kernels
 from chargen.engine.language_model import State
-from chargen.engine.recurrent import RecurrentLayer
 from chargen.engine.rounding import packed
 from chargen.text.contexts import LONGEST
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chargen.engine.causal import Causal
+    from chargen.engine.recurrent import RecurrentLayer
 
     Floats = NDArray[np.float32]
     Ids = NDArray[np.int32]

@@ -189,7 +189,7 @@ class Trainable(nn.Module, ABC):
         return self.architecture
 
     def learn(self, characters: int, share: float) -> None:
-        """Let learn what has no optimizer, after a backward pass and before the next step.
+        """Update what the optimizer does not know, after a backward pass.
 
         Args:
             characters: over which the cost was averaged.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import torch
 
+from chargen.architecture import FAMILIES
 from chargen.kernels import gru_advance, gru_retreat
 from chargen.networks.layer import Layer
 from chargen.networks.recurrence import Cell
@@ -24,5 +25,5 @@ class GRU(Layer):
     """
 
     arch = "gru"
-    cell = Cell(gru_advance, gru_retreat, inner=1)
+    cell = Cell(gru_advance, gru_retreat, FAMILIES["gru"].inner)
     kernel = staticmethod(torch.gru)

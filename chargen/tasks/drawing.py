@@ -26,9 +26,9 @@ AHEAD = 512
 """Characters for which random numbers are drawn ahead."""
 
 WORTH = 8192
-"""Characters still to write from which on it pays to load the compiled writer."""
+"""If at least so many characters are left to write, it pays to load the compiled writer."""
 BLOCK = 64
-"""Characters that it draws in one call: a reader on a terminal sees no jerks."""
+"""Characters that it draws in one call: so few that the text still flows on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Stream:
         how = self.sampling
         alone = len(self.randoms) == 1 and not self.constraints
         # The first characters are there before the compiler is loaded.
-        worth = self.drawn and how.length - self.drawn >= WORTH
+        worth = self.drawn > 0 and how.length - self.drawn >= WORTH
         if not (alone and worth and isinstance(self.model, Compiles)):
             return None
         return self.model.writer((how.temp, how.top_k or 0, how.top_p or 0, how.min_p or 0))

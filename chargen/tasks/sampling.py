@@ -172,14 +172,15 @@ def _fill(
     blocks: list[tuple[Ids, Floats]] = []
     left, collected = sampling.length, 0
     while left:
-        blocks.append(tuple(part[:left] for part in next(stream)))  # type: ignore[arg-type]  # two
+        ids, nats = next(stream)
+        blocks.append((ids[:left], nats[:left]))
         drawn = len(blocks[-1][0])
         left, collected = left - drawn, collected + drawn
         if not (watched or collected >= AHEAD or left == 0):
             continue
-        ids, nats = (np.concatenate(part).T.tolist() for part in zip(*blocks, strict=True))
+        rows = (np.concatenate(part).T.tolist() for part in zip(*blocks, strict=True))
         blocks, collected = [], 0
-        for writer, text, cost in zip(writing, ids, nats, strict=True):
+        for writer, text, cost in zip(writing, *rows, strict=True):
             writer.take(text, cost)
         going = [row for row, writer in enumerate(writing) if not writer.stopped]
         if len(going) < len(writing):

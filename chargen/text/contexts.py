@@ -23,7 +23,10 @@ PLACES = LONGEST << BITS
 """How many places there are in all."""
 
 FACTOR, WORD = 1_103_515_245, 31
-"""The hash is h' = (h + character) · factor, modulo 2^31; its upper bits are used."""
+"""The hash is h' = (h + character) · factor, modulo 2^31; its upper bits are used.
+
+Model files depend on all these numbers, and compiled code has them in it: they must not change.
+"""
 
 
 def places(

@@ -338,7 +338,7 @@ class Trainer:
             run=self.run.name if self.run else None,
             corpus=", ".join(self.texts.corpus["names"]),
             network=str(architecture),
-            # The n-grams grow.
+            # How many n-grams there will be is not known yet.
             parameters=replace(architecture, ngrams=0).parameters(len(learner.vocabulary)),
             vocabulary=len(learner.vocabulary),
             labels=list(self.texts.labels),
