@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 AHEAD = 512
 """Characters for which random numbers are drawn ahead."""
 
-WORTH = 8192
-"""If at least so many characters are left to write, it pays to load the compiled writer."""
+WORTH = 1 << 16
+"""If at least so many characters are left to write, the compiled writer pays, even if it has to be
+compiled first, which takes seven seconds, once after installation."""
 BLOCK = 64
 """Characters that it draws in one call: so few that the text still flows on a terminal."""
 
