@@ -83,6 +83,14 @@ class Loaded:
         """
         abilities.require_causal(self.name, self.checkpoint)
 
+    def require_running(self) -> None:
+        """Make sure that the model can score a text as it runs on, and learn along it.
+
+        Raises:
+            KindError: it is bidirectional, or a model of lines or documents.
+        """
+        abilities.require_running(self.name, self.checkpoint)
+
     @cached_property
     def reader(self) -> Reader:
         """What fills gaps, made ready on first use.

@@ -29,7 +29,7 @@ from chargen.tasks.tagging import Marked
 from chargen.tasks.translating import Written
 from chargen.text.corpus import Text, open_text
 from chargen.text.pair_form import Pair
-from chargen.text.sources import Source, spool
+from chargen.text.sources import spool
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -258,6 +258,42 @@ class Model(Loaded):
         lanes = 1 if exact else None
         return scoring.score(predictor, span, vocabulary, lanes=lanes, progress=progress)
 
+    def adapt(
+        self,
+        text: str | Text,
+        *,
+        label: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[Score, Model]:
+        """Read a text and learn from it; needs PyTorch. See `chargen.training.adapt`.
+
+        Args:
+            text: as it is, or opened.
+            label: that of the text, for a model with labels.
+            progress: called with characters done and characters in all.
+
+        Returns:
+            What the text cost, each character scored before it was learned from; and a model that
+            has learned from all of it. This model stays as it is.
+
+        Raises:
+            KindError, UsageError: see `require_running` and `label_id`.
+
+        Example:
+            >>> model = load("starter")
+            >>> text = "A rose is a rose is a rose. " * 20
+            >>> cost, reader = model.adapt(text)
+            >>> cost.nats > reader.adapt(text)[0].nats
+            True
+        """
+        self.require_running()
+        number = self.label_id(label)
+        from chargen.training.adapt import adapt
+
+        opened = self._opened(text) if isinstance(text, str) else text
+        found, learned = adapt(self.checkpoint, opened.span(), number or 0, progress)
+        return found, Model(self.path, learned)
+
     def score_each(
         self,
         texts: Sequence[Text],
@@ -287,14 +323,20 @@ class Model(Loaded):
             CorpusError: the file cannot be read, or there is nothing in it.
             TypeError: neither is given, or both.
         """
-        source: Source
         if path is not None and text is None:
-            source = path
+            opened = open_text([path], as_bytes=self.as_bytes)
         elif text is not None and path is None:
-            source = spool("the text given", io.BytesIO(text.encode()), as_bytes=self.as_bytes)
+            opened = self._opened(text)
         else:
             raise TypeError("give a path, or text=...")
-        return self.score(open_text([source], as_bytes=self.as_bytes), exact=exact, label=label)
+        return self.score(opened, exact=exact, label=label)
+
+    def _opened(self, text: str) -> Text:
+        """Return a text that is not in a file."""
+        data = io.BytesIO(text.encode(errors="surrogateescape"))
+        return open_text(
+            [spool("the text given", data, as_bytes=self.as_bytes)], as_bytes=self.as_bytes
+        )
 
     def classify(
         self,

@@ -70,7 +70,8 @@ def test_every_command_of_a_guide_works(
     """From the first to the last, in one folder, each training cut to a few steps."""
     text = (ROOT / "corpora" / "harbour.txt").read_text(encoding="utf-8")
     (tmp_path / "novel.txt").write_text(text, encoding="utf-8")
-    (tmp_path / "held_out.txt").write_text(text[-2000:], encoding="utf-8")
+    for part in ("held_out.txt", "chapter.txt"):
+        (tmp_path / part).write_text(text[-2000:], encoding="utf-8")
     names = "".join(
         f"{one}{two}\n" for one in ("Ma", "Lo", "Ti") for two in ("ra", "lin", "no") * 9
     )

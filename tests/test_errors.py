@@ -147,6 +147,7 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = folder / "checkpoints"
     trained(folder, "done")
     trained(folder, "letters", as_bytes=True)
+    trained(folder, "verses", lines=True)
     trained(folder, "several", source=folder / "two")
     trained(folder, "kinds", labels=str(folder / "kinds.tsv"))
     pairs = {"pairs": True, "source": folder / "pairs.tsv"}

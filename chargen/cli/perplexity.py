@@ -19,13 +19,16 @@ from chargen.cli.options import (
     ModelOption,
     OutOption,
 )
-from chargen.errors import ChargenError, CorpusError
+from chargen.errors import ChargenError, CorpusError, UsageError, argument
 from chargen.terminal.console import Console
 
 if TYPE_CHECKING:
     from chargen.model import Model
     from chargen.tasks.scoring import Score
     from chargen.text.corpus import Text
+
+ADAPTED = ("nats_per_char", "perplexity", "perplexity_error", "bpc", "bits_per_byte", "accuracy")
+"""Figures of the model that learns while it reads, beside those of the model as it was."""
 
 
 @command("chargen perplexity held_out.txt --json", table=True)
@@ -40,6 +43,13 @@ def perplexity(
         bool,
         typer.Option(
             "--exact", help="Score in one pass, without approximation; takes several times as long."
+        ),
+    ] = False,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt",
+            help="Score again with a model that learns from each stretch once it is scored; slow.",
         ),
     ] = False,
     lines: Annotated[
@@ -62,8 +72,16 @@ def perplexity(
 
     loaded = load(model, out)
     announce(console, loaded, model)
-    items = items_of(lines, documents) or loaded.checkpoint.items
-    if items and not lines and not documents:
+    asked = items_of(lines, documents)
+    if adapt and asked:
+        raise UsageError(
+            f"{argument('adapt')} is for texts that run on, and {argument(asked)} reads each alone",
+            "Leave one of the two out",
+        )
+    if adapt:
+        loaded.require_running()
+    items = asked or loaded.checkpoint.items
+    if items and not asked:
         console.note(f"this is a model of {items}: each is scored alone")
     opened: list[tuple[str, Text]] = []
     failed: list[ChargenError] = []
@@ -80,7 +98,7 @@ def perplexity(
     if opened and items in (LINES, DOCUMENTS):
         each(console, loaded, opened, items, label)
     elif opened:
-        whole(console, loaded, opened, exact, label)
+        whole(console, loaded, opened, exact, adapt, label)
     for earlier in failed[:-1]:
         report(earlier, console)
     if failed:
@@ -92,6 +110,7 @@ def whole(
     loaded: Model,
     opened: Sequence[tuple[str, Text]],
     exact: bool,
+    adapt: bool,
     label: str | None,
 ) -> None:
     """Score running texts."""
@@ -102,6 +121,10 @@ def whole(
     for source, text in opened:
         with console.progress(f"scoring {source}", in_bytes=False) as progress:
             scores.append((source, loaded.score(text, exact=exact, label=label, progress=progress)))
+    adapted: list[tuple[str, Score]] = []
+    for source, text in opened if adapt else ():
+        with console.progress(f"scoring and learning {source}", in_bytes=False) as progress:
+            adapted.append((source, loaded.adapt(text, label=label, progress=progress)[0]))
     known = loaded.checkpoint.vocabulary.characters
     if not loaded.as_bytes:
         for source, text in opened:
@@ -109,12 +132,20 @@ def whole(
             form = advice(source, unknown, known)
             if form:
                 console.warn(form)
-    total = reduce(add, (score for _, score in scores))
-    rows = [{"text": name} | score.json() | {"model": loaded.name} for name, score in scores]
-    together = {"texts": rows, "total": total.json() | {"model": loaded.name}}
-    shown = scores + ([("total", total)] if len(scores) > 1 else [])
+    if len(opened) > 1:
+        for found in filter(None, (scores, adapted)):
+            found.append(("total", reduce(add, (score for _, score in found))))
+    rows = [{"text": name} | score.json() for name, score in scores]
+    for row, (_, score) in zip(rows, adapted, strict=False):
+        row |= {f"adapted_{key}": getattr(score, key) for key in ADAPTED}
+    rows = [row | {"model": loaded.name} for row in rows]
+    *_, total = rows
+    texts = rows[: len(opened)]
+    together = {"texts": texts, "total": {key: total[key] for key in total if key != "text"}}
     console.result(
-        rows[0] if len(rows) == 1 else together, lambda: rows, lambda: tables.scores(console, shown)
+        texts[0] if len(texts) == 1 else together,
+        lambda: texts,
+        lambda: tables.scores(console, scores, adapted),
     )
 
 

@@ -42,6 +42,13 @@ def sample(
     prime_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="Go on from this file; - is standard input.")
     ] = None,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt",
+            help="Learn from the prime before going on from it, so that the text is more like it.",
+        ),
+    ] = False,
     with_prime: Annotated[
         bool, typer.Option("--with-prime", help="Write the prime before each text, too.")
     ] = False,
@@ -137,6 +144,8 @@ def sample(
     loaded.label_id(label)
     ids = loaded.prime(prime, unknown)
     told_unknown(console, loaded, prime, unknown)
+    if adapt:
+        loaded = learned(console, loaded, prime, label)
     lines = "\n" in (loaded.checkpoint.end, wanted[0].stop)
     with sink(output, force=force, append=append) as stream:
         page = Page(
@@ -166,6 +175,25 @@ def sample(
         stream.flush()
     if seed is None:
         console.note(f"seed {begin}")
+
+
+def learned(console: Console, model: Model, prime: str, label: str | None) -> Model:
+    """Return a model that has learned from a prime.
+
+    Raises:
+        UsageError: there is no prime.
+    """
+    if not prime:
+        raise UsageError(
+            f"{argument('adapt')} learns from a prime, and there is none",
+            f"Give {argument('prime_file')} FILE",
+        )
+    with console.progress("learning from the prime", in_bytes=False) as progress:
+        cost, reader = model.adapt(prime, label=label, progress=progress)
+    console.note(
+        f"learned from {cost.characters:,} characters, at {cost.nats_per_char:.3f} nats each"
+    )
+    return reader
 
 
 def temperatures(given: str) -> list[float]:

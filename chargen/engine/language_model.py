@@ -25,8 +25,8 @@ State = list[Carried]
 class LanguageModel(Protocol):
     """Predicts each next character from those before it.
 
-    A model with a label, a blend of several models and a model that adapts to what it reads are
-    also language models: sampling and scoring use only this interface.
+    A model with a label and a blend of several models are also language models: sampling and
+    scoring use only this interface.
     """
 
     @property

@@ -46,6 +46,21 @@ def require_causal(name: str, saved: Checkpoint) -> None:
         )
 
 
+def require_running(name: str, saved: Checkpoint) -> None:
+    """Make sure that a model can score a text as it runs on, and learn along it.
+
+    Raises:
+        KindError: it is bidirectional, or a model of lines or documents.
+    """
+    require_causal(name, saved)
+    if saved.items:
+        raise KindError(
+            f"{name} is a model of {saved.items}, and each is read alone: it cannot learn from one "
+            "for the next",
+            f"Leave {argument('adapt')} out",
+        )
+
+
 def reader(name: str, saved: Checkpoint) -> Reader:
     """Return what fills gaps with a model.
 

@@ -55,8 +55,13 @@ def named(key: str) -> str:
     return key.replace("pseudo_", "pseudo-").replace("_", " ")
 
 
-def scores(console: Console, found: Sequence[tuple[str, Score]]) -> None:
-    """Show what texts cost."""
+def scores(
+    console: Console,
+    found: Sequence[tuple[str, Score]],
+    adapted: Sequence[tuple[str, Score]] = (),
+) -> None:
+    """Show what texts cost, and below what they cost a model that learns while it reads."""
+    learned = [(f"{name} (adapted)", score) for name, score in adapted]
     rows = [
         (
             name,
@@ -68,7 +73,7 @@ def scores(console: Console, found: Sequence[tuple[str, Score]]) -> None:
             f"{score.bits_per_byte:.4f}",
             f"{score.accuracy:.1%}",
         )
-        for name, score in found
+        for name, score in (*found, *learned)
     ]
     head = ("text", "characters", "unknown", "perplexity", "±", "bpc", "bits/byte", "accuracy")
     console.table(rows, head)

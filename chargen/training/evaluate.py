@@ -78,12 +78,17 @@ class CausalPredictor:
 
     def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
         """Return nats and hits (B, T), and the state."""
+        logits, state = self.logits(window, state)
+        return *charge(logits, on_device(window.targets, self.network)), state
+
+    def logits(self, window: Window, state: State) -> tuple[Tensor, State]:
+        """Return logits (B, T, V) after each of the window's inputs, and the state."""
         inputs = on_device(window.inputs, self.network)
         labels = torch.full_like(inputs[:, :1], self.label)
         if window.labels is not None:
             labels = on_device(window.labels, self.network)
-        logits, state = self.network(inputs, state, labels, window.ages)
-        return *charge(logits, on_device(window.targets, self.network)), state
+        logits, after = self.network(inputs, state, labels, window.ages)
+        return logits, after
 
 
 class GapPredictor:
