@@ -24,8 +24,11 @@ LARGEST_TABLE = 1 << 20
 hostile."""
 
 
+NARROWER = 4
+"""Outputs of rare characters have so much fewer inputs than those of common ones."""
+
 MADE = ("layers", "hidden", "embed", "heads", "context")
-COUNTED = ("labels", "targets", "features")
+COUNTED = ("labels", "targets", "features", "common")
 """Sizes that are one or more, and numbers of things of which there may be none."""
 
 
@@ -73,6 +76,8 @@ class Architecture:
             character is one of them.
         kind: what the model is for; it decides which stacks and which other tensors there are.
         labels: how many labels its texts have; 0 for none.
+        common: how many characters, the first of the vocabulary, have outputs as wide as a layer;
+            the rest share narrow ones, see `chargen.networks.causal`. 0 if all are wide.
         targets: how many target symbols a model of pairs has, or marks a model that marks texts.
         features: of a model of pairs: how many there are.
         attention: of a model of pairs: one of `ATTENTIONS`; nothing for others.
@@ -97,6 +102,7 @@ class Architecture:
     features: int = 0
     attention: str = ""
     ngrams: int = 0
+    common: int = 0
 
     def __post_init__(self) -> None:
         if self.arch not in FAMILIES:
@@ -124,6 +130,12 @@ class Architecture:
             )
         if symbols != (self.targets > 0) or self.paired != (self.attention in ATTENTIONS):
             raise ValueError("targets or attention that do not go with the kind")
+        if self.common and (self.tied or self.ngrams or not self.kind.continues):
+            raise UsageError(
+                f"{argument('common')} is for models that continue texts, without "
+                f"{argument('tied')} and n-grams",
+                f"Give {argument('common')} 0, or leave it out",
+            )
         if not 0 <= self.ngrams <= LARGEST_TABLE or (self.ngrams and not self.counts):
             raise ValueError("n-grams that do not go with the kind")
         if self.kind.bidirectional and (self.tied or self.family.attends):
@@ -152,6 +164,11 @@ class Architecture:
     def counts(self) -> bool:
         """Whether contexts can have weights of their own: those of a text without labels."""
         return self.kind.continues and not self.labels
+
+    @property
+    def narrow(self) -> int:
+        """How wide the outputs of rare characters are."""
+        return max(1, self.hidden // NARROWER)
 
     @property
     def aligned(self) -> bool:
@@ -221,9 +238,10 @@ class Architecture:
         } | self._beside()
 
     def _beside(self) -> dict[str, Any]:
-        """Return what only a model has that knows symbols, or n-grams."""
+        """Return what only some models have."""
         if not self.kind.symbols:
-            return {"ngrams": self.ngrams} if self.ngrams else {}
+            sizes = {"ngrams": self.ngrams, "common": self.common}
+            return {name: one for name, one in sizes.items() if one}
         found: dict[str, Any] = {"kind": self.kind.name, "targets": self.targets}
         if self.paired:
             found |= {"features": self.features, "attention": self.attention}
@@ -238,4 +256,5 @@ class Architecture:
         looks = f", {self.attention} attention" if self.attention else ""
         ngrams = ", n-grams" if self.ngrams else ""
         name = f"{self.kind.prefix}{self.arch} {self.layers} × {self.hidden}"
-        return f"{name}{rest}{tied}{labels}{looks}{ngrams}"
+        common = f", {self.common} common characters" if self.common else ""
+        return f"{name}{rest}{tied}{labels}{looks}{ngrams}{common}"

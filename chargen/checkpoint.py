@@ -16,7 +16,9 @@ what its targets and features are made of, or its marks.
 A model with weights of n-grams has version 4; its tensor ``ngrams.weight`` is int8 like those of a
 compact file, except in a file that training can go on from.
 
-A compact file has version 2, or 3 or 4 where it is such a model: each matrix of weights is int8,
+A model with narrow outputs for rare characters has version 5, and ``common`` in its architecture.
+
+A compact file has version 2, or 3 to 5 where it is such a model: each matrix of weights is int8,
 and a float32 tensor, ``NAME.scale``, has the factor of each of its rows; see `chargen.compact`. It
 is read into float32.
 
@@ -54,9 +56,9 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 FORMAT = "chargen"
-VERSION, COMPACT, SYMBOLIC, COUNTING = VERSIONS = 1, 2, 3, 4
-"""The version of a usual file, of a compact one, of one with symbols beside characters, and of one
-with weights of n-grams."""
+VERSION, COMPACT, SYMBOLIC, COUNTING, NARROW = VERSIONS = 1, 2, 3, 4, 5
+"""The version of a usual file, of a compact one, of one with symbols beside characters, of one with
+weights of n-grams, and of one with narrow outputs."""
 
 NGRAMS = "ngrams.weight"
 TRAINING = "training."
@@ -163,6 +165,7 @@ def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
     tensors = {stored(name): np.asarray(array, order="C") for name, array in arrays.items()}
     usual = SYMBOLIC if checkpoint.architecture.kind.symbols else VERSION
     usual = COUNTING if checkpoint.architecture.ngrams else usual
+    usual = NARROW if checkpoint.architecture.common else usual
     metadata = {
         "format": FORMAT,
         "version": str(max(usual, COMPACT) if compact else usual),

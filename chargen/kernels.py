@@ -511,6 +511,27 @@ def add_contexts(last: int, past: Row, index: Row, rows: Array, logits: Row) -> 
 
 
 @compiled
+def add_rare(x: Row, narrow: Array, rare: Array, bias: Row, common: int, logits: Row) -> None:
+    """Write the logits of rare characters; the first of them has the logit of all together.
+
+    See `chargen.networks.causal`.
+    """
+    told = logits[common:]
+    inner = np.empty(narrow.shape[1], np.float32)
+    multiply(x, narrow, inner)
+    together = told[0]
+    multiply(inner, rare, told)
+    add(told, bias, told)
+    highest = told[0]
+    for i in range(len(told)):
+        highest = told[i] if told[i] > highest else highest
+    total = exponentials(told, highest, ONE, np.empty(len(told), np.float32))
+    shift = np.float32(together - highest - np.log(total))
+    for i in range(len(told)):
+        told[i] += shift
+
+
+@compiled
 def write(
     gates: int,
     last: int,
@@ -520,6 +541,9 @@ def write(
     bias: Array,
     output: Array,
     output_bias: Row,
+    narrow: Array,
+    rare: Array,
+    rare_bias: Row,
     index: Row,
     rows: Array,
     state: Array,
@@ -539,7 +563,9 @@ def write(
             and all other matrices are float32, or the bits of bfloat16.
         recurrent: (L, H, G·H), the recurrent weights of all layers, transposed.
         bias: (L, G + inner, H), what is added to the products; see `chargen.networks.recurrence`.
-        output: (H, V), transposed.
+        output, output_bias: (H, V), transposed, and (V,); or those of common characters and one
+            more for all rare ones.
+        narrow, rare, rare_bias: (H, N), (N, R) and (R,), of rare characters; or empty.
         index, rows: of n-grams, see `add_contexts`.
         state: (L, 2, 1, H), overwritten.
         past: (`LONGEST` - 1,), the characters before the last, overwritten.
@@ -549,7 +575,8 @@ def write(
             temperature 1.
     """
     layers, hidden, width = recurrent.shape
-    characters = len(output_bias)
+    wide = len(output_bias)
+    characters = wide + max(0, len(rare_bias) - 1)
     temp, k, p, least = np.float32(filters[0]), int(filters[1]), filters[2], np.float32(filters[3])
     projected, product = np.empty(width, np.float32), np.empty(width, np.float32)
     # The cells' steps see a window of one step and one row.
@@ -572,8 +599,11 @@ def write(
                 gru_advance(0, window, row, bias[layer], now, track, memory, work)
             else:
                 lstm_advance(0, window, row, bias[layer], now, track, memory, work)
-        multiply(state[layers - 1, 0, 0], output, logits)
-        add(logits, output_bias, logits)
+        top = state[layers - 1, 0, 0]
+        multiply(top, output, logits[:wide])
+        add(logits[:wide], output_bias, logits[:wide])
+        if len(rare_bias):
+            add_rare(top, narrow, rare, rare_bias, wide - 1, logits)
         add_contexts(last, past, index, rows, logits)
         last = 0
         for i in range(characters):

@@ -34,8 +34,20 @@ LONGEST_GAP = 50
 Shapes = dict[str, tuple[int, ...]]
 
 
-def _no_more(_sizes: Architecture, _characters: int) -> Shapes:
-    return {}
+def _for_rare(sizes: Architecture, characters: int) -> Shapes:
+    if not sizes.common:
+        return {}
+    rare = characters - sizes.common
+    return {
+        "narrow.weight": (sizes.narrow, sizes.hidden),
+        "rare.weight": (rare, sizes.narrow),
+        "rare.bias": (rare,),
+    }
+
+
+def _for_common(sizes: Architecture, characters: int) -> int:
+    # One more output stands for all rare characters together.
+    return sizes.common + 1 if sizes.common else characters
 
 
 def _both_sides(sizes: Architecture, _characters: int) -> Shapes:
@@ -132,8 +144,8 @@ CAUSAL = Kind(
     name="causal",
     prefix="",
     stacks=("layers",),
-    more_shapes=_no_more,
-    outputs=lambda _sizes, characters: characters,
+    more_shapes=_for_rare,
+    outputs=_for_common,
     symbols=False,
     label_input=True,
     metric=PERPLEXITY,

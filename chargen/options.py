@@ -128,6 +128,12 @@ class Options:
         high=LARGEST_COUNT,
     )
     tied: bool | None = option("Use the embedding as output weights, too: a smaller model.", False)
+    common: int | None = option(
+        "Characters with outputs of full width; the rarer ones share narrow outputs; 0 for all.",
+        chosen="by the alphabet",
+        low=0,
+        high=LARGEST_COUNT,
+    )
     heads: int | None = option(
         "Heads of a transformer's attention, which divide its width.",
         chosen="by width",
@@ -388,6 +394,7 @@ class Plan:
         sizes: dict[str, Any] = {"attention": None} | self.architecture.json()
         if not self.architecture.family.attends:
             sizes |= {"heads": None, "context": None}
+        sizes.setdefault("common", 0)
         if not (self.pairs or self.tags):
             # What was not asked for is not told.
             sizes |= dict.fromkeys(("longest", "too_long"))

@@ -127,7 +127,12 @@ def recurrent(request: pytest.FixtureRequest) -> Architecture:
 
 
 def tiny_checkpoint(
-    text: str = STORY, arch: str = "gru", seed: int = 0, layers: int = 1, ngrams: int = 0
+    text: str = STORY,
+    arch: str = "gru",
+    seed: int = 0,
+    layers: int = 1,
+    ngrams: int = 0,
+    common: int = 0,
 ) -> Checkpoint:
     """An untrained model that knows the characters of a text."""
     vocabulary = Vocabulary("".join(sorted(set(text))), escape=0.01)
@@ -139,6 +144,7 @@ def tiny_checkpoint(
         embed=12 if attends else 5,
         context=32 if attends else 1,
         ngrams=ngrams,
+        common=common,
     )
     weights = random_weights(architecture, len(vocabulary), seed)
     return Checkpoint(architecture, vocabulary, weights)

@@ -29,11 +29,13 @@ def pair(architecture: Architecture) -> tuple[Network, Engine]:
     return network, Engine(architecture, weights)
 
 
-@pytest.mark.parametrize("tied", [False, True])
-def test_the_engines_agree(architecture: Architecture, tied: bool) -> None:
+@pytest.mark.parametrize("output", ["wide", "tied", "narrow"])
+def test_the_engines_agree(architecture: Architecture, output: str) -> None:
     """Logits of both engines are equal to 1e-4, over windows that carry the state on."""
-    if tied:
+    if output == "tied":
         architecture = replace(architecture, embed=architecture.hidden, tied=True)
+    if output == "narrow":
+        architecture = replace(architecture, common=4)
     network, engine = pair(architecture)
     ids = ids_of(3, 50)
     state, numpy_state = network.start(3), engine.start(3)

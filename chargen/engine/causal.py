@@ -13,6 +13,7 @@ import numpy as np
 
 from chargen.architecture import Architecture
 from chargen.engine.language_model import WINDOW, State
+from chargen.engine.likelihood import log_softmax
 from chargen.engine.ngrams import Ngrams
 from chargen.engine.stack import Stack, below
 from chargen.engine.transformer import layer_norm
@@ -44,12 +45,16 @@ class Causal:
         output = weights["embedding.weight"][:-1] if architecture.tied else weights["output.weight"]
         self.output = output.T
         self.output_bias = weights["output.bias"]
+        self.common = architecture.common
+        if self.common:
+            self.narrow = weights["narrow.weight"].T
+            self.rare, self.rare_bias = weights["rare.weight"].T, weights["rare.bias"]
         self.ngrams = Ngrams(below(weights, "ngrams.")) if architecture.ngrams else None
 
     @property
     def bos(self) -> int:
         """V, the id that stands for "no character"."""
-        return len(self.output_bias)
+        return len(self.output_bias) + (len(self.rare_bias) - 1 if self.common else 0)
 
     def start(self, batch: int) -> State:
         """Return the state of ``batch`` texts that have not begun."""
@@ -93,4 +98,9 @@ class Causal:
             x = layer_norm(x, self.norm)
         logits: Floats = x @ self.output
         logits += self.output_bias
-        return logits
+        if not self.common:
+            return logits
+        # The last wide output is for all rare characters together, the narrow ones say which.
+        which = log_softmax((x @ self.narrow) @ self.rare + self.rare_bias)
+        which += logits[..., self.common :]
+        return np.concatenate((logits[..., : self.common], which), axis=-1)

@@ -7,7 +7,7 @@ for a long text only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -51,6 +51,7 @@ class Writer:
             _biases(layers).reshape(len(layers), -1, hidden),
             packed(np.ascontiguousarray(model.output)),
             model.output_bias,
+            *_rare(model),
             np.empty(0, np.int32) if model.ngrams is None else model.ngrams.index,
             np.zeros((1, model.bos), np.float32) if model.ngrams is None else model.ngrams.rows,
         )
@@ -83,6 +84,15 @@ class Writer:
         )
         after: State = [tuple(part for part in layer[:states]) for layer in carried]
         return ids, nats, after + [(one[None].astype(np.int32),) for one in past]
+
+
+def _rare(model: Causal) -> tuple[NDArray[Any], NDArray[Any], Floats]:
+    """Return the narrow outputs of rare characters, all empty where there are none."""
+    if not model.common:
+        none = np.zeros((0, 0), np.float32)
+        return none, none, none.ravel()
+    narrow, rare = (np.ascontiguousarray(one) for one in (model.narrow, model.rare))
+    return packed(narrow), packed(rare), model.rare_bias
 
 
 def _stacked(views: Sequence[Floats], shape: tuple[int, int]) -> Floats:

@@ -214,6 +214,13 @@ class Trainable(nn.Module, ABC):
             value.copy_(torch.from_numpy(arrays[name]))
 
 
+def charged(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the nats of targets (…) under logits (…, V), and which were the likeliest."""
+    logits = logits.float()
+    nats = functional.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none")
+    return nats.view(targets.shape), logits.argmax(-1) == targets
+
+
 def summed_nats(logits: Tensor, targets: Tensor) -> Tensor:
     """Return the nats that targets (...) cost under logits (..., V), summed; PAST costs nothing."""
     return functional.cross_entropy(

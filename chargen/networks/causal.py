@@ -1,5 +1,13 @@
 """The network that predicts each next character from all before it.
 
+Of a large vocabulary, only the common characters have outputs as wide as a layer. One more output
+gives the probability that the character is a rare one, and narrow outputs say which: the adaptive
+softmax (Grave et al. 2017, arXiv:1609.04309) with two groups. In training, the narrow outputs are
+computed only where the next character is rare:
+
+    logit of a common character c:  w_c · x + b_c
+    logit of a rare character r:    w_* · x + b_* + log softmax(U N x + b')_r
+
 ``forward(ids, state) -> logits, state`` is the whole interface. Its twin in NumPy is
 `chargen.engine.causal.Causal`; a test holds the two equal.
 """
@@ -14,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from chargen.architecture import Architecture
-from chargen.networks.base import Batch, State, Trainable, summed_nats
+from chargen.networks.base import Batch, State, Trainable, charged, summed_nats
 from chargen.networks.ngrams import Ngrams
 
 if TYPE_CHECKING:
@@ -34,7 +42,13 @@ class Causal(Trainable):
         if architecture.labels:
             # A label's vector is added to each character's: it cannot be forgotten.
             self.label = nn.Embedding(architecture.labels, architecture.embed)
-        self.output = nn.Linear(architecture.hidden, self.characters)
+        self.output = nn.Linear(
+            architecture.hidden, architecture.kind.outputs(architecture, self.characters)
+        )
+        common = architecture.common
+        if common:
+            self.narrow = nn.Linear(architecture.hidden, architecture.narrow, bias=False)
+            self.rare = nn.Linear(architecture.narrow, self.characters - common)
         self.ngrams = Ngrams(self.characters) if architecture.ngrams else None
 
     def start(self, batch: int) -> State:
@@ -47,6 +61,10 @@ class Causal(Trainable):
         super()._initialise()
         if self.architecture.labels:
             self.label.weight.normal_(generator=self.generator)
+        if self.architecture.common:
+            for part in (self.narrow, self.rare):
+                nn.init.xavier_uniform_(part.weight, generator=self.generator)
+            nn.init.zeros_(self.rare.bias)
         if self.architecture.tied:
             self.output.register_parameter("weight", None)
 
@@ -63,6 +81,32 @@ class Causal(Trainable):
             labels: (B, T) or (B, 1), for a network that has labels.
             ages: (B, T), zero where a text begins; None if none does.
         """
+        x, logits, after = self.wide(ids, state, labels, ages)
+        if self.architecture.common:
+            logits = self.joined(x, logits)
+        return logits.transpose(0, 1), after
+
+    def joined(self, x: Tensor, logits: Tensor) -> Tensor:
+        """Return all logits (…, V) from x (…, H) and the wide outputs (…, common + 1)."""
+        common = self.architecture.common
+        rare = logits[..., common:].float() + self.which(x)
+        return torch.cat((logits[..., :common].float(), rare), dim=-1)
+
+    def which(self, x: Tensor) -> Tensor:
+        """Return log-probabilities (…, R) of the rare characters, if it is one, from x (…, H)."""
+        return functional.log_softmax(self.rare(self.narrow(x)).float(), dim=-1)
+
+    def wide(
+        self,
+        ids: Tensor,
+        state: State,
+        labels: Tensor | None = None,
+        ages: NDArray[np.int32] | None = None,
+    ) -> tuple[Tensor, Tensor, State]:
+        """Return the last layer's outputs (T, B, H), the wide outputs (T, B, …), and the state.
+
+        The wide outputs are all logits; or those of common characters, and one for all rare ones.
+        """
         x = self.embedding(ids.t())
         if labels is not None and self.architecture.labels:
             x = x + self.label(labels.t())
@@ -76,16 +120,53 @@ class Causal(Trainable):
             added, last = self.ngrams(ids, past, ages)
             logits = logits + added
             after.append(last)
-        return logits.transpose(0, 1), after
+        return x, logits, after
 
     def heads(self, batch: Batch, state: State) -> dict[nn.Linear, Tensor]:
-        """Return the logits of the one output."""
-        return {self.output: self(batch.inputs, state, batch.labels, batch.ages)[0]}
+        """Return the logits of the output that has all characters, or all rare ones."""
+        x, logits, _ = self.wide(batch.inputs, state, batch.labels, batch.ages)
+        return (
+            {self.rare: self.rare(self.narrow(x))}
+            if self.architecture.common
+            else {self.output: logits}
+        )
 
     def cost(self, batch: Batch, state: State) -> tuple[Tensor, State]:
         """Return the nats of each target after its input."""
-        logits, after = self(batch.inputs, state, batch.labels, batch.ages)
-        return summed_nats(logits, batch.targets), after
+        x, logits, after = self.wide(batch.inputs, state, batch.labels, batch.ages)
+        targets, common = batch.targets.t(), self.architecture.common
+        if not common:
+            return summed_nats(logits, targets), after
+        nats = summed_nats(logits, targets.clamp(max=common))
+        rare = targets >= common
+        if rare.any():
+            nats = nats - self.which(x[rare]).gather(-1, targets[rare][:, None] - common).sum()
+        return nats, after
+
+    def charge(
+        self,
+        ids: Tensor,
+        targets: Tensor,
+        state: State,
+        labels: Tensor | None = None,
+        ages: NDArray[np.int32] | None = None,
+    ) -> tuple[Tensor, Tensor, State]:
+        """Return the nats of targets (B, T), whether each was the likeliest, and the state.
+
+        A target outside the vocabulary gets a charge without meaning. Logits of rare characters are
+        made only where one of them is the target, or may be the likeliest.
+        """
+        x, logits, after = self.wide(ids, state, labels, ages)
+        wanted, common = targets.t().clamp(0, self.characters - 1), self.architecture.common
+        nats, hits = charged(logits, wanted.clamp(max=common) if common else wanted)
+        if common:
+            rare = wanted >= common
+            # All rare characters together may be likelier than a common one, and each of them less.
+            unsure = ~rare & (logits.argmax(-1) == common)
+            rare[unsure] = logits[unsure][:, :common].argmax(-1) == wanted[unsure]
+            if rare.any():
+                nats[rare], hits[rare] = charged(self.joined(x[rare], logits[rare]), wanted[rare])
+        return nats.t(), hits.t(), after
 
     def grown(self) -> Architecture:
         """Return the architecture with the number of n-grams that have learned."""

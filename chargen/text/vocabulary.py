@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 SCALARS = CODE_POINTS - 0x800
 """Unicode scalar values: all code points but the 2,048 surrogates."""
 
+MANY = 1000
+"""From so many characters on, those of a text are in order of frequency."""
+
 HIGHEST_ESCAPE = 0.5
 ALL_BYTES = "".join(map(chr, range(256)))
 
@@ -73,15 +76,21 @@ class Vocabulary:
 
     @classmethod
     def of(cls, text: Text, known: str = "") -> Vocabulary:
-        """Return the vocabulary of a text: the ``known`` characters, then the new in code order."""
+        """Return the vocabulary of a text: the ``known`` characters, then the new."""
         if text.as_bytes:
             return cls(ALL_BYTES, as_bytes=True)
         return cls.counted({chr(point): count for point, count in text.counts.items()}, known)
 
     @classmethod
     def counted(cls, counts: Mapping[str, int], known: str = "") -> Vocabulary:
-        """Return the vocabulary of characters that were counted; see `of`."""
+        """Return the vocabulary of characters that were counted: the ``known``, then the new.
+
+        The new are in code order; if they are many, the most frequent are first, so that a network
+        can treat rare characters differently.
+        """
         new = sorted(set(counts) - set(known))
+        if len(new) >= MANY:
+            new.sort(key=lambda character: -counts[character])
         once = sum(count == 1 for count in counts.values())
         share = max(once, 1) / sum(counts.values())
         return cls(known + "".join(new), escape=min(share, HIGHEST_ESCAPE))
@@ -101,6 +110,11 @@ class Vocabulary:
         )
         symbols = Symbols(paired.form, targets, features)
         return replace(made, symbols=symbols)
+
+    def covering(self, counts: Mapping[int, int], share: float) -> int:
+        """Return how many of the first characters make up a share of the code points counted."""
+        found = np.array([counts.get(ord(character), 0) for character in self.characters])
+        return int(np.searchsorted(found.cumsum(), share * found.sum())) + 1
 
     def __len__(self) -> int:
         return len(self.characters)

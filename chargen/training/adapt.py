@@ -17,13 +17,12 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from chargen.checkpoint import Checkpoint
-from chargen.networks.base import State, summed_nats
+from chargen.networks.base import State
 from chargen.networks.causal import Causal
 from chargen.tasks.scoring import Score, score
-from chargen.text.windows import PAST
 from chargen.training.choices import MOST_COUNTED
 from chargen.training.devices import keep_freed_memory
-from chargen.training.evaluate import CausalPredictor, charge, on_device
+from chargen.training.evaluate import CausalPredictor
 
 if TYPE_CHECKING:
     from chargen.text.corpus import Span
@@ -59,18 +58,19 @@ class Adapting(CausalPredictor):
     def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
         """Return nats and hits (B, T) from before the window was learned, and the state."""
         network = self.network
-        targets = on_device(window.targets, network)
+        batch = self.batch(window)
+        known = (batch.targets >= 0) & (batch.targets < network.characters)
         with torch.enable_grad():
-            logits, after = self.logits(window, state)
-            known = targets.masked_fill((targets < 0) | (targets >= logits.shape[-1]), PAST)
-            characters = int((known != PAST).sum())
-            loss = summed_nats(logits, known) / max(1, characters)
+            nats, hits, after = network.charge(
+                batch.inputs, batch.targets, state, batch.labels, batch.ages
+            )
+            characters = int(known.sum())
             self.optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-        told = charge(logits.detach(), targets)
+            torch.autograd.backward(nats[known].sum() / max(1, characters))
         if bool(clip_grad_norm_(network.parameters(), CLIP).isfinite()):
             self.optimizer.step()
             network.learn(characters, SHARE)
+        told = nats.detach().cpu().numpy(), hits.cpu().numpy()
         return *told, [tuple(part.detach() for part in carried) for carried in after]
 
 

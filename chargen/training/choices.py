@@ -13,7 +13,9 @@ from chargen.architecture import FAMILIES, MONOTONIC, SOFT, Architecture
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.kinds import kind_of
 from chargen.options import Budget, Options, Plan
+from chargen.text.corpus import Text
 from chargen.text.pair_form import DEFAULT_COLUMNS
+from chargen.text.vocabulary import MANY, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,17 @@ COUNTED_PASSES = 8.0
 """Passes up to which they pay; with more, they learn the text by heart (docs/experiments.md)."""
 
 
+COVERED = 0.9
+"""Share of a text that common characters make up."""
+
+
+def common(vocabulary: Vocabulary, text: Text) -> int:
+    """Return how many characters have outputs as wide as a layer; 0 for all."""
+    if len(vocabulary) < MANY:
+        return 0
+    return min(vocabulary.covering(text.counts, COVERED), len(vocabulary) - 1)
+
+
 def defaults(options: Options) -> Defaults:
     """Return what is chosen for the network asked for."""
     kind = kind_of(options.usual("bidirectional"), 0, options.task())
@@ -158,6 +171,7 @@ class Known:
         targets, features: of pairs: how many symbols there are; of marked texts: marks.
         usual, longest: of pairs: characters of a usual source, and of the longest side.
         characters: of the vocabulary of running text; 0 of other texts.
+        common: characters of it that have outputs as wide as a layer; 0 for all.
     """
 
     labels: int = 0
@@ -166,6 +180,7 @@ class Known:
     usual: float = 0.0
     longest: int = 0
     characters: int = 0
+    common: int = 0
 
 
 def decide(
@@ -260,7 +275,27 @@ def network(options: Options, layers: int, hidden: int, bptt: int, known: Known)
         targets=known.targets,
         features=known.features,
         attention=_attention(options, known),
+        common=_common(options, known),
     )
+
+
+def _common(options: Options, known: Known) -> int:
+    """Return how many characters have outputs as wide as a layer; 0 for all.
+
+    Raises:
+        UsageError: the text has no more characters than that.
+    """
+    asked = options.common
+    if asked is None:
+        full = options.usual("tied") or options.usual("features") == "on"
+        return 0 if full or options.task() or options.usual("bidirectional") else known.common
+    if asked and known.characters and asked >= known.characters:
+        raise UsageError(
+            f"{argument('common')} is {asked}, and the text has {known.characters} different "
+            "characters",
+            f"Give a lower {argument('common')}, or 0 for all",
+        )
+    return asked
 
 
 def _attention(options: Options, known: Known) -> str:

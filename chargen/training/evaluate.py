@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from chargen.checkpoint import Checkpoint
 from chargen.engine.likelihood import log_softmax
 from chargen.kinds import load
-from chargen.networks.base import State, Trainable
+from chargen.networks.base import Batch, State, Trainable, charged
 from chargen.networks.bidirectional import Classifier, GapFiller
 from chargen.networks.causal import Causal
 from chargen.networks.tagger import Marker, Tagger
@@ -54,11 +54,8 @@ def on_device(ids: Ids, network: Trainable) -> Tensor:
 
 def charge(logits: Tensor, targets: Tensor) -> tuple[Floats, Bools]:
     """Return nats and hits (B, T) of targets (B, T) under logits (B, T, V)."""
-    wanted = targets.clamp(0, logits.shape[-1] - 1)
-    logits = logits.float()
-    nats = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
-    hits = logits.argmax(-1) == wanted
-    return nats.view(wanted.shape).cpu().numpy(), hits.cpu().numpy()
+    nats, hits = charged(logits, targets.clamp(0, logits.shape[-1] - 1))
+    return nats.cpu().numpy(), hits.cpu().numpy()
 
 
 class CausalPredictor:
@@ -78,17 +75,18 @@ class CausalPredictor:
 
     def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
         """Return nats and hits (B, T), and the state."""
-        logits, state = self.logits(window, state)
-        return *charge(logits, on_device(window.targets, self.network)), state
+        batch = self.batch(window)
+        nats, hits, after = self.network.charge(
+            batch.inputs, batch.targets, state, batch.labels, batch.ages
+        )
+        return nats.cpu().numpy(), hits.cpu().numpy(), after
 
-    def logits(self, window: Window, state: State) -> tuple[Tensor, State]:
-        """Return logits (B, T, V) after each of the window's inputs, and the state."""
-        inputs = on_device(window.inputs, self.network)
-        labels = torch.full_like(inputs[:, :1], self.label)
-        if window.labels is not None:
-            labels = on_device(window.labels, self.network)
-        logits, after = self.network(inputs, state, labels, window.ages)
-        return logits, after
+    def batch(self, window: Window) -> Batch:
+        """Return a window where the network is, with a label if the text has none."""
+        batch: Batch = self.network.placed(window)
+        if batch.labels is not None:
+            return batch
+        return replace(batch, labels=torch.full_like(batch.inputs[:, :1], self.label))
 
 
 class GapPredictor:

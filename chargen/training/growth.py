@@ -35,7 +35,7 @@ NOTHING = -1e4
 VECTORS = ("embedding", "symbol")
 TARGETS = ("symbol", "output", "place")
 FEATURES = ("feature", "wanted")
-NGRAMS = "ngrams"
+NGRAMS, RARE = "ngrams", "rare"
 STACKS = ("embedding", "layers", "backward", "left", "right")
 """Tensors of vectors; of a model of pairs, those with a row for each target symbol, and those with
 a column for each feature; what another kind of network can begin with."""
@@ -54,11 +54,14 @@ def give_weights(saved: Checkpoint, learner: Learner, window: Window) -> None:
         window: a stretch of the training text.
     """
     network, tied = learner.network, saved.architecture.tied
+    common = saved.architecture.common
     before, now = saved.vocabulary, learner.vocabulary
     fresh = network.arrays()
     same = saved.architecture.kind is network.architecture.kind
     given = {
-        name: extended(name, had, fresh[name], rows(name, before), rows(name, now), tied)
+        name: extended(
+            name, had, fresh[name], rows(name, before, common), rows(name, now, common), tied
+        )
         for name, had in saved.weights.items()
         # Another kind of network begins with the stacks of this one, and nothing else.
         if same or (name in fresh and name.partition(".")[0] in STACKS)
@@ -66,7 +69,9 @@ def give_weights(saved: Checkpoint, learner: Learner, window: Window) -> None:
     network.assign(fresh | given)
     if not same:
         return
-    old, new = rows("output", before), rows("output", now)
+    # New characters are the last ones, so they are rare if there are narrow outputs.
+    grown = RARE if common else "output"
+    old, new = rows(grown, before, common), rows(grown, now, common)
     if new == old:
         return
     share = math.log(min(saved.vocabulary.escape or MOST, MOST) / (new - old))
@@ -77,10 +82,16 @@ def give_weights(saved: Checkpoint, learner: Learner, window: Window) -> None:
             head.bias[old:new] = share - float(inverse)
 
 
-def rows(name: str, vocabulary: Vocabulary) -> int:
-    """Return how many rows of a tensor stand for characters, or for what else grows."""
+def rows(name: str, vocabulary: Vocabulary, common: int = 0) -> int:
+    """Return how many rows of a tensor stand for characters, or for what else grows.
+
+    Args:
+        common: characters that have wide outputs; 0 if all have.
+    """
     symbols = vocabulary.symbols
     first = name.partition(".")[0]
+    if first == RARE:
+        return len(vocabulary) - common
     if vocabulary.marking is not None and first in ("output", "transition"):
         return len(vocabulary.marking.marks)
     if symbols is not None and first in TARGETS:

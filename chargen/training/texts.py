@@ -20,7 +20,7 @@ from chargen.text.remarks import remarks
 from chargen.text.sources import STRICT
 from chargen.text.vocabulary import Vocabulary
 from chargen.training import symbols
-from chargen.training.choices import Known
+from chargen.training.choices import Known, common
 from chargen.training.symbols import Counted
 
 if TYPE_CHECKING:
@@ -129,7 +129,11 @@ class Texts:
     def known(self, vocabulary: Vocabulary) -> Known:
         """Return what the network's sizes depend on, beside the vocabulary's own size."""
         if self.counted is None:
-            return Known(len(self.labels), characters=len(vocabulary))
+            return Known(
+                len(self.labels),
+                characters=len(vocabulary),
+                common=common(vocabulary, self.train.text),
+            )
         pairs, marking = vocabulary.symbols, vocabulary.marking
         return Known(
             targets=len(marking.marks if marking else pairs.targets if pairs else ()),

@@ -204,7 +204,14 @@ FILTERS: list[dict[str, float]] = [
 @pytest.mark.parametrize("arch", RECURRENT)
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
 @pytest.mark.parametrize(
-    ("layers", "shorter", "ngrams"), [(1, False, 0), (2, False, 30), (2, True, 0), (1, True, 30)]
+    ("layers", "shorter", "ngrams", "common"),
+    [
+        (1, False, 0, 0),
+        (2, False, 30, 0),
+        (2, True, 0, 0),
+        (1, True, 30, 0),
+        (1, True, 0, 7),
+    ],
 )
 def test_compiled_code_writes_the_same_text(
     arch: str,
@@ -212,10 +219,11 @@ def test_compiled_code_writes_the_same_text(
     layers: int,
     shorter: bool,
     ngrams: int,
+    common: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A long text goes on in compiled code: with the same characters at the same costs."""
-    model = tiny_checkpoint(arch=arch, layers=layers, ngrams=ngrams)
+    model = tiny_checkpoint(arch=arch, layers=layers, ngrams=ngrams, common=common)
     weights = rounded(model.weights) if shorter else model.weights
     engine = Engine(model.architecture, weights)
     wanted = Sampling(length=2 * AHEAD + 100, seed=3, **filters)  # type: ignore[arg-type]

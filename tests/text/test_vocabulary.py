@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chargen.text.corpus import open_text
 from chargen.text.sources import spool
-from chargen.text.vocabulary import SCALARS, Vocabulary
+from chargen.text.vocabulary import MANY, SCALARS, Vocabulary
 from tests.conftest import any_text
 
 texts = any_text(min_size=1).map(lambda text: "x" + text)  # where no byte order mark begins it
@@ -43,6 +43,13 @@ def test_all_of_unicode_has_probability_one(text: str, other: str) -> None:
 def test_characters_stand_in_code_order() -> None:
     """The ids do not depend on where in the text a character stands."""
     assert of("banana").characters == of("nabana").characters == "abn"
+
+
+def test_the_most_frequent_of_many_characters_are_first() -> None:
+    """A network can treat rare ones differently; equally frequent ones are in code order."""
+    counts = {chr(0x4E00 + number): 1 + number % 3 for number in range(MANY)}
+    found = Vocabulary.counted(counts).characters
+    assert list(found) == sorted(counts, key=lambda one: (-counts[one], one))
 
 
 def test_known_characters_keep_their_ids() -> None:

@@ -224,6 +224,7 @@ def watch() -> Watch:
 ARCHITECTURES = (
     Architecture("gru", 1, 12, 5),
     Architecture("gru", 1, 6, 5, ngrams=7),
+    Architecture("lstm", 1, 6, 5, common=9),
     Architecture("lstm", 2, 6, 6, tied=True, labels=3),
     Architecture("elman", 1, 6, 5, kind=GAPS),
     Architecture("lstm", 1, 6, 5, kind=CLASSIFIER, labels=2),

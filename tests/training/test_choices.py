@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen.errors import CorpusError, UsageError
 from chargen.options import Budget, Options
-from chargen.training.choices import Known, decide
+from chargen.text.corpus import Text
+from chargen.text.vocabulary import Vocabulary
+from chargen.training.choices import Known, common, decide
 
 NETWORKS = [Options(), Options(arch="transformer"), Options(bidirectional=True)]
 
@@ -68,6 +73,29 @@ def test_every_even_width_is_divided_among_heads() -> None:
 
     assert all(heads(hidden) for hidden in range(2, 700, 2))
     assert [heads(hidden) for hidden in (32, 128, 200)] == [1, 2, 2]
+
+
+def test_a_large_alphabet_has_narrow_outputs() -> None:
+    """Common characters are those that make up most of a text; there must be many others."""
+
+    def common_of(counts: dict[int, int]) -> int:
+        text = SimpleNamespace(counts=counts)
+        vocabulary = Vocabulary.counted({chr(point): count for point, count in counts.items()})
+        return common(vocabulary, cast("Text", text))
+
+    many = {0x4E00 + number: 1 for number in range(2000)} | {0x20: 18_000 - 1800, 0x21: 1800}
+    assert common_of(many) == 2
+    assert common_of(dict.fromkeys(range(0x4E00, 0x4E00 + 2000), 7)) == 1800
+    assert common_of(dict.fromkeys(range(0x400, 0x400 + 300), 7)) == 0
+    known = Known(characters=2000, common=2)
+    assert decide(Options(), 10_000, known).architecture.common == 2
+    assert decide(Options(common=0), 10_000, known).architecture.common == 0
+    assert decide(Options(tied=True), 10_000, known).architecture.common == 0
+    assert decide(Options(features="on"), 10_000, known).architecture.common == 0
+    with pytest.raises(UsageError, match="common"):
+        decide(Options(tied=True, common=2), 10_000, known)
+    with pytest.raises(UsageError, match="2000 different"):
+        decide(Options(common=2000), 10_000, known)
 
 
 def test_contexts_get_weights_where_they_pay() -> None:
