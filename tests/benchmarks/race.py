@@ -1,103 +1,70 @@
-"""Held-out loss against seconds of training: chargen's defaults beside a plain `torch.nn` loop.
+"""Held-out loss against seconds of waiting: chargen's defaults beside nanoGPT's and a plain LSTM.
 
-Run by ``python -m tests.benchmarks.race TEXT MINUTES RESULTS [FIGURE]``: both are trained one after
-the other on the same nine tenths of the text and scored on the rest, the time for which does not
-count; the points are added to RESULTS as JSON lines. FIGURE, an SVG or PNG, is drawn from every
-line there is, which needs ``pip install -e .[plots]``.
-
-The plain loop is what a careful user of `torch.nn` writes: one LSTM as wide as chargen's in
-float32, batch and window as chargen's, state carried from window to window, AdamW, the gradient
-clipped, the learning rate falling in a line from 0.003 to zero. Its learning rate was not searched.
+Run by ``python -m tests.benchmarks.race TEXT RESULTS [FIGURE]``. Each competitor is a command of
+its own; a second counts from the command's start, so imports, evaluations and saving count. First
+comes `nanogpt` (see `tests.benchmarks.plain`), which takes as long as it takes; then chargen and
+`lstm` get the same time. All hold out the same last tenth. The points are added to RESULTS as JSON
+lines, the last one of each over all of the held-out text. FIGURE, an SVG or PNG, is drawn from
+every line there is, which needs ``pip install -e .[plots]``.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-from torch.nn import functional
+from tests.benchmarks.plain import EVALUATIONS
 
-import chargen
-from chargen.architecture import Architecture
-from chargen.text.catalog import resolve
-from chargen.text.corpus import Span, open_text
-from chargen.text.vocabulary import Vocabulary
-from chargen.text.windows import cuts, windows
-from tests.benchmarks.test_speed import Plain
-
-BATCH, BPTT, WIDTH, LEARNING_RATE = 32, 64, 512, 0.003
-EVALUATIONS = 20
+COLOURS = {"chargen": "#0b7285", "nanogpt": "#e67700", "lstm": "#adb5bd"}
+NAMES = {
+    "chargen": "chargen",
+    "nanogpt": "nanoGPT's settings for a processor",
+    "lstm": "LSTM 512 of torch.nn",
+}
 
 
-def chargens_points(path: str, minutes: float) -> Iterator[tuple[float, float]]:
-    """Train by ``chargen train`` with its defaults; yield seconds and nats per character."""
-    points: list[tuple[float, float]] = []
+def points(command: Sequence[str]) -> list[tuple[float, float]]:
+    """Run a command that writes JSON lines; return seconds and nats per character."""
+    began, found = time.perf_counter(), []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            told: dict[str, Any] = json.loads(line)
+            if told.get("event", "eval") == "eval":
+                found.append((time.perf_counter() - began, told["nats_per_char"]))
+            elif told["event"] == "done":
+                last = told["valid"]["nats_per_char"]
+    seconds = time.perf_counter() - began
+    if command[2] == "chargen":
+        # The last line comes before the process ends, and that is waited for, too.
+        found.append((seconds, last))
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return found
 
-    def note(report: Any) -> None:
-        if report.event == "eval":
-            points.append((report.data["seconds"], report.data["nats_per_char"]))
 
+def race(path: str) -> dict[str, list[tuple[float, float]]]:
+    """Run all competitors, one after the other."""
+    results: dict[str, list[tuple[float, float]]] = {}
+    plain = (sys.executable, "-m", "tests.benchmarks.plain")
+    results["nanogpt"] = points([*plain, "nanogpt", path, "0"])
+    minutes = f"{results['nanogpt'][-1][0] / 60:.3f}"
     with tempfile.TemporaryDirectory() as folder:
-        chargen.train(path, out=folder, minutes=minutes, evaluations=EVALUATIONS, on_report=note)
-    yield from points
-
-
-def plain_points(path: str, minutes: float) -> Iterator[tuple[float, float]]:
-    """Train by a plain loop; yield seconds and nats per character."""
-    text = open_text([resolve(path)])
-    cut = int(text.characters * 0.9)
-    train, valid, vocabulary = text.span(0, cut), text.span(cut), Vocabulary.of(text)
-    network = Plain(Architecture("lstm", 1, WIDTH, 64), len(vocabulary) + 1)
-    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, betas=(0.9, 0.99))
-    lanes = cuts(len(train) // BATCH * BATCH, BATCH)
-    seconds, budget, evaluated = 0.0, 60 * minutes, 0
-    while seconds < budget:
-        state = None
-        for window in windows(train, vocabulary, lanes, BPTT):
-            began = time.perf_counter()
-            for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * max(0.0, 1 - seconds / budget)
-            loss, state = plain_loss(network, window.inputs, window.targets, state)
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            seconds += time.perf_counter() - began
-            if int(seconds / budget * EVALUATIONS) > evaluated:
-                evaluated += 1
-                yield seconds, plain_score(network, valid, vocabulary)
-            if seconds >= budget:
-                break
-
-
-def plain_loss(network: Plain, inputs: Any, targets: Any, state: Any) -> tuple[torch.Tensor, Any]:
-    """Return the mean loss of a window, and the state after it, cut off from the gradient."""
-    logits, state = network(torch.from_numpy(inputs), state)
-    loss = functional.cross_entropy(
-        logits.flatten(0, 1), torch.from_numpy(targets).long().flatten(), ignore_index=-1
-    )
-    return loss, tuple(part.detach() for part in state)
-
-
-@torch.no_grad()
-def plain_score(network: Plain, valid: Span, vocabulary: Vocabulary) -> float:
-    """Return nats per character of a text read once from its beginning."""
-    nats, state = 0.0, None
-    for window in windows(valid, vocabulary, cuts(len(valid), 1), 1000):
-        loss, state = plain_loss(network, window.inputs, window.targets, state)
-        nats += float(loss) * window.characters
-    return nats / len(valid)
+        options = ["--minutes", minutes, "--evaluations", str(EVALUATIONS), "--out", folder]
+        command = [sys.executable, "-m", "chargen", "train", path, *options, "--json", "--quiet"]
+        results["chargen"] = points(command)
+    results["lstm"] = points([*plain, "lstm", path, minutes])
+    return results
 
 
 def draw(results: Path, figure: str) -> None:
-    """Draw every line of the results, one curve for each budget of each competitor."""
+    """Draw every line of the results."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -108,12 +75,12 @@ def draw(results: Path, figure: str) -> None:
     drawing, axes = pyplot.subplots(figsize=(7, 4))
     for line in results.read_text(encoding="utf-8").splitlines():
         run = json.loads(line)
-        style = {"color": "#0b7285"} if run["who"] == "chargen" else {"color": "#adb5bd"}
-        label = f"{run['who']}, {run['minutes']:g} min: {run['points'][-1][1]:.3f}"
-        axes.plot(*zip(*run["points"], strict=True), label=label, marker=".", **style)
-    axes.set_xlabel("seconds of training on two cores")
+        label = f"{NAMES[run['who']]}: {run['points'][-1][1]:.3f}"
+        style = {"color": COLOURS[run["who"]], "label": label, "marker": "."}
+        axes.plot(*zip(*run["points"], strict=True), **style)
+    axes.set_xlabel("seconds since the command was given, on two cores")
     axes.set_ylabel("held-out nats per character")
-    axes.set_ylim(top=2.2)
+    axes.set_ylim(top=2.6)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     for side in ("top", "right"):
@@ -122,19 +89,17 @@ def draw(results: Path, figure: str) -> None:
     drawing.savefig(figure, metadata={"Date": None} if figure.endswith("svg") else None)
 
 
-def main(path: str, minutes: str, results: str, figure: str | None = None) -> None:
+def main(path: str, results: str, figure: str | None = None) -> None:
     """Run the race once, and draw all races so far."""
-    for who, run in (("chargen", chargens_points), ("torch.nn", plain_points)):
-        points = list(run(path, float(minutes)))
-        print(f"{who}: {points[-1][1]:.4f} nats a character after {points[-1][0]:.0f} s")
+    for who, found in race(path).items():
+        print(f"{NAMES[who]}: {found[-1][1]:.4f} nats a character after {found[-1][0]:.0f} s")
         with open(results, "a", encoding="utf-8") as file:
-            entry = {"who": who, "minutes": float(minutes), "points": points}
-            file.write(json.dumps(entry) + "\n")
+            file.write(json.dumps({"who": who, "points": found}) + "\n")
     if figure:
         draw(Path(results), figure)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (4, 5):
+    if len(sys.argv) not in (3, 4):
         raise SystemExit(__doc__)
     main(*sys.argv[1:])
