@@ -122,10 +122,7 @@ class Options:
         high=LARGEST_COUNT,
     )
     embed: int | None = option(
-        "Numbers in the vector that stands for a character.",
-        chosen="64 at most",
-        low=1,
-        high=LARGEST_COUNT,
+        "Numbers in a character's vector.", chosen="64 at most", low=1, high=LARGEST_COUNT
     )
     tied: bool | None = option("Use the embedding as output weights, too: a smaller model.", False)
     common: int | None = option(
@@ -135,10 +132,7 @@ class Options:
         high=LARGEST_COUNT,
     )
     heads: int | None = option(
-        "Heads of a transformer's attention, which divide its width.",
-        chosen="by width",
-        low=1,
-        high=LARGEST_COUNT,
+        "Heads of a transformer's attention.", chosen="by width", low=1, high=LARGEST_COUNT
     )
     context: int | None = option(
         "How many characters each layer of a transformer attends to.",
@@ -235,11 +229,7 @@ class Options:
         open_low=True,
     )
     clip: float | None = option(
-        "The highest norm of a gradient; a longer one is shortened.",
-        1.0,
-        low=0,
-        high=math.inf,
-        open_low=True,
+        "Gradients longer than this are shortened.", 1.0, low=0, high=math.inf, open_low=True
     )
     weight_decay: float | None = option(
         "Weight decay of the weight matrices (AdamW).", 0.05, low=0, high=10

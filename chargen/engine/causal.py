@@ -15,6 +15,7 @@ from chargen.architecture import Architecture
 from chargen.engine.language_model import WINDOW, State
 from chargen.engine.likelihood import log_softmax
 from chargen.engine.ngrams import Ngrams
+from chargen.engine.product import product
 from chargen.engine.stack import Stack, below
 from chargen.engine.transformer import layer_norm
 
@@ -96,11 +97,11 @@ class Causal:
         """Return the network's part of the logits (…, V) from the stack's outputs (…, H)."""
         if self.norm is not None:
             x = layer_norm(x, self.norm)
-        logits: Floats = x @ self.output
+        logits = product(x, self.output)
         logits += self.output_bias
         if not self.common:
             return logits
         # The last wide output is for all rare characters together, the narrow ones say which.
-        which = log_softmax((x @ self.narrow) @ self.rare + self.rare_bias)
+        which = log_softmax(product(product(x, self.narrow), self.rare) + self.rare_bias)
         which += logits[..., self.common :]
         return np.concatenate((logits[..., : self.common], which), axis=-1)

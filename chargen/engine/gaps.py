@@ -10,6 +10,7 @@ import numpy as np
 from chargen.architecture import Architecture
 from chargen.engine.language_model import State
 from chargen.engine.likelihood import log_softmax
+from chargen.engine.product import product
 from chargen.engine.stack import Stack
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Side:
     def forward(self, ids: Ids, state: State) -> tuple[Floats, State]:
         """Return logits (B, T, V) for the character next to each of ``ids``, and the state."""
         x, after = self.stack.forward(ids, state)
-        logits: Floats = x @ self.weight
+        logits = product(x, self.weight)
         logits += self.bias
         return logits, after
 

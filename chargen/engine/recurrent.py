@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chargen.architecture import Architecture
+from chargen.engine.product import product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +86,7 @@ class RecurrentLayer:
 
     def project(self, x: Floats) -> Floats:
         """Return the inputs' part of the pre-activations, (…, G·H), of x (…, I)."""
-        projected: Floats = x @ self.inputs
+        projected = product(x, self.inputs)
         projected += self.input_bias
         return projected
 

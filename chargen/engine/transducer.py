@@ -17,6 +17,7 @@ from chargen.architecture import NONE, Architecture
 from chargen.engine.encoder import Encoder
 from chargen.engine.language_model import State, pick
 from chargen.engine.likelihood import log_softmax
+from chargen.engine.product import product
 from chargen.engine.stack import Stack, below
 from chargen.engine.transformer import softmax
 
@@ -143,9 +144,9 @@ class Transducer(Encoder):
     def _look(self, number: int, decoded: Floats, reading: Reading) -> Floats:
         """Return what was decoded (B, K, H) together with what it looked at in the source."""
         look = self.looks[number]
-        weights = softmax(fit(self.settled(decoded) @ look["query.weight"].T, reading))
+        weights = softmax(fit(product(self.settled(decoded), look["query.weight"].T), reading))
         mean: Floats = weights @ reading.memory
-        seen: Floats = mean @ look["context.weight"].T
+        seen = product(mean, look["context.weight"].T)
         seen += decoded
         return seen if self.architecture.family.attends else np.tanh(seen, out=seen)
 
@@ -204,12 +205,14 @@ class Averaged(Writing):
     def next(self) -> Doubles:
         """See `Writer`."""
         weights, reading = self.model.weights, self.reading
-        scores = fit(self.decoded @ weights["query.weight"].T, reading)
+        scores = fit(product(self.decoded, weights["query.weight"].T), reading)
         looked = softmax(scores.copy())
         self.weights = looked
-        seen = (looked @ reading.memory) @ weights["place.weight"].T
-        x = np.tanh(self.decoded @ weights["read.weight"].T + seen)
-        logits = (x @ weights["output.weight"].T + weights["output.bias"]).astype(np.float64)
+        seen = product(looked @ reading.memory, weights["place.weight"].T)
+        x = np.tanh(product(self.decoded, weights["read.weight"].T) + seen)
+        logits = (product(x, weights["output.weight"].T) + weights["output.bias"]).astype(
+            np.float64
+        )
         copyable = reading.copyable
         logits[~copyable.any(axis=-1), :, -1] = LEAST
         logs = log_softmax(logits)
@@ -251,14 +254,16 @@ class Aligned(Writing):
     def next(self) -> Doubles:
         """See `Writer`."""
         weights, reading = self.model.weights, self.reading
-        scores = fit(self.decoded @ weights["query.weight"].T, reading).astype(np.float64)
+        scores = fit(product(self.decoded, weights["query.weight"].T), reading).astype(np.float64)
         reach = np.logaddexp.accumulate(scores[..., ::-1], axis=-1)[..., ::-1]
         if self.path is None:
             self.prior = scores - reach[..., :1]
         else:
             self.prior = np.logaddexp.accumulate(self.path - reach, axis=-1) + scores
-        read = np.tanh(self.decoded @ weights["read.weight"].T)
-        self.mine = (read @ weights["output.weight"].T + weights["output.bias"]).astype(np.float64)
+        read = np.tanh(product(self.decoded, weights["read.weight"].T))
+        self.mine = (product(read, weights["output.weight"].T) + weights["output.bias"]).astype(
+            np.float64
+        )
         high = self.mine.max(axis=-1, keepdims=True)
         top = self.here.max(axis=-1, keepdims=True)
         powers, own = np.exp(self.here - top), np.exp(self.mine - high)

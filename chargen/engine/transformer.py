@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chargen.architecture import Architecture
+from chargen.engine.product import product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,7 +87,7 @@ class Block:
     ) -> tuple[Floats, tuple[NDArray[Any], ...]]:
         """Return the stream (B, T, H) after this block, and the state, whose ring is used again."""
         batch, time, width = x.shape
-        qkv = layer_norm(x, self.norms[0]) @ self.attention
+        qkv = product(layer_norm(x, self.norms[0]), self.attention)
         query, key, value = qkv.reshape(batch, time, 3, self.heads, self.size).transpose(
             2, 0, 3, 1, 4
         )
@@ -116,9 +117,9 @@ class Block:
             )
             self._keep(keys, key, places)
             self._keep(values, value, places)
-        x = x + mixed.transpose(0, 2, 1, 3).reshape(batch, time, width) @ self.mixed
-        inner = np.maximum(layer_norm(x, self.norms[1]) @ self.inner, 0)
-        x = x + (inner * inner) @ self.outer
+        x = x + product(mixed.transpose(0, 2, 1, 3).reshape(batch, time, width), self.mixed)
+        inner = np.maximum(product(layer_norm(x, self.norms[1]), self.inner), 0)
+        x = x + product(inner * inner, self.outer)
         return x, (keys, values, came + time)
 
     def _keep(self, ring: Floats, new: Floats, places: NDArray[np.int64]) -> None:
