@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ BUNDLED = next(
     folder for folder in (PACKAGE / "bundled", PACKAGE.parent) if (folder / "corpora").is_dir()
 )
 """Where the catalog and the starter model are: in an installed package, or beside it in a clone."""
+
+TAG = f"py{sys.version_info.major}{sys.version_info.minor}"
+"""What Numba's files for this version of Python have in their names."""
 
 TEMPORARY = ".tmp"
 WINDOWS_TRIES = 20
@@ -97,6 +101,15 @@ def can_hold(folder: Path) -> bool:
 def homeless() -> bool:
     """Return whether there is no home folder, so that ``~`` would be a folder of that name."""
     return os.path.expanduser("~") == "~"
+
+
+def compiled_before(module: str, function: str) -> bool:
+    """Return whether Numba has kept a function of a module of this package, of any version.
+
+    To ask Numba itself would take half a second. Where it keeps its files in another folder, the
+    answer is no.
+    """
+    return any((PACKAGE / "__pycache__").glob(f"{module}.{function}-*.{TAG}.nbi"))
 
 
 def finite(value: Any) -> Any:

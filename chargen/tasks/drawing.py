@@ -11,6 +11,7 @@ import numpy as np
 
 from chargen.engine.language_model import Compiles, LanguageModel, State, pick
 from chargen.errors import UsageError, argument
+from chargen.files import compiled_before
 from chargen.options import LARGEST_NUMBER, check
 from chargen.tasks import filters
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 AHEAD = 512
 """Characters for which random numbers are drawn ahead."""
 
-WORTH = 1 << 16
-"""If at least so many characters are left to write, the compiled writer pays, even if it has to be
+WORTH, WORTH_FIRST = 1 << 13, 1 << 16
+"""If at least so many characters are left to write, the compiled writer pays; and if it has to be
 compiled first, which takes seven seconds, once after installation."""
 BLOCK = 64
 """Characters that it draws in one call: so few that the text still flows on a terminal."""
@@ -146,7 +147,8 @@ class Stream:
         how = self.sampling
         alone = len(self.randoms) == 1 and not self.constraints
         # The first characters are there before the compiler is loaded.
-        worth = self.drawn > 0 and how.length - self.drawn >= WORTH
+        least = WORTH if compiled_before("kernels", "write") else WORTH_FIRST
+        worth = self.drawn > 0 and how.length - self.drawn >= least
         if not (alone and worth and isinstance(self.model, Compiles)):
             return None
         return self.model.writer((how.temp, how.top_k or 0, how.top_p or 0, how.min_p or 0))

@@ -229,6 +229,7 @@ def test_compiled_code_writes_the_same_text(
     wanted = Sampling(length=2 * AHEAD + 100, seed=3, **filters)  # type: ignore[arg-type]
     (plain,) = sample(engine, VOCABULARY, wanted)
     monkeypatch.setattr(drawing, "WORTH", 600)
+    monkeypatch.setattr(drawing, "WORTH_FIRST", 600)
     (written,) = sample(engine, VOCABULARY, wanted)
     assert written.text == plain.text
     assert written.nats_per_char == pytest.approx(plain.nats_per_char, rel=1e-5)
@@ -243,6 +244,7 @@ def test_compiled_code_writes_the_same_text(
 def test_compiled_code_is_for_one_recurrent_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several texts, a constraint, a transformer and a short rest are written step by step."""
     monkeypatch.setattr(drawing, "WORTH", 600)
+    monkeypatch.setattr(drawing, "WORTH_FIRST", 600)
     transformer = tiny_checkpoint(arch="transformer")
     other = Engine(transformer.architecture, transformer.weights)
     long = Sampling(length=AHEAD + 600)
@@ -255,6 +257,16 @@ def test_compiled_code_is_for_one_recurrent_text(monkeypatch: pytest.MonkeyPatch
     ]
     for stream in streams:
         assert {len(ids) for ids, _ in itertools.islice(stream, AHEAD + 2)} == {1}
+
+
+def test_compiled_code_that_is_there_pays_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text may be worth half a second of loading, though not seven seconds of compiling."""
+    monkeypatch.setattr(drawing, "WORTH", 600)
+    for there in (False, True):
+        monkeypatch.setattr(drawing, "compiled_before", lambda *_, there=there: there)
+        stream = Stream(ENGINE, Sampling(length=AHEAD + 600), [1], *read(ENGINE, NOTHING))
+        sizes = [len(ids) for ids, _ in itertools.islice(stream, AHEAD + 1)]
+        assert sizes[-1] == (BLOCK if there else 1)
 
 
 class Blend:
