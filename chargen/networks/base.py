@@ -215,10 +215,10 @@ class Trainable(nn.Module, ABC):
 
 
 def charged(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the nats of targets (…) under logits (…, V), and which were the likeliest."""
+    """Return the nats of targets (…) under logits (…, V), and the likeliest ids (…)."""
     logits = logits.float()
     nats = functional.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none")
-    return nats.view(targets.shape), logits.argmax(-1) == targets
+    return nats.view(targets.shape), logits.argmax(-1)
 
 
 def summed_nats(logits: Tensor, targets: Tensor) -> Tensor:

@@ -158,15 +158,16 @@ class Causal(Trainable):
         """
         x, logits, after = self.wide(ids, state, labels, ages)
         wanted, common = targets.t().clamp(0, self.characters - 1), self.architecture.common
-        nats, hits = charged(logits, wanted.clamp(max=common) if common else wanted)
+        nats, likeliest = charged(logits, wanted.clamp(max=common) if common else wanted)
         if common:
             rare = wanted >= common
             # All rare characters together may be likelier than a common one, and each of them less.
-            unsure = ~rare & (logits.argmax(-1) == common)
+            unsure = ~rare & (likeliest == common)
             rare[unsure] = logits[unsure][:, :common].argmax(-1) == wanted[unsure]
             if rare.any():
-                nats[rare], hits[rare] = charged(self.joined(x[rare], logits[rare]), wanted[rare])
-        return nats.t(), hits.t(), after
+                told = self.joined(x[rare], logits[rare])
+                nats[rare], likeliest[rare] = charged(told, wanted[rare])
+        return nats.t(), (likeliest == wanted).t(), after
 
     def grown(self) -> Architecture:
         """Return the architecture with the number of n-grams that have learned."""

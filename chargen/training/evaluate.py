@@ -54,8 +54,8 @@ def on_device(ids: Ids, network: Trainable) -> Tensor:
 
 def charge(logits: Tensor, targets: Tensor) -> tuple[Floats, Bools]:
     """Return nats and hits (B, T) of targets (B, T) under logits (B, T, V)."""
-    nats, hits = charged(logits, targets.clamp(0, logits.shape[-1] - 1))
-    return nats.cpu().numpy(), hits.cpu().numpy()
+    nats, likeliest = charged(logits, targets.clamp(0, logits.shape[-1] - 1))
+    return nats.cpu().numpy(), (likeliest == targets).cpu().numpy()
 
 
 class CausalPredictor:
