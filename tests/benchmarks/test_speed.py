@@ -22,10 +22,13 @@ from torch import nn
 from torch.nn import functional
 
 from chargen.architecture import FAMILIES, Architecture
+from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal as Engine
 from chargen.engine.language_model import read
 from chargen.engine.recurrent import RecurrentLayer
 from chargen.engine.rounding import rounded
+from chargen.networks.base import Batch
+from chargen.networks.causal import Causal
 from chargen.options import Options
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.sampling import sample
@@ -35,6 +38,7 @@ from chargen.text.sources import spool
 from chargen.text.vocabulary import Vocabulary
 from chargen.training.choices import decide
 from chargen.training.devices import keep_freed_memory, pick_precision
+from chargen.training.evaluate import score_long
 from chargen.training.loop import Trainer
 from chargen.training.texts import Texts
 from tests.conftest import RECURRENT, STORY, random_weights
@@ -223,6 +227,66 @@ def test_scoring_speed() -> None:
     )
     rates = len(long) / lanes, len(short) / exact
     row("score gru 1 × 384", lanes=rates[0], exact=rates[1], ratio=rates[0] / rates[1])
+
+
+def test_long_scoring_speed() -> None:
+    """Characters a second with PyTorch, as for long texts, and the share of the products alone."""
+    keep_freed_memory()
+    architecture = Architecture("lstm", 1, 512, 64)
+    vocabulary = Vocabulary("".join(sorted(set(STORY))), 0.01)
+    saved = Checkpoint(architecture, vocabulary, random_weights(architecture, len(vocabulary)))
+    exact = ModelPredictor(Engine(architecture, saved.weights))
+    span = open_text([spool("story", io.BytesIO((STORY * 300).encode()))]).span()
+    short = span.part(0, 10_000)
+    ours, theirs = in_turns(
+        lambda: score_long(saved, span), lambda: score(exact, short, vocabulary, lanes=1)
+    )
+    rate, products = len(span) / ours, 8 * 512 * 512
+    row(
+        "score lstm 1 × 512 with PyTorch",
+        chargen=rate,
+        ratio=rate * theirs / len(short),
+        of_the_machine=products * rate / machine_rate(torch.bfloat16),
+    )
+
+
+@pytest.mark.parametrize(("characters", "common"), [(65, 0), (6000, 1000), (6000, 0)])
+def test_alphabet_speed(characters: int, common: int) -> None:
+    """Characters a second by the size of the alphabet, the first of which are the most frequent."""
+    keep_freed_memory()
+    architecture = Architecture("lstm", 1, 384, 64, common=common)
+    network = Causal(architecture, characters)
+    weights = random_weights(architecture, characters)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+    # The n-th character has a share of about 1/n (Zipf 1935).
+    shares = 1 / np.arange(1, characters + 1)
+    drawn = np.random.default_rng(0).choice(characters, (32, 65), p=shares / shares.sum())
+    ids = torch.from_numpy(drawn)
+    batch = Batch(ids[:, :-1].int(), ids[:, 1:].contiguous())
+    engine = Engine(architecture, rounded(weights))
+    writer = engine.writer((0.8, 0, 0, 0))
+    assert writer is not None
+    _, state = read(engine, np.empty(0, np.int32))
+    uniform = np.random.default_rng(0).random(200)
+
+    def train() -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            nats, _ = network.cost(batch, network.start(32))
+        optimizer.zero_grad()
+        torch.autograd.backward(nats / batch.targets.numel())
+        optimizer.step()
+
+    def judge() -> None:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            network.charge(batch.inputs, batch.targets, network.start(32))
+
+    trained, judged, written = in_turns(train, judge, lambda: writer.write(0, state, uniform))
+    row(
+        f"lstm 1 × 384, {characters} characters, {common or 'all'} with full outputs",
+        train=batch.targets.numel() / trained,
+        score=batch.targets.numel() / judged,
+        sample=len(uniform) / written,
+    )
 
 
 def test_reading_speed() -> None:
