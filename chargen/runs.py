@@ -102,10 +102,9 @@ class Run:
 
     def begun(self) -> bool:
         """Return whether the folder holds more than the leftovers of a failed start."""
-        return any(
-            path.stat().st_size if path == self.metrics else path != self.lock_file
-            for path in self.folder.iterdir()
-        )
+        history = self.metrics.is_file() and self.metrics.stat().st_size > 0
+        leftovers = {self.metrics, self.lock_file, self.sources}
+        return history or not leftovers.issuperset(self.folder.iterdir())
 
     def record(self, entry: dict[str, Any]) -> None:
         """Append one line to the history.

@@ -48,7 +48,7 @@ What follows is made from the docstrings.
 
 METHODS = (
     "sample", "samples", "stream", "restore", "classify", "translate", "mend", "tag",
-    "perplexity", "adapt", "nats", "states", "compare", "info", "save",
+    "perplexity", "adapt", "nats", "surprise", "states", "compare", "info", "save",
 )  # fmt: skip
 FUNCTIONS = (load, train)
 RECORDS = (How, Sample, Score, Restoration, Guess, Told, Written, Mended, Marked, Memory)

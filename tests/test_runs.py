@@ -87,6 +87,10 @@ def test_a_start_that_was_killed_leaves_its_name_free(tmp_path: Path) -> None:
     again, lock = runs.create(tmp_path, "x", "x.txt")
     assert again == run
     assert {path.name for path in run.folder.iterdir()} == {"metrics.jsonl", ".lock"}
+    run.remember({"names": ["x.txt"]})
+    lock.release()
+    again, lock = runs.create(tmp_path, "x", "x.txt")
+    assert again == run
     run.record({"event": "step", "step": 1})
     lock.release()
     with pytest.raises(RunError, match="exists already"):

@@ -12,6 +12,7 @@ from chargen.cli import (
     restore,
     runs,
     sample,
+    surprise,
     tag,
     train,
     translate,
@@ -20,5 +21,5 @@ from chargen.cli.app import app, main
 
 __all__ = [
     "app", "classify", "compare", "corpus", "main", "perplexity", "restore", "runs", "sample",
-    "tag", "train", "translate",
+    "surprise", "tag", "train", "translate",
 ]  # fmt: skip

@@ -66,7 +66,9 @@ def character_nats(
     """
 
     def look(logits: Floats, ids: Ids) -> Floats:
-        return charge(logits, ids)[0][..., None]
+        nats = charge(logits, ids)[0]
+        nats[ids == model.bos] = 0
+        return nats[..., None]
 
     return [figures[:, 0] for figures in character_figures(model, given, charged, look)]
 
@@ -76,7 +78,7 @@ def expected_nats(model: LanguageModel, charged: Sequence[Ids]) -> list[Doubles]
 
     Returns:
         (T, 3) for each text: the nats of each character, the entropy of the model's distribution
-        there, and the variance of the nats under that distribution.
+        there, and the variance of the nats under that distribution; zeros for an unknown character.
     """
 
     def look(logits: Floats, ids: Ids) -> Floats:
@@ -84,7 +86,9 @@ def expected_nats(model: LanguageModel, charged: Sequence[Ids]) -> list[Doubles]
         shares = np.exp(logs)
         entropy = -(shares * logs).sum(axis=-1)
         variance = (shares * logs * logs).sum(axis=-1) - entropy**2
-        return np.stack((charge(logits, ids)[0], entropy, variance), axis=-1)
+        figures = np.stack((charge(logits, ids)[0], entropy, variance), axis=-1)
+        figures[ids == model.bos] = 0
+        return figures
 
     none = charged[0][:0]
     return character_figures(model, [none] * len(charged), charged, look)
@@ -101,8 +105,8 @@ def character_figures(
     All texts are read side by side, in windows, so that memory does not grow with logits.
 
     Args:
-        look: ``(logits (B, T, V), ids (B, T)) -> (B, T, K)``; it may overwrite the logits. What it
-            says of unknown characters is replaced by zero.
+        look: ``(logits (B, T, V), ids (B, T)) -> (B, T, K)``; it may overwrite the logits. An
+            unknown character has the id V.
     """
     bos = model.bos
     # If all texts have the same text before them, it is read only once.
@@ -122,7 +126,6 @@ def character_figures(
         stop = min(at + step, rows.shape[1])
         logits, state = model.forward(rows[:, at - 1 : stop - 1], state)
         figures[:, at:stop] = look(logits, rows[:, at:stop])
-    figures[rows == bos] = 0
     return [
         figures[row, size - len(text) : size]
         for row, (size, text) in enumerate(zip(sizes, charged, strict=True))

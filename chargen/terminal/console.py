@@ -95,16 +95,24 @@ class Console:
         with Bar(self.rich(), visible(what), in_bytes) as bar:
             yield bar
 
-    def rows(self, rows: Sequence[Mapping[str, Any]], *, head: bool = True) -> None:
+    def rows(
+        self, rows: Sequence[Mapping[str, Any]], *, head: bool = True, tabs: bool = False
+    ) -> None:
         """Print rows as CSV.
 
         Args:
             rows: all with the same keys.
             head: whether to print these first.
+            tabs: whether tabs stand between columns, not commas.
         """
         import csv
 
-        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+        writer = csv.DictWriter(
+            sys.stdout,
+            list(rows[0]) if rows else [],
+            delimiter="\t" if tabs else ",",
+            lineterminator="\n",
+        )
         if head:
             writer.writeheader()
         writer.writerows(finite(dict(row)) for row in rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -87,6 +87,33 @@ class CausalPredictor:
         if batch.labels is not None:
             return batch
         return replace(batch, labels=torch.full_like(batch.inputs[:, :1], self.label))
+
+
+class Reader:
+    """The network in PyTorch as a `chargen.engine.language_model.LanguageModel`, for long texts."""
+
+    def __init__(self, saved: Checkpoint, label: int) -> None:
+        keep_freed_memory()
+        self.network = Causal(saved.architecture, len(saved.vocabulary)).eval()
+        self.network.assign(saved.weights)
+        self.label = label
+        self.precision = pick_precision("auto", torch.device("cpu"))
+
+    @property
+    def bos(self) -> int:
+        """V, the id that stands for "no character"."""
+        return self.network.characters
+
+    def start(self, batch: int) -> Any:
+        """Return the state of ``batch`` texts that have not begun."""
+        return self.network.start(batch)
+
+    def forward(self, ids: Ids, state: Any) -> tuple[Floats, Any]:
+        """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state."""
+        labels = torch.full((len(ids), 1), self.label)
+        with torch.no_grad(), autocast(torch.device("cpu"), self.precision):
+            logits, after = self.network(torch.from_numpy(ids), state, labels)
+        return logits.float().numpy(), after
 
 
 class GapPredictor:

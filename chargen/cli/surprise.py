@@ -1,0 +1,168 @@
+"""``chargen surprise``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chargen.cli.app import command
+from chargen.cli.inputs import announce, given, open_sources
+from chargen.cli.options import (
+    OUT,
+    EncodingOption,
+    ErrorsOption,
+    LabelOption,
+    ModelOption,
+    OutOption,
+)
+from chargen.errors import UsageError, argument
+from chargen.terminal.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chargen.model import Model
+    from chargen.tasks.surprise import Surprise
+
+SHOWN = 5
+"""The most surprising words that are listed."""
+
+
+@command("chargen surprise story.txt --per word --csv", table=True)
+def surprise(
+    console: Console,
+    texts: Annotated[
+        list[str],
+        typer.Argument(metavar="TEXT...", help="Texts in quotes, files, a corpus's name, or -."),
+    ],
+    model: ModelOption = None,
+    per: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORD",
+            help="A table with a row for each char, word, sentence, line or document.",
+            show_default="with --json or --csv: char",
+        ),
+    ] = None,
+    space: Annotated[
+        str,
+        typer.Option(
+            metavar="WORD",
+            help="Whose the blanks and signs between words are: of the word after which they stand "
+            "(after), before which they stand (before), or rows of their own (apart).",
+        ),
+    ] = "after",
+    base: Annotated[
+        str, typer.Option(metavar="NUMBER", help="Of the logarithm: 2 (bits), e (nats), 10 (bans).")
+    ] = "2",
+    tsv: Annotated[
+        bool, typer.Option("--tsv", help="Print the table with tabs between columns.")
+    ] = False,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Read each line alone, as a text of its own.")
+    ] = False,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Read a long text in one pass; takes several times as long."),
+    ] = False,
+    label: LabelOption = None,
+    encoding: EncodingOption = "utf-8",
+    errors: ErrorsOption = "strict",
+    out: OutOption = OUT,
+) -> None:
+    """Show how surprising a text is.
+
+    The terminal shows each character in a colour; --per makes a table, of words or lines for
+    example.
+    """
+    from chargen.model import load
+    from chargen.tasks.surprise import OWNERS, PER, UNITS
+
+    for name, value, known in (("per", per, PER), ("space", space, OWNERS), ("base", base, UNITS)):
+        if value is not None and value not in known:
+            raise UsageError(f"unknown {argument(name)} {value!r}", f"Choose {', '.join(known)}")
+    if tsv and (console.json or console.csv):
+        other = "json" if console.json else "csv"
+        raise UsageError(f"{argument('tsv')} and --{other} exclude each other", "Give one of them")
+    loaded = load(model, out)
+    announce(console, loaded, model)
+    named = read(console, loaded, texts, lines, encoding, errors)
+    with console.progress("reading", in_bytes=False) as progress:
+        found = loaded.surprises(named, exact=exact, label=label, progress=progress)
+    if per is None and not (console.json or console.csv or tsv):
+        show(console, found)
+        return
+    print_table(console, found, per or "char", space, base, tsv)
+
+
+def read(
+    console: Console,
+    loaded: Model,
+    texts: Sequence[str],
+    lines: bool,
+    encoding: str,
+    errors: str,
+) -> list[tuple[str, str]]:
+    """Return a name for each text, and the text."""
+    from chargen.tasks.surprise import named_texts
+
+    found: list[tuple[str, str]] = []
+    alone = lines or bool(loaded.checkpoint.items)
+    for source in texts:
+        if given(source):
+            found += named_texts(source, None, alone, source)
+        else:
+            opened = open_sources(console, [source], encoding, loaded.as_bytes, errors)
+            found += named_texts(source, opened, alone)
+    return found
+
+
+def show(console: Console, found: Sequence[Surprise]) -> None:
+    """Show texts in colours, and their most surprising words."""
+    import math
+
+    from chargen.tasks.surprise import table
+    from chargen.terminal import heat
+
+    for one in found:
+        if len(found) > 1:
+            console.show(f"{one.name}:")
+        heat.show(console, one.text, one.nats / math.log(2))
+        bits = float(one.nats.sum()) / math.log(2)
+        console.show(
+            f"{len(one.text):,} characters, {bits:,.2f} bits, {bits / max(1, len(one.text)):.4f} "
+            "bits per character"
+        )
+    rows = sorted(table(found, "word"), key=lambda row: -row["bits"])[:SHOWN]
+    console.show("")
+    console.table(
+        [
+            (row["word"], f"{row['bits']:.2f}", f"{row['entropy']:.2f}", f"{row['start']:,}")
+            for row in rows
+        ],
+        ("most surprising words", "bits", "expected", "at"),
+    )
+
+
+def print_table(
+    console: Console, found: Sequence[Surprise], per: str, space: str, base: str, tsv: bool
+) -> None:
+    """Print rows as they are made, in the form that was asked for."""
+    from chargen.tasks.surprise import table
+
+    rows = table(found, per, space, base)
+    if console.json:
+        for row in rows:
+            console.emit(row)
+    elif console.csv or tsv:
+        console.rows(list(rows), tabs=tsv)
+    else:
+        shown: list[dict[str, Any]] = list(rows)
+        names = [name for name in (shown[0] if shown else {}) if name != "text_id"]
+        console.table([[cell(row[name]) for name in names] for row in shown], names, left=(0, 2))
+
+
+def cell(value: Any) -> str:
+    """Return a figure as it stands in a table."""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
