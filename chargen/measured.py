@@ -65,6 +65,7 @@ class Measured(Loaded):
         named: Sequence[tuple[str, str]],
         *,
         exact: bool = False,
+        likeliest: int = 0,
         label: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Surprise]:
@@ -73,6 +74,9 @@ class Measured(Loaded):
         Args:
             named: a name for each text, and the text.
             exact: whether to read a long text in one pass; else in pieces side by side.
+            likeliest: how many of the likeliest characters to tell for each place.
+            label: that of the texts, for a model with labels.
+            progress: called with characters done and characters in all.
 
         Raises:
             KindError, UsageError: see `require_causal` and `label_id`.
@@ -84,7 +88,9 @@ class Measured(Loaded):
 
             engine = Reader(self.checkpoint, self.label_id(label) or 0)
         vocabulary = self.checkpoint.vocabulary
-        return surprising.surprise(engine, vocabulary, named, lanes=lanes, progress=progress)
+        return surprising.surprise(
+            engine, vocabulary, named, lanes=lanes, likeliest=likeliest, progress=progress
+        )
 
     def states(self, text: str, *, label: str | None = None) -> NDArray[np.float32]:
         """Return each layer's output after each character of a text.

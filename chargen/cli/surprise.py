@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
     from chargen.model import Model
     from chargen.tasks.surprise import Surprise
+
+LIKELIEST = 5
+MOST_EXPECTED = 300_000
+"""Characters that a page tells what was expected in their place; and of how long a text it does."""
 
 SHOWN = 5
 """The most surprising words that are listed."""
@@ -59,6 +64,17 @@ def surprise(
     tsv: Annotated[
         bool, typer.Option("--tsv", help="Print the table with tabs between columns.")
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Write a page for a browser, with each character's bits and what was expected.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let --html replace a file that exists.")
+    ] = False,
     lines: Annotated[
         bool, typer.Option("--lines", help="Read each line alone, as a text of its own.")
     ] = False,
@@ -88,8 +104,20 @@ def surprise(
     loaded = load(model, out)
     announce(console, loaded, model)
     named = read(console, loaded, texts, lines, encoding, errors)
+    if html is not None and len(named) != 1:
+        raise UsageError(
+            f"{argument('html')} is for one text, not {len(named):,}", "Give each its own page"
+        )
+    size = sum(len(text) for _, text in named)
+    likeliest = LIKELIEST if html is not None and size <= MOST_EXPECTED else 0
     with console.progress("reading", in_bytes=False) as progress:
-        found = loaded.surprises(named, exact=exact, label=label, progress=progress)
+        found = loaded.surprises(
+            named, exact=exact, likeliest=likeliest, label=label, progress=progress
+        )
+    if html is not None:
+        write_page(console, loaded, found, html, force)
+        if per is None:
+            return
     if per is None and not (console.json or console.csv or tsv):
         show(console, found)
         return
@@ -116,6 +144,19 @@ def read(
             opened = open_sources(console, [source], encoding, loaded.as_bytes, errors)
             found += named_texts(source, opened, alone)
     return found
+
+
+def write_page(
+    console: Console, loaded: Model, found: Sequence[Surprise], path: Path, force: bool
+) -> None:
+    """Write the page of a text; of an empty one, a page without characters."""
+    from chargen.terminal.streams import sink
+    from chargen.terminal.web import page
+
+    made = page(found[0], loaded.checkpoint.vocabulary.characters, loaded.name)
+    with sink(path, force=force) as file:
+        file.write(made.encode())
+    console.note(f"{path} is ready: open it in a browser")
 
 
 def show(console: Console, found: Sequence[Surprise]) -> None:

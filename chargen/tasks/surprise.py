@@ -57,6 +57,8 @@ class Surprise:
             model of bytes, the highest of a character's bytes.
         unknown: (T,), whether the vocabulary lacks it.
         ends: (T + 1,), the probability that what comes next is no part of a word.
+        likely, shares: (T, K), the ids of the likeliest characters and their probabilities, the
+            likeliest first; K is 0 where they are not wanted, and for a model of bytes.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Surprise:
     rank: NDArray[np.int64]
     unknown: NDArray[np.bool_]
     ends: Doubles
+    likely: NDArray[np.int64]
+    shares: Doubles
 
 
 def surprise(
@@ -74,6 +78,7 @@ def surprise(
     named: Sequence[tuple[str, str]],
     *,
     lanes: int = 1,
+    likeliest: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Surprise]:
     """Measure texts, each alone and from its start.
@@ -82,9 +87,10 @@ def surprise(
         named: a name for each text, and the text.
         lanes: pieces of a text that are read side by side, each after `BURN_IN` characters of the
             piece before it; 1 is exact.
+        likeliest: how many of the likeliest characters to tell for each place.
         progress: called with characters done and characters in all.
     """
-    looks = Looks(vocabulary)
+    looks = Looks(vocabulary, 0 if vocabulary.as_bytes else min(likeliest, len(vocabulary)))
     total, done, found = sum(len(text) for _, text in named), 0, []
     for name, text in named:
         ids = vocabulary.encode(text)
@@ -110,25 +116,34 @@ def surprise(
 class Looks:
     """What is read from a distribution about the character that comes."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
+    def __init__(self, vocabulary: Vocabulary, likeliest: int) -> None:
+        self.vocabulary, self.likeliest = vocabulary, likeliest
         ending = [LETTER.search(one) is None for one in vocabulary.characters]
         self.ending = np.array(ending, np.float32)
 
     def __call__(self, logits: Floats, ids: Ids) -> Floats:
-        """Return nats, entropy, rank and the probability of a word's end (B, T, 4)."""
+        """Return nats, entropy, rank, the probability of a word's end, and the likeliest.
+
+        Returns:
+            (B, T, 4 + 2 K): the last are K ids and their probabilities.
+        """
         logs = log_softmax(logits)
         known = np.where(ids < logs.shape[-1], ids, 0)[..., None]
         chosen = np.take_along_axis(logs, known, axis=-1)
         rank = 1 + np.count_nonzero(logs > chosen, axis=-1)
         shares = np.exp(logs)
         entropy = -np.einsum("...v,...v->...", shares, logs)
-        return np.stack((-chosen[..., 0], entropy, rank, shares @ self.ending), axis=-1)
+        figures = np.stack((-chosen[..., 0], entropy, rank, shares @ self.ending), axis=-1)
+        if not self.likeliest:
+            return figures
+        best = np.argsort(-logs, axis=-1, kind="stable")[..., : self.likeliest]
+        return np.concatenate((figures, best, np.take_along_axis(shares, best, axis=-1)), axis=-1)
 
     def found(self, name: str, text: str, ids: Ids, figures: Doubles) -> Surprise:
         """Return the figures of a text's characters, with what unknown ones cost."""
         vocabulary, escape = self.vocabulary, self.vocabulary.escape
-        nats, entropy, rank, ends = figures.T
+        nats, entropy, rank, ends = figures.T[:4]
+        likely, shares = np.split(figures[:-1, 4:], 2, axis=1)
         unknown = ids[:-1] == vocabulary.bos
         nats, entropy = with_escape(vocabulary, ids, nats)[:-1], (1 - escape) * entropy[:-1]
         if escape:
@@ -136,7 +151,17 @@ class Looks:
             left = math.log(SCALARS - len(vocabulary))
             entropy -= (1 - escape) * math.log(1 - escape) + escape * (math.log(escape) - left)
         ranks = np.where(unknown, 0, rank[:-1]).astype(np.int64)
-        found = Surprise(name, text, nats, entropy, ranks, unknown, (1 - escape) * ends)
+        found = Surprise(
+            name,
+            text,
+            nats,
+            entropy,
+            ranks,
+            unknown,
+            (1 - escape) * ends,
+            likely.astype(np.int64),
+            (1 - escape) * shares,
+        )
         return of_characters(found) if vocabulary.as_bytes else found
 
 
@@ -154,6 +179,8 @@ def of_characters(found: Surprise) -> Surprise:
         rank=np.maximum.reduceat(found.rank, first),
         unknown=np.logical_or.reduceat(found.unknown, first),
         ends=found.ends[starts],
+        likely=np.zeros((len(sizes), 0), np.int64),
+        shares=np.zeros((len(sizes), 0)),
     )
 
 

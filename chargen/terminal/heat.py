@@ -53,15 +53,18 @@ def show(console: Console, text: str, bits: Iterable[float]) -> None:
                 print(bars)
 
 
+def names() -> list[str]:
+    """Return what each level means, in bits."""
+    between = [f"{low:g}–{high:g}" for low, high in itertools.pairwise(EDGES)]
+    return [f"<{EDGES[0]:g}", *between, f"≥{EDGES[-1]:g}"]
+
+
 def legend(colour: bool) -> str:
     """Return a line that says what the levels mean."""
-    names = [f"<{EDGES[0]:g}"]
-    names += [f"{low:g}–{high:g}" for low, high in itertools.pairwise(EDGES)]
-    names += [f"≥{EDGES[-1]:g}"]
     if colour:
-        return "bits: " + " ".join(painted(f" {name} ", at) for at, name in enumerate(names))
+        return "bits: " + " ".join(painted(f" {name} ", at) for at, name in enumerate(names()))
     return "bits, below each line: " + "  ".join(
-        f"{BARS[at].strip() or 'nothing'} {name}" for at, name in enumerate(names)
+        f"{BARS[at].strip() or 'nothing'} {name}" for at, name in enumerate(names())
     )
 
 

@@ -63,3 +63,15 @@ def test_the_unit_follows_the_base(chargen: Chargen, model_file: Path, base: str
     row = json.loads(printed.stdout.splitlines()[0])
     unit = {"2": "bits", "e": "nats", "10": "bans"}[base]
     assert {unit, f"end_{unit}"} <= row.keys()
+
+
+def test_a_page_is_written_once(chargen: Chargen, tmp_path: Path, model_file: Path) -> None:
+    """A file that exists is kept; a page is about one text."""
+    path, out = write(tmp_path / "text.txt", TEXT), tmp_path / "page.html"
+    given = ("surprise", path, "-m", model_file, "--html", out)
+    assert chargen(*given).stdout == b""
+    assert "<!doctype html>" in out.read_text(encoding="utf-8")
+    refused = chargen(*given)
+    assert refused.returncode == 1
+    assert b"exists already" in refused.stderr
+    assert chargen(*given, "--force", "--per", "word", "--csv").stdout.startswith(b"text_id,")

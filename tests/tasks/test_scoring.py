@@ -104,7 +104,8 @@ def test_long_texts_are_scored_by_pytorch(
     checkpoint.write(tmp_path / "model.safetensors", MODEL)
     model = load(tmp_path / "model.safetensors")
     usual = model.perplexity(text=STORY)
-    monkeypatch.setattr("chargen.model.LONG", len(STORY))
+    surprise = model.surprise(STORY)
+    monkeypatch.setattr("chargen.measured.LONG", len(STORY))
     monkeypatch.setattr(
         "chargen.training.evaluate.pick_precision", lambda *_: "fp32" if precise else "bf16"
     )
@@ -112,6 +113,8 @@ def test_long_texts_are_scored_by_pytorch(
     assert long.nats != usual.nats, "it was another engine"
     assert long.characters == usual.characters
     assert abs(long.bpc - usual.bpc) < (1e-5 if precise else 1e-3)
+    (pieces,) = model.surprises([("", STORY)])
+    np.testing.assert_allclose(pieces.nats, surprise.nats, atol=1e-4 if precise else 0.1)
 
 
 def test_totals_add_nats_and_characters() -> None:
