@@ -93,7 +93,7 @@ def surprise(
     example.
     """
     from chargen.model import load
-    from chargen.tasks.surprise import OWNERS, PER, UNITS
+    from chargen.tasks.surprise import CHAR, OWNERS, PER, UNITS
 
     for name, value, known in (("per", per, PER), ("space", space, OWNERS), ("base", base, UNITS)):
         if value is not None and value not in known:
@@ -116,12 +116,10 @@ def surprise(
         )
     if html is not None:
         write_page(console, loaded, found, html, force)
-        if per is None:
-            return
-    if per is None and not (console.json or console.csv or tsv):
+    if per is not None or console.json or console.csv or tsv:
+        print_table(console, found, per or CHAR, space, base, tsv)
+    elif html is None:
         show(console, found)
-        return
-    print_table(console, found, per or "char", space, base, tsv)
 
 
 def read(
