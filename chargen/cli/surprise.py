@@ -17,7 +17,7 @@ from chargen.cli.options import (
     ModelOption,
     OutOption,
 )
-from chargen.errors import UsageError, argument
+from chargen.errors import RunError, UsageError, argument
 from chargen.terminal.console import Console
 
 if TYPE_CHECKING:
@@ -101,6 +101,11 @@ def surprise(
     if tsv and (console.json or console.csv):
         other = "json" if console.json else "csv"
         raise UsageError(f"{argument('tsv')} and --{other} exclude each other", "Give one of them")
+    if html is not None and html.is_file() and not force:
+        raise RunError(
+            f"{html} exists already",
+            f"Replace it by {argument('force')}, or choose another {argument('html')}",
+        )
     loaded = load(model, out)
     announce(console, loaded, model)
     named = read(console, loaded, texts, lines, encoding, errors)
@@ -115,7 +120,7 @@ def surprise(
             named, exact=exact, likeliest=likeliest, label=label, progress=progress
         )
     if html is not None:
-        write_page(console, loaded, found, html, force)
+        write_page(console, loaded, found, html)
     if per is not None or console.json or console.csv or tsv:
         print_table(console, found, per or CHAR, space, base, tsv)
     elif html is None:
@@ -144,15 +149,13 @@ def read(
     return found
 
 
-def write_page(
-    console: Console, loaded: Model, found: Sequence[Surprise], path: Path, force: bool
-) -> None:
-    """Write the page of a text; of an empty one, a page without characters."""
+def write_page(console: Console, loaded: Model, found: Sequence[Surprise], path: Path) -> None:
+    """Write the page of a text."""
     from chargen.terminal.streams import sink
     from chargen.terminal.web import page
 
     made = page(found[0], loaded.checkpoint.vocabulary.characters, loaded.name)
-    with sink(path, force=force) as file:
+    with sink(path, force=True) as file:
         file.write(made.encode())
     console.note(f"{path} is ready: open it in a browser")
 
