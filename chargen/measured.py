@@ -163,7 +163,7 @@ class Measured(Loaded):
         number = self.label_id(label)
         from chargen.training.adapt import adapt
 
-        opened = self._opened(text) if isinstance(text, str) else text
+        opened = self.opened(text) if isinstance(text, str) else text
         found, learned = adapt(self.checkpoint, opened.span(), number or 0, progress)
         return found, type(self)(self.path, learned)
 
@@ -199,12 +199,12 @@ class Measured(Loaded):
         if path is not None and text is None:
             opened = open_text([path], as_bytes=self.as_bytes)
         elif text is not None and path is None:
-            opened = self._opened(text)
+            opened = self.opened(text)
         else:
             raise TypeError("give a path, or text=...")
         return self.score(opened, exact=exact, label=label)
 
-    def _opened(self, text: str) -> Text:
+    def opened(self, text: str) -> Text:
         """Return a text that is not in a file."""
         data = io.BytesIO(text.encode(errors="surrogateescape"))
         return open_text(

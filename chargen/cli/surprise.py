@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from chargen.tasks.surprise import Surprise
 
 LIKELIEST = 5
+"""A page tells of each character which so many others were expected in its place."""
+
 MOST_EXPECTED = 300_000
-"""Characters that a page tells what was expected in their place; and of how long a text it does."""
+"""Of a longer text, it does not, because the page would be too large."""
 
 SHOWN = 5
 """The most surprising words that are listed."""
@@ -54,8 +56,8 @@ def surprise(
         str,
         typer.Option(
             metavar="WORD",
-            help="Whose the blanks and signs between words are: of the word after which they stand "
-            "(after), before which they stand (before), or rows of their own (apart).",
+            help="With --per word, blanks and signs between words belong to the word that they "
+            "follow (after), to the word that they precede (before), or to no word (apart).",
         ),
     ] = "after",
     base: Annotated[
@@ -135,17 +137,22 @@ def read(
     encoding: str,
     errors: str,
 ) -> list[tuple[str, str]]:
-    """Return a name for each text, and the text."""
-    from chargen.tasks.surprise import named_texts
+    """Return a name for each text, and the text; a model of lines or documents reads each alone."""
+    from chargen.tasks.each import with_ends
+    from chargen.text.examples import LINES
+    from chargen.text.labelled import as_text
 
     found: list[tuple[str, str]] = []
-    alone = lines or bool(loaded.checkpoint.items)
+    items = LINES if lines else loaded.checkpoint.items
     for source in texts:
         if given(source):
-            found += named_texts(source, None, alone, source)
+            opened = loaded.opened(source)
         else:
             opened = open_sources(console, [source], encoding, loaded.as_bytes, errors)
-            found += named_texts(source, opened, alone)
+        if items:
+            found += with_ends(loaded.checkpoint.vocabulary, opened, items)
+        else:
+            found.append((source, as_text(opened, 0, opened.characters)))
     return found
 
 

@@ -90,13 +90,17 @@ def score_items(
     Args:
         items: ``lines`` or ``documents``.
     """
-    end = ENDS[items] if ENDS[items] in vocabulary.characters else ""
-    named = [
-        (name, text.removesuffix(end) + end)
-        for each in texts
-        for name, text in named_items(each, items)
-    ]
+    named = [one for text in texts for one in with_ends(vocabulary, text, items)]
     return score_each(model, vocabulary, named, progress)
+
+
+def with_ends(vocabulary: Vocabulary, text: Text, items: str) -> list[tuple[str, str]]:
+    """Return the lines or documents of a text with their names, each with its end mark.
+
+    The mark is left out where the vocabulary lacks it.
+    """
+    end = ENDS[items] if ENDS[items] in vocabulary.characters else ""
+    return [(name, one.removesuffix(end) + end) for name, one in named_items(text, items)]
 
 
 def together(scores: Sequence[Each]) -> dict[str, Any]:

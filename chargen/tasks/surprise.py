@@ -18,7 +18,6 @@ import numpy as np
 
 from chargen.engine.language_model import LanguageModel
 from chargen.engine.likelihood import character_figures, log_softmax, with_escape
-from chargen.text.corpus import Text, read_all
 from chargen.text.vocabulary import SCALARS, Vocabulary
 from chargen.text.words import LETTER, sentences, words
 
@@ -34,8 +33,8 @@ UNITS = {"2": "bits", "e": "nats", "10": "bans"}
 
 CHAR, WORD, SENTENCE, LINE, DOCUMENT = PER = "char", "word", "sentence", "line", "document"
 AFTER, BEFORE, APART = OWNERS = "after", "before", "apart"
-"""Who owns what stands between words: the word after which it stands, the one before which it
-stands, or nobody, so that it has rows of its own."""
+"""What stands between two words belongs to the word before it, to the word after it, or to neither:
+then it has rows of its own."""
 
 LINE_OF = re.compile(r"[^\n]*\n|[^\n]+")
 
@@ -91,25 +90,24 @@ def surprise(
         progress: called with characters done and characters in all.
     """
     looks = Looks(vocabulary, 0 if vocabulary.as_bytes else min(likeliest, len(vocabulary)))
-    total, done, found = sum(len(text) for _, text in named), 0, []
-    for name, text in named:
-        ids = vocabulary.encode(text)
+    encoded = [vocabulary.encode(text) for _, text in named]
+    total, found = sum(map(len, encoded)), []
+    if progress is not None:
+        looks.seen = lambda characters: progress(min(characters, total), total)
+    for (name, text), ids in zip(named, encoded, strict=True):
         # One more character, which is not looked at, tells what may follow the last one.
-        ids = np.append(ids, vocabulary.bos).astype(np.int32)
-        size = -(-len(ids) // min(lanes, max(1, len(ids) // (2 * BURN_IN))))
-        starts = range(0, len(ids), size)
+        read = np.append(ids, vocabulary.bos).astype(np.int32)
+        size = -(-len(read) // min(lanes, max(1, len(read) // (2 * BURN_IN))))
+        starts = range(0, len(read), size)
         figures = np.concatenate(
             character_figures(
                 model,
-                [ids[max(0, start - BURN_IN) : start] for start in starts],
-                [ids[start : start + size] for start in starts],
+                [read[max(0, start - BURN_IN) : start] for start in starts],
+                [read[start : start + size] for start in starts],
                 looks,
             )
         )
-        found.append(looks.found(name, text, ids, figures))
-        done += len(text)
-        if progress is not None:
-            progress(done, total)
+        found.append(looks.found(name, text, read, figures))
     return found
 
 
@@ -120,6 +118,8 @@ class Looks:
         self.vocabulary, self.likeliest = vocabulary, likeliest
         ending = [LETTER.search(one) is None for one in vocabulary.characters]
         self.ending = np.array(ending, np.float32)
+        self.done = 0
+        self.seen: Callable[[int], None] = lambda _: None
 
     def __call__(self, logits: Floats, ids: Ids) -> Floats:
         """Return nats, entropy, rank, the probability of a word's end, and the likeliest.
@@ -127,6 +127,8 @@ class Looks:
         Returns:
             (B, T, 4 + 2 K): the last are K ids and their probabilities.
         """
+        self.done += ids.size
+        self.seen(self.done)
         logs = log_softmax(logits)
         known = np.where(ids < logs.shape[-1], ids, 0)[..., None]
         chosen = np.take_along_axis(logs, known, axis=-1)
@@ -182,25 +184,6 @@ def of_characters(found: Surprise) -> Surprise:
         likely=np.zeros((len(sizes), 0), np.int64),
         shares=np.zeros((len(sizes), 0)),
     )
-
-
-def named_texts(
-    name: str, opened: Text | None, alone: bool, text: str = ""
-) -> list[tuple[str, str]]:
-    """Return texts with names: one, or each line of it.
-
-    Args:
-        name: of the text.
-        opened: the text; None if it is ``text``.
-        alone: whether each line is a text of its own.
-    """
-    if opened is not None:
-        text = read_all(opened.span().blocks())
-        if opened.as_bytes:
-            text = text.encode("latin-1").decode("utf-8", "surrogateescape")
-    if not alone:
-        return [(name, text)]
-    return [(line.rstrip("\r\n"), line) for line in LINE_OF.findall(text) if line.strip()]
 
 
 def table(

@@ -75,3 +75,20 @@ def test_a_page_is_written_once(chargen: Chargen, tmp_path: Path, model_file: Pa
     assert refused.returncode == 1
     assert b"exists already" in refused.stderr
     assert chargen(*given, "--force", "--csv").stdout.startswith(b"text_id,")
+
+
+@pytest.mark.parametrize("items", ["lines", "documents"])
+def test_items_cost_what_perplexity_says(
+    chargen: Chargen, tmp_path: Path, story: Path, items: str
+) -> None:
+    """A model of lines or documents reads each alone, with its end, by both commands."""
+    small = ("--steps", "2", "--hidden", "8", "--evaluations", "1")
+    assert chargen("train", story, f"--{items}", "--name", "m", *small).returncode == 0
+    path = write(tmp_path / "text.txt", TEXT)
+    scored = json.loads(chargen("perplexity", path, "-m", "m", "--json").stdout)["texts"]
+    printed = chargen("surprise", path, "-m", "m", "--per", "document", "--base", "e", "--json")
+    rows = [json.loads(line) for line in printed.stdout.splitlines()]
+    assert [row["text"] for row in rows] == [one["text"] for one in scored]
+    assert [row["nats"] for row in rows] == pytest.approx(
+        [-one["log_probability"] for one in scored], rel=1e-5
+    )

@@ -57,7 +57,7 @@ def expected(
     outputs = [out, *(part[0] for part in (last if len(start) > 1 else (last,)))]
     loss = sum((o * w.double()).sum() for o, w in zip(outputs, weights, strict=True))
     assert isinstance(loss, Tensor)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's
     gradients = {name: value.grad for name, value in exact.items()}
     gradients |= {name[:-3]: value.grad for name, value in reference.named_parameters()}
     return outputs, {name: value for name, value in gradients.items() if value is not None}
