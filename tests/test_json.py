@@ -59,6 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the page's commands need."""
     made = tmp_path_factory.mktemp("json")
     write(made / "story.txt", STORY * 3)
+    write(made / "stimuli.csv", "kind,sentence,target\na,the tide went,tide\n")
     lines = [
         f"{one}\t{text} {n}\n"
         for n in range(30)

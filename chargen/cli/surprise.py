@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import announce, given, open_sources
+from chargen.cli.inputs import announce, given, leave_out, open_sources
 from chargen.cli.options import (
     OUT,
     EncodingOption,
@@ -21,10 +21,11 @@ from chargen.errors import RunError, UsageError, argument
 from chargen.terminal.console import Console
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from chargen.model import Model
     from chargen.tasks.surprise import Surprise
+    from chargen.text.stimuli import Stimulus
 
 LIKELIEST = 5
 """A page tells of each character which so many others were expected in its place."""
@@ -48,7 +49,7 @@ def surprise(
         str | None,
         typer.Option(
             metavar="WORD",
-            help="A table with a row for each char, word, sentence, line or document.",
+            help="A table with a row for each char, word, sentence, line, document or region.",
             show_default="with --json or --csv: char",
         ),
     ] = None,
@@ -84,6 +85,25 @@ def surprise(
         bool,
         typer.Option("--exact", help="Read a long text in one pass; takes several times as long."),
     ] = False,
+    column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Read tables (CSV): each row's text in this column is a text of its own.",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Repeat this column of the table in the results."),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="This column of the table has the critical region, as it stands in the text; "
+            "see --per region.",
+        ),
+    ] = None,
     label: LabelOption = None,
     encoding: EncodingOption = "utf-8",
     errors: ErrorsOption = "strict",
@@ -95,7 +115,7 @@ def surprise(
     example.
     """
     from chargen.model import load
-    from chargen.tasks.surprise import CHAR, OWNERS, PER, UNITS
+    from chargen.tasks.surprise import CHAR, OWNERS, PER, REGION, UNITS, table
 
     for name, value, known in (("per", per, PER), ("space", space, OWNERS), ("base", base, UNITS)):
         if value is not None and value not in known:
@@ -110,7 +130,24 @@ def surprise(
         )
     loaded = load(model, out)
     announce(console, loaded, model)
-    named = read(console, loaded, texts, lines, encoding, errors)
+    tables: list[Stimulus] = []
+    if column is None:
+        for name, value in (("group", group), ("region", region)):
+            if value is not None:
+                raise UsageError(
+                    f"{argument(name)} is a column of a table",
+                    f"Name the column of its texts by {argument('column')}",
+                )
+        named = read(console, loaded, texts, lines, encoding, errors)
+    else:
+        leave_out({"lines": lines}, "is not for tables")
+        tables = read_tables(console, texts, (column, group, region), encoding, errors)
+        named = [(one.text, one.text + (loaded.checkpoint.end or "")) for one in tables]
+    if per == REGION and region is None:
+        raise UsageError(
+            f"{argument('per')} region needs to know the regions",
+            f"Name their column by {argument('region')}",
+        )
     if html is not None and len(named) != 1:
         raise UsageError(
             f"{argument('html')} is for one text, not {len(named):,}", "Give each its own page"
@@ -124,7 +161,7 @@ def surprise(
     if html is not None:
         write_page(console, loaded, found, html)
     if per is not None or console.json or console.csv or tsv:
-        print_table(console, found, per or CHAR, space, base, tsv)
+        print_table(console, table(found, per or CHAR, space, base, tables), tsv)
     elif html is None:
         show(console, found)
 
@@ -153,6 +190,24 @@ def read(
             found += with_ends(loaded.checkpoint.vocabulary, opened, items)
         else:
             found.append((source, as_text(opened, 0, opened.characters)))
+    return found
+
+
+def read_tables(
+    console: Console,
+    sources: Sequence[str],
+    columns: tuple[str, str | None, str | None],
+    encoding: str,
+    errors: str,
+) -> list[Stimulus]:
+    """Return the rows of tables: of each the text, the group and the critical region."""
+    from chargen.text.labelled import as_text
+    from chargen.text.stimuli import stimuli
+
+    found: list[Stimulus] = []
+    for source in sources:
+        opened = open_sources(console, [source], encoding, False, errors)
+        found += stimuli(source, as_text(opened, 0, opened.characters), *columns)
     return found
 
 
@@ -194,13 +249,8 @@ def show(console: Console, found: Sequence[Surprise]) -> None:
     )
 
 
-def print_table(
-    console: Console, found: Sequence[Surprise], per: str, space: str, base: str, tsv: bool
-) -> None:
+def print_table(console: Console, rows: Iterator[dict[str, Any]], tsv: bool) -> None:
     """Print rows as they are made, in the form that was asked for."""
-    from chargen.tasks.surprise import table
-
-    rows = table(found, per, space, base)
     if console.json:
         for row in rows:
             console.emit(row)

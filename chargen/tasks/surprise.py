@@ -18,6 +18,7 @@ import numpy as np
 
 from chargen.engine.language_model import LanguageModel
 from chargen.engine.likelihood import character_figures, log_softmax, with_escape
+from chargen.text.stimuli import Stimulus
 from chargen.text.vocabulary import SCALARS, Vocabulary
 from chargen.text.words import LETTER, sentences, words
 
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 UNITS = {"2": "bits", "e": "nats", "10": "bans"}
 """Bases of the logarithm, and what the unit is called."""
 
-CHAR, WORD, SENTENCE, LINE, DOCUMENT = PER = "char", "word", "sentence", "line", "document"
+CHAR, WORD, SENTENCE, LINE, DOCUMENT, REGION = PER = (
+    "char", "word", "sentence", "line", "document", "region",
+)  # fmt: skip
 AFTER, BEFORE, APART = OWNERS = "after", "before", "apart"
 """What stands between two words belongs to the word before it, to the word after it, or to neither:
 then it has rows of its own."""
@@ -187,16 +190,21 @@ def of_characters(found: Surprise) -> Surprise:
 
 
 def table(
-    found: Sequence[Surprise], per: str, owner: str = AFTER, base: str = "2"
+    found: Sequence[Surprise],
+    per: str,
+    owner: str = AFTER,
+    base: str = "2",
+    stimuli: Sequence[Stimulus] = (),
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row for each character, word, sentence, line or text.
+    """Yield a row for each character, word, sentence, line or text; or for each critical region.
 
-    The sums over all rows are the same, whatever the rows are.
+    The sums over all rows are the same, whatever the rows are, except critical regions.
 
     Args:
         per: one of `PER`.
         owner: of what stands between words, one of `OWNERS`.
         base: of the logarithm, one of `UNITS`.
+        stimuli: what is known about each text; for critical regions, with them.
     """
     unit, scale = UNITS[base], 1 / math.log(float(base)) if base != "e" else 1.0
     for number, one in enumerate(found, 1):
@@ -208,14 +216,21 @@ def table(
             for name, values in ((unit, one.nats * scale), ("entropy", one.entropy * scale))
         }
         unknown = np.append(0, np.cumsum(one.unknown))
-        for count, (start, stop, first, last) in enumerate(pieces(one.text, per, owner), 1):
+        about = stimuli[number - 1] if stimuli else Stimulus(one.text)
+        region = about.region or (0, 0)
+        parts = [region + region] if per == REGION else pieces(one.text, per, owner)
+        for count, (start, stop, first, last) in enumerate(parts, 1):
             row: dict[str, Any] = {"text_id": number, "text": one.name}
+            row |= {} if about.group is None else {"group": about.group}
             row |= {"sentence_id": int(of_sentence[first])} if per in (CHAR, WORD) else {}
-            row |= {f"{per}_id": count, per: one.text[first:last]} if per != DOCUMENT else {}
+            row |= {f"{per}_id": count} if per not in (DOCUMENT, REGION) else {}
+            row |= {per: one.text[first:last]} if per != DOCUMENT else {}
             row |= {"start": start, "end": stop, "chars": stop - start}
             row |= {name: float(values[stop] - values[start]) for name, values in sums.items()}
-            if per == WORD:
+            if per in (WORD, REGION):
                 row[f"end_{unit}"] = -math.log(max(one.ends[last], 1e-300)) * scale
+            if about.region and per in (CHAR, WORD):
+                row["critical"] = int(first < region[1] and last > region[0])
             if per == CHAR:
                 row["rank"] = int(one.rank[start])
             row["unknown"] = int(unknown[stop] - unknown[start])

@@ -92,3 +92,24 @@ def test_items_cost_what_perplexity_says(
     assert [row["nats"] for row in rows] == pytest.approx(
         [-one["log_probability"] for one in scored], rel=1e-5
     )
+
+
+def test_stimuli_come_from_a_table(chargen: Chargen, tmp_path: Path, model_file: Path) -> None:
+    """Each row is read alone; its words are marked, and a region costs what its characters do."""
+    table = write(tmp_path / "s.csv", "kind,sentence,target\na,the tide went out,tide\nb,out,out\n")
+    given = [
+        "surprise", table, "-m", model_file, "--column", "sentence", "--group", "kind",
+        "--region", "target", "--json",
+    ]  # fmt: skip
+    printed = {
+        per: [json.loads(line) for line in chargen(*given, "--per", per).stdout.splitlines()]
+        for per in ("char", "word", "region")
+    }
+    assert [(row["group"], row["word"], row["critical"]) for row in printed["word"]] == [
+        ("a", "the", 0), ("a", "tide", 1), ("a", "went", 0), ("a", "out", 0), ("b", "out", 1),
+    ]  # fmt: skip
+    costs = [row["bits"] for row in printed["char"] if row["critical"]]
+    regions = printed["region"]
+    assert [row["region"] for row in regions] == ["tide", "out"]
+    assert [row["bits"] for row in regions] == pytest.approx([sum(costs[:4]), sum(costs[4:])])
+    assert (regions[0]["start"], regions[0]["end"]) == (4, 8)
