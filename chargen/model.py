@@ -19,6 +19,7 @@ from chargen.tasks.drawing import Sampling
 from chargen.tasks.guessing import Guess
 from chargen.tasks.mending import Mended
 from chargen.tasks.restoring import Restoration
+from chargen.tasks.rules import NAMES, Rules
 from chargen.tasks.sampling import How, Sample
 from chargen.tasks.tagging import Marked
 from chargen.tasks.translating import Written
@@ -122,6 +123,7 @@ class Model(Measured):
     def _wanted(self, length: int, count: int, how: How) -> tuple[Sampling, str | None, str]:
         """Return what to sample, the label, and what to do with unknown characters."""
         own = {key: value for key, value in how.items() if key not in ("label", "unknown")}
+        own["rules"] = Rules(**{name: own.pop(name) for name in NAMES & own.keys()})  # type: ignore[arg-type]  # checked there
         if own.get("seed") is None:
             own["seed"] = secrets.randbelow(1 << 31)
         wanted = Sampling(length=length, count=count, end=self.checkpoint.end, **own)  # type: ignore[arg-type]  # checked there

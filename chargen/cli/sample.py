@@ -11,6 +11,17 @@ import typer
 from chargen.cli.app import command
 from chargen.cli.inputs import announce, read_bytes, read_text, unescaped
 from chargen.cli.options import OUT, LabelOption, ModelOption, OutOption
+from chargen.cli.rules import (
+    EachLineOption,
+    EndOption,
+    FaithfulOption,
+    ForbidOption,
+    MatchOption,
+    MaxLengthOption,
+    MinLengthOption,
+    MustOption,
+    StartOption,
+)
 from chargen.errors import UsageError, argument
 from chargen.terminal.console import Console
 from chargen.terminal.page import Page
@@ -83,6 +94,15 @@ def sample(
             help="End before this text; \\n is a new line, \\t a tab, \\\\ a backslash.",
         ),
     ] = None,
+    match: MatchOption = None,
+    each_line: EachLineOption = False,
+    must: MustOption = None,
+    forbid: ForbidOption = "",
+    start: StartOption = "",
+    end: EndOption = "",
+    min_length: MinLengthOption = 0,
+    max_length: MaxLengthOption = None,
+    faithful: FaithfulOption = False,
     label: LabelOption = None,
     count: Annotated[
         int, typer.Option("-n", "--count", help="Write this many texts, each with its own seed.")
@@ -119,7 +139,18 @@ def sample(
 
     from chargen.model import load
     from chargen.tasks.drawing import Sampling
+    from chargen.tasks.rules import Rules
 
+    rules = Rules(
+        match=match,
+        each_line=each_line,
+        must=tuple(map(unescaped, must or ())),
+        forbid=unescaped(forbid),
+        start=unescaped(start),
+        end=unescaped(end),
+        min_length=min_length,
+        max_length=max_length,
+    )
     begin = secrets.randbelow(1 << 31) if seed is None else seed
     wanted = [
         Sampling(
@@ -131,6 +162,8 @@ def sample(
             stop=None if stop is None else unescaped(stop),
             seed=begin,
             count=count,
+            rules=rules,
+            faithful=faithful,
         )
         for one in temperatures(temp)
     ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,8 @@ from chargen.errors import UsageError, argument
 from chargen.files import compiled_before
 from chargen.options import LARGEST_NUMBER, check
 from chargen.tasks import filters
+from chargen.tasks.rules import FREE, Guide, Plan, Rules
+from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,6 +45,9 @@ class Sampling:
         top_k, top_p, min_p: see `chargen.tasks.filters`; None for none.
         stop: end before this text would be written.
         end: the character that ends a text, for a model of texts that end.
+        rules: what each text must keep; a text that keeps them ends by itself.
+        faithful: draw as the model itself would, given that the rules are kept; else its
+            characters are drawn one by one from those that the rules allow.
         seed: of the first sample; the next has ``seed + 1``, and so on.
         count: samples.
 
@@ -59,6 +64,8 @@ class Sampling:
     seed: int = 0
     count: int = 1
     end: str | None = None
+    rules: Rules = FREE
+    faithful: bool = False
 
     @property
     def stops(self) -> list[bytes]:
@@ -76,13 +83,27 @@ class Sampling:
         check("seed", self.seed, 0, LARGEST_NUMBER)
         if self.stop == "":
             raise UsageError(f"{argument('stop')} is empty", "Give the text before which to stop")
+        if self.stop and self.rules:
+            raise UsageError(
+                f"{argument('stop')} could end a text before it keeps its rules",
+                f"Leave it out, or give {argument('end')}",
+            )
+        if self.faithful and not self.rules:
+            raise UsageError(
+                f"{argument('faithful')} says how to keep rules, and there are none",
+                f"Give {argument('match')} or another rule, or leave it out",
+            )
 
+    def planned(self, vocabulary: Vocabulary) -> tuple[Sampling, Plan | None]:
+        """Return how to write with a vocabulary, and how to keep the rules, if there are any.
 
-Constraint = Callable[[Sequence[int], "Floats"], "Floats"]
-"""``(ids so far, logits) -> logits``, (V,): what one text may go on with; it may keep a state.
-
-Minus infinity forbids a character. What a character costs is counted without constraints.
-"""
+        Raises:
+            UsageError: see `Rules.plan`.
+        """
+        if not self.rules:
+            return self, None
+        plan = self.rules.plan(vocabulary, self.end, self.length)
+        return replace(self, length=plan.longest, end=plan.ending), plan
 
 
 class Stream:
@@ -97,7 +118,8 @@ class Stream:
         sampling: how to choose.
         seeds: of each text; a text depends on its own seed alone, not on its neighbours.
         logits, state: (1, V) and of one row, with which all texts begin; or a row for each text.
-        constraints: one for each text, or none at all.
+        guide: what the texts may go on with, where there are rules. What a character costs is
+            counted without it.
     """
 
     def __init__(
@@ -107,15 +129,14 @@ class Stream:
         seeds: Sequence[int],
         logits: Floats,
         state: State,
-        constraints: Sequence[Constraint] = (),
+        guide: Guide | None = None,
     ) -> None:
         rows = np.arange(len(seeds)) % len(logits)
         self.model, self.sampling = model, sampling
         self.logits, self.state = logits[rows], pick(state, rows)
         self.randoms = [np.random.Generator(np.random.PCG64(seed)) for seed in seeds]
         self.uniform = np.empty((len(seeds), 0))
-        self.constraints = list(constraints)
-        self.written: list[list[int]] = [[] for _ in constraints]
+        self.guide = guide
         self.chosen: Ids | None = None
         self.writer: Writer | None = None
         self.drawn = 0
@@ -134,18 +155,17 @@ class Stream:
                 return self._block(self.writer, at)
             logits, self.state = self.model.forward(self.chosen[:, None], self.state)
             self.logits = logits[:, 0]
-        allowed = self._allowed(self.logits) if self.constraints else None
+        allowed = None if self.guide is None else self.guide.allowed
         self.chosen, nats = choose(self.logits, self.sampling, self.uniform[:, at], allowed)
         self.drawn += 1
-        if self.constraints:
-            for text, index in zip(self.written, self.chosen.tolist(), strict=True):
-                text.append(index)
+        if self.guide is not None:
+            self.guide.read(self.chosen)
         return self.chosen[None], nats[None]
 
     def _writer(self) -> Writer | None:
         """Return the compiled writer if it can write this text, and what is left is long."""
         how = self.sampling
-        alone = len(self.randoms) == 1 and not self.constraints
+        alone = len(self.randoms) == 1 and self.guide is None
         # The first characters are there before the compiler is loaded.
         least = WORTH if compiled_before("kernels", "write") else WORTH_FIRST
         worth = self.drawn > 0 and how.length - self.drawn >= least
@@ -162,13 +182,12 @@ class Stream:
         self.drawn += len(ids)
         return ids[:, None], nats[:, None]
 
-    def _allowed(self, logits: Floats) -> Floats:
-        """Return the logits (B, V) after each text's constraint."""
-        rows = zip(self.constraints, self.written, logits, strict=True)
-        allowed = np.stack([constraint(text, row.copy()) for constraint, text, row in rows])
-        if not np.isfinite(allowed).any(axis=-1).all():
-            raise ValueError("a constraint forbids every character")
-        return allowed
+    @property
+    def over(self) -> list[bool]:
+        """Whether each text has ended, because its rules let nothing follow."""
+        if self.guide is None:
+            return [False] * len(self.randoms)
+        return [bool(over) for over in self.guide.over]
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these texts only; the others have ended."""
@@ -177,38 +196,43 @@ class Stream:
         self.logits, self.state = self.logits[rows], pick(self.state, rows)
         self.uniform = self.uniform[rows]
         self.randoms = [self.randoms[row] for row in rows]
-        if self.constraints:
-            self.constraints = [self.constraints[row] for row in rows]
-            self.written = [self.written[row] for row in rows]
+        if self.guide is not None:
+            self.guide.keep(rows)
 
 
 def choose(
     logits: Floats,
     sampling: Sampling,
     uniform: NDArray[np.float64],
-    allowed: Floats | None = None,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> tuple[Ids, Floats]:
     """Return the next id of each row of logits (B, V), and what it costs in nats.
 
-    The cost is the model's own, at temperature 1, without filters and constraints.
+    The cost is the model's own, at temperature 1, without filters and rules.
 
     Args:
         uniform: (B,), random numbers in [0, 1).
-        allowed: the logits after constraints, from which the id is drawn; None for the same logits.
+        allowed: (B, V), the ids that may be drawn, at least one in each row; None for all.
     """
     shifted = logits - logits.max(axis=-1, keepdims=True)
     # Probabilities up to a factor, which is all that the cost needs: no second exponential.
     own = filters.weigh(shifted)
     if allowed is not None:
-        weights = filters.weigh(allowed - allowed.max(axis=-1, keepdims=True), sampling.temp)
+        masked = np.where(allowed, logits, -np.inf)
+        weights = filters.weigh(masked - masked.max(axis=-1, keepdims=True), sampling.temp)
     else:
         weights = own if sampling.temp == 1 else filters.weigh(shifted, sampling.temp)
+    chosen = filters.draw(filtered(weights, sampling), uniform)
+    nats: Floats = np.log(own.sum(axis=-1)) - shifted[np.arange(len(chosen)), chosen]
+    return chosen, nats
+
+
+def filtered(weights: Floats, sampling: Sampling) -> Floats:
+    """Return the weights (B, V) of the ids that the filters keep, and zero for the others."""
     if sampling.top_k is not None:
         weights = filters.top_k(weights, sampling.top_k)
     if sampling.top_p is not None:
         weights = filters.top_p(weights, sampling.top_p)
     if sampling.min_p is not None:
         weights = filters.min_p(weights, sampling.min_p)
-    chosen = filters.draw(weights, uniform)
-    nats: Floats = np.log(own.sum(axis=-1)) - shifted[np.arange(len(chosen)), chosen]
-    return chosen, nats
+    return weights

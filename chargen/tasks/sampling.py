@@ -11,7 +11,9 @@ import numpy as np
 
 from chargen.engine.language_model import LanguageModel, joined, read
 from chargen.errors import PrimeError, UsageError, argument
+from chargen.tasks import faithful
 from chargen.tasks.drawing import AHEAD, Sampling, Stream
+from chargen.tasks.rules import Guide, Plan
 from chargen.text.forms import advice
 from chargen.text.vocabulary import Vocabulary
 
@@ -37,6 +39,9 @@ class How(TypedDict, total=False):
         label: the label of the text, for a model with labels.
         unknown: for characters of the prime that the model does not know: ``error``, ``skip`` or
             ``replace``.
+        match, each_line, must, forbid, start, end, min_length, max_length: rules that each text
+            keeps, see `chargen.tasks.rules.Rules`.
+        faithful: draw as the model would, given that the rules are kept; slower.
     """
 
     temp: float
@@ -47,6 +52,15 @@ class How(TypedDict, total=False):
     seed: int | None
     label: str | None
     unknown: str
+    match: str | None
+    each_line: bool
+    must: Sequence[str]
+    forbid: str
+    start: str
+    end: str
+    min_length: int
+    max_length: int | None
+    faithful: bool
 
 
 @dataclass(frozen=True)
@@ -125,9 +139,21 @@ def sample(
         primes: ids to read first, which are not part of the sample; none for one empty prime.
         write: called with the first sample's bytes as they are drawn (what may yet become the stop
             text is held back).
+
+    Raises:
+        UsageError: no text can keep the rules; see `chargen.tasks.rules.Rules.plan`.
     """
     pieces = _pieces(vocabulary)
+    sampling, plan = sampling.planned(vocabulary)
     begun = [read(model, prime) for prime in primes or [np.empty(0, np.int32)]]
+    if plan is not None and sampling.faithful:
+        for logits, state in begun:
+            for text in faithful.draw(model, sampling, plan, logits, state):
+                writer = _Writer(pieces, sampling, sampling.seed, write)
+                writer.take(text.ids, text.nats, text.ended)
+                yield writer.finish()
+                write = None
+        return
     for first in range(0, sampling.count * len(begun), TOGETHER):
         numbers = range(first, min(first + TOGETHER, sampling.count * len(begun)))
         seeds = [sampling.seed + number % sampling.count for number in numbers]
@@ -139,7 +165,11 @@ def sample(
         after = [begun[number // sampling.count] for number in numbers] if len(begun) > 1 else begun
         logits = np.concatenate([one for one, _ in after])
         state = reduce(joined, (one for _, one in after))
-        for _ in _fill(writers, Stream(model, sampling, seeds, logits, state), sampling):
+        for _ in _fill(
+            writers,
+            Stream(model, sampling, seeds, logits, state, _guide(plan, len(seeds))),
+            sampling,
+        ):
             pass
         for writer in writers:
             yield writer.finish()
@@ -153,9 +183,15 @@ def stream(
     What may yet become the stop text is held back.
     """
     drawn: list[bytes] = []
+    if sampling.faithful:
+        yield from (one.data for one in sample(model, vocabulary, sampling, [prime]))
+        return
+    sampling, plan = sampling.planned(vocabulary)
     writer = _Writer(_pieces(vocabulary), sampling, sampling.seed, drawn.append)
     logits, state = read(model, prime)
-    for _ in _fill([writer], Stream(model, sampling, [sampling.seed], logits, state), sampling):
+    for _ in _fill(
+        [writer], Stream(model, sampling, [sampling.seed], logits, state, _guide(plan, 1)), sampling
+    ):
         yield from drawn
         drawn.clear()
     writer.finish()
@@ -168,7 +204,7 @@ def _fill(
     """Let each writer write its text, all in one stream; yield after each character."""
     writing = list(writers)
     # To look at every character takes time: it is done only if somebody waits for each.
-    watched = bool(sampling.stops) or writers[0].write is not None
+    watched = bool(sampling.stops or sampling.rules) or writers[0].write is not None
     blocks: list[tuple[Ids, Floats]] = []
     left, collected = sampling.length, 0
     while left:
@@ -180,8 +216,8 @@ def _fill(
             continue
         rows = (np.concatenate(part).T.tolist() for part in zip(*blocks, strict=True))
         blocks, collected = [], 0
-        for writer, text, cost in zip(writing, *rows, strict=True):
-            writer.take(text, cost)
+        for writer, text, cost, over in zip(writing, *rows, stream.over, strict=True):
+            writer.take(text, cost, over)
         going = [row for row, writer in enumerate(writing) if not writer.stopped]
         if len(going) < len(writing):
             writing = [writing[row] for row in going]
@@ -212,8 +248,12 @@ class _Writer:
         self.nats = 0.0
         self.stopped = False
 
-    def take(self, ids: list[int], costs: list[float]) -> None:
-        """Add characters up to the stop text, and pass on what cannot be a part of it."""
+    def take(self, ids: list[int], costs: list[float], over: bool = False) -> None:
+        """Add characters up to the stop text, and pass on what cannot be a part of it.
+
+        Args:
+            over: whether the text has ended, because its rules let nothing follow.
+        """
         if self.stops:
             for index, cost in zip(ids, costs, strict=True):
                 self._add([index], [cost])
@@ -224,6 +264,7 @@ class _Writer:
                     break
         else:
             self._add(ids, costs)
+        self.stopped |= over
         if self.write is not None:
             begun = () if self.stopped else self.stops
             held = max((_overlap(self.data, stop) for stop in begun), default=0)
@@ -250,6 +291,11 @@ class _Writer:
             nats_per_char=self.nats / max(1, self.drawn),
             finish="stop" if self.stopped else "length",
         )
+
+
+def _guide(plan: Plan | None, count: int) -> Guide | None:
+    """Return what keeps texts to the rules, if there are any."""
+    return None if plan is None else Guide(plan, count)
 
 
 def _pieces(vocabulary: Vocabulary) -> list[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from chargen.engine.rounding import rounded
 from chargen.errors import PrimeError, UsageError
 from chargen.tasks import drawing
 from chargen.tasks.drawing import AHEAD, BLOCK, Sampling, Stream
+from chargen.tasks.rules import Guide, Rules
 from chargen.tasks.sampling import Sample, prepare_prime, sample
 from chargen.text.vocabulary import ALL_BYTES, Vocabulary
 from tests.conftest import RECURRENT, probabilities, tiny_checkpoint
@@ -165,35 +166,19 @@ def test_a_stream_is_what_samples_are_made_of() -> None:
         assert np.mean([nats[0, row] for _, nats in columns]) == pytest.approx(one.nats_per_char)
 
 
-def test_each_text_has_a_constraint_of_its_own() -> None:
-    """It sees the ids so far, decides what may follow, and does not change what characters cost."""
-    seen: list[list[int]] = []
-
-    def alternating(first: int, second: int) -> Callable[[Sequence[int], np.ndarray], np.ndarray]:
-        def allowed(ids: Sequence[int], logits: np.ndarray) -> np.ndarray:
-            seen.append(list(ids))
-            logits[[n for n in range(len(logits)) if n != (first, second)[len(ids) % 2]]] = -np.inf
-            return logits
-
-        return allowed
-
-    stream = streamed(2, constraints=[alternating(1, 2), alternating(3, 4)])
+def test_rules_do_not_change_what_characters_cost() -> None:
+    """Each text is drawn from what its rules allow; it costs what it costs the model."""
+    _, plan = Sampling(length=6, rules=Rules(match="(th|es){3}")).planned(VOCABULARY)
+    assert plan is not None
+    stream = streamed(2, guide=Guide(plan, 2))
     columns = [next(stream) for _ in range(4)]
     stream.keep([1])
     columns += [next(stream) for _ in range(2)]
-    assert [ids[0].tolist() for ids, _ in columns] == [[1, 3], [2, 4], [1, 3], [2, 4], [3], [4]]
-    assert seen[:3] == [[], [], [1]]
-    logits, _ = ENGINE.forward(np.array([[VOCABULARY.bos, 1]], dtype=np.int32), ENGINE.start(1))
-    chances = probabilities(logits[0])
-    assert columns[0][1][0, 0] == pytest.approx(-np.log(chances[0, 1]), abs=1e-5)
-    assert columns[1][1][0, 0] == pytest.approx(-np.log(chances[1, 2]), abs=1e-5)
-
-
-def test_a_constraint_that_forbids_everything_is_an_error() -> None:
-    """There is no character left to draw."""
-    stream = streamed(1, constraints=[lambda _ids, logits: logits - np.inf])
-    with pytest.raises(ValueError, match="forbids every character"):
-        next(stream)
+    texts = [VOCABULARY.decode(np.array([ids[0, row] for ids, _ in columns])) for row in (-1,)]
+    assert all(re.fullmatch("(th|es){3}", text) for text in texts)
+    chances = probabilities(read(ENGINE, NOTHING)[0])
+    first = columns[0][0][0]
+    assert columns[0][1][0] == pytest.approx(-np.log(chances[0, first]), abs=1e-5)
 
 
 FILTERS: list[dict[str, float]] = [
@@ -242,16 +227,18 @@ def test_compiled_code_writes_the_same_text(
 
 
 def test_compiled_code_is_for_one_recurrent_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several texts, a constraint, a transformer and a short rest are written step by step."""
+    """Several texts, rules, a transformer and a short rest are written step by step."""
     monkeypatch.setattr(drawing, "WORTH", 600)
     monkeypatch.setattr(drawing, "WORTH_FIRST", 600)
     transformer = tiny_checkpoint(arch="transformer")
     other = Engine(transformer.architecture, transformer.weights)
     long = Sampling(length=AHEAD + 600)
     begun = read(ENGINE, NOTHING)
+    _, plan = replace(long, rules=Rules(min_length=900)).planned(VOCABULARY)
+    assert plan is not None
     streams = [
         Stream(ENGINE, long, [1, 2], *begun),
-        Stream(ENGINE, long, [1], *begun, constraints=[lambda _ids, logits: logits]),
+        Stream(ENGINE, long, [1], *begun, guide=Guide(plan, 1)),
         Stream(other, long, [1], *read(other, NOTHING)),
         Stream(ENGINE, Sampling(length=AHEAD + 599), [1], *begun),
     ]

@@ -1,0 +1,198 @@
+"""Rules that a text must keep: what it matches, contains, begins and ends with, and how long it is.
+
+All rules become one automaton. At each character, those are allowed from which a text that keeps
+all rules can still end in time, and no others: so each text keeps them, and none is cut off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chargen.errors import UsageError, argument
+from chargen.options import LARGEST_NUMBER, check
+from chargen.text.patterns import DEAD, NEVER, Automaton, automaton
+from chargen.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Flags = NDArray[np.bool_]
+    Ids = NDArray[np.int32]
+
+NEW_LINE = "\n"
+ANY = "(?s:.*)"
+
+
+@dataclass(frozen=True)
+class Rules:
+    r"""What each text must keep; without any of these, it is free.
+
+    Attributes:
+        match: a regular expression for the whole text.
+        each_line: whether ``match`` is for each line instead.
+        must: texts that it contains.
+        forbid: characters that it does not contain.
+        start, end: texts that it begins and ends with.
+        min_length, max_length: how many characters it has.
+
+    Raises:
+        UsageError: a value that can never work.
+    """
+
+    match: str | None = None
+    each_line: bool = False
+    must: Sequence[str] = ()
+    forbid: str = ""
+    start: str = ""
+    end: str = ""
+    min_length: int = 0
+    max_length: int | None = None
+
+    def __post_init__(self) -> None:
+        check("min_length", self.min_length, 0, LARGEST_NUMBER)
+        if self.max_length is not None:
+            check("max_length", self.max_length, 1, LARGEST_NUMBER)
+        if self.each_line and self.match is None:
+            raise UsageError(
+                f"{argument('each_line')} is about a pattern", f"Give {argument('match')} as well"
+            )
+
+    def __bool__(self) -> bool:
+        """Return whether there is any rule."""
+        return self != FREE
+
+    def plan(self, vocabulary: Vocabulary, ending: str | None, length: int) -> Plan:
+        """Return how to keep the rules.
+
+        Args:
+            ending: the character that ends each of the model's texts; None if there is none. Then
+                a new line ends a text, unless the pattern is about several lines.
+            length: characters of a text, at most.
+
+        Raises:
+            UsageError: the model cannot write a text that keeps all rules, or not within the
+                length; or see `chargen.text.patterns.automaton`.
+        """
+        longest = length if self.max_length is None else min(length, self.max_length)
+        found = automaton(self.patterns(), vocabulary)
+        if self.forbid:
+            ids = vocabulary.encode(self.forbid)
+            found = found.without(ids[ids != vocabulary.bos])
+        shortest, last = self.min_length, ending or NEW_LINE
+        index = int(vocabulary.encode(last)[-1])
+        if ending is not None:
+            found = found.without(np.array([index]))
+        # A text of one line ends with the line, as it does in the texts that the model knows.
+        ends = index != vocabulary.bos and not (found.table[:, index] != DEAD).any()
+        if ends:
+            found, shortest, longest = found.ended_by(index), shortest + 1, longest + 1
+        plan = Plan(
+            found, found.least(shortest), longest, last if ends else None, soon=bool(self.end)
+        )
+        self._require(plan, vocabulary)
+        return plan
+
+    def patterns(self) -> list[str]:
+        """Return each rule as a regular expression for the whole text."""
+        found = []
+        if self.match is not None:
+            bare = f"(?:{self.match})"
+            found.append(f"{bare}(?:\n{bare})*\n?" if self.each_line else self.match)
+        found += [f"{ANY}{re.escape(text)}{ANY}" for text in self.must]
+        found += [f"{re.escape(self.start)}{ANY}"] if self.start else []
+        found += [f"{ANY}{re.escape(self.end)}"] if self.end else []
+        return found
+
+    def _require(self, plan: Plan, vocabulary: Vocabulary) -> None:
+        """Make sure that there is a text that keeps all rules.
+
+        Raises:
+            UsageError: there is none, or none that is short enough.
+        """
+        fewest = int(plan.least[-1, 0]) - (plan.ending is not None)
+        if fewest >= NEVER - 1:
+            letters = filter(str.isalpha, self.match or "")
+            texts = "".join([*self.must, self.start, self.end, *letters])
+            unknown = "".join(vocabulary.unknown(texts))
+            said = f": it does not know {unknown!r}" if unknown else ""
+            raise UsageError(f"the model can write no text that keeps all rules{said}", LOOSEN)
+        most = plan.longest - (plan.ending is not None)
+        if fewest > most:
+            raise UsageError(
+                f"a text that keeps all rules has {fewest:,} characters at least, not {most:,}",
+                f"Give a larger {argument('length')}, or other rules",
+            )
+
+
+FREE = Rules()
+LOOSEN = "Leave one of them out, or give others"
+NAMES = frozenset(field.name for field in fields(Rules))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the texts of one model keep rules.
+
+    Attributes:
+        automaton: of the texts, with the ending where there is one.
+        least: see `Automaton.least`, to the shortest length.
+        longest: characters of a text, at most, the ending included.
+        ending: the character that ends a text, which is no part of it; None for none.
+        soon: whether a text ends as soon as it may, where no character ends it.
+    """
+
+    automaton: Automaton
+    least: NDArray[np.int64]
+    longest: int
+    ending: str | None
+    soon: bool
+
+    def ends(self, states: Ids, drawn: int) -> Flags:
+        """Return whether texts in these states may end after so many characters (B,)."""
+        if drawn < len(self.least) - 1:
+            return np.zeros(len(states), np.bool_)
+        return np.asarray(self.automaton.accepting[states])
+
+    def allowed(self, states: Ids, drawn: int) -> Flags:
+        """Return which characters (B, V) may follow in each state, after so many characters."""
+        after = self.automaton.table[states]
+        fewest = self.least[max(0, len(self.least) - 2 - drawn)]
+        allowed = np.logical_and(after != DEAD, fewest[after] <= self.longest - drawn - 1)
+        if self.soon and self.ending is None:
+            allowed &= ~self.ends(states, drawn)[:, None]
+        return np.asarray(allowed)
+
+
+class Guide:
+    """Where some texts are, and what each may go on with.
+
+    Args:
+        plan: the rules.
+        count: texts, all at their beginning.
+    """
+
+    def __init__(self, plan: Plan, count: int) -> None:
+        self.plan = plan
+        self.states = np.zeros(count, np.int32)
+        self.drawn = 0
+        self.allowed = plan.allowed(self.states, 0)
+
+    def read(self, ids: Ids) -> None:
+        """Take in the next character of each text (B,)."""
+        self.states = self.plan.automaton.table[self.states, ids]
+        self.drawn += 1
+        self.allowed = self.plan.allowed(self.states, self.drawn)
+
+    @property
+    def over(self) -> Flags:
+        """Whether each text has ended (B,), because nothing may follow."""
+        return np.asarray(~self.allowed.any(axis=-1))
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these texts only."""
+        self.states, self.allowed = self.states[rows], self.allowed[rows]
