@@ -17,6 +17,8 @@ from chargen.measured import Measured
 from chargen.tasks import guessing, restoring, sampling, translating
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.guessing import Guess
+from chargen.tasks.items import Known
+from chargen.tasks.items import items as new_items
 from chargen.tasks.mending import Mended
 from chargen.tasks.restoring import Restoration
 from chargen.tasks.rules import NAMES, Rules
@@ -103,6 +105,47 @@ class Model(Measured):
         wanted, label, unknown = self._wanted(length, count, how)
         primes = [prime] if isinstance(prime, str) else prime
         return self.draw(wanted, [self.prime(one, unknown) for one in primes], label=label)
+
+    def items(
+        self,
+        count: int,
+        *,
+        length: int = 1000,
+        prime: str = "",
+        rank: bool = False,
+        **how: Unpack[How],
+    ) -> list[Sample]:
+        """Return items for a list: all different, and none that the model learned from.
+
+        Args:
+            count: items; fewer come back if the model repeats itself too often.
+            length: of an item, at most.
+            prime: with what each item begins; it is not part of the texts.
+            rank: whether the likeliest are first, instead of those that were drawn first.
+            **how: see `How`.
+
+        Raises:
+            KindError: the model was not trained on lines or documents.
+            UsageError: see `sample`.
+        """
+        wanted, label, unknown = self._wanted(length, count, how)
+        return self.draw_items(wanted, self.prime(prime, unknown), rank=rank, label=label)
+
+    def draw_items(
+        self, wanted: Sampling, prime: Ids, *, rank: bool = False, label: str | None = None
+    ) -> list[Sample]:
+        """Return items; see `items`.
+
+        Args:
+            wanted: how to write.
+            prime: ids with which each item begins.
+            rank: whether the likeliest are first.
+            label: the label of the items, for a model with labels.
+        """
+        known = Known.of(self.name, self.checkpoint)
+        begun = self.checkpoint.vocabulary.decode(prime)
+        found = new_items(lambda one: self.draw(one, [prime], label=label), wanted, known, begun)
+        return sorted(found, key=lambda one: one.nats) if rank else list(found)
 
     def stream(self, length: int = 1000, *, prime: str = "", **how: Unpack[How]) -> Iterator[str]:
         """Yield one text piece by piece, as its characters are drawn; see `sample`.

@@ -103,6 +103,17 @@ def sample(
     min_length: MinLengthOption = 0,
     max_length: MaxLengthOption = None,
     faithful: FaithfulOption = False,
+    items: Annotated[
+        bool,
+        typer.Option(
+            "--items",
+            help="Write items that all differ, and none that the model learned from; for a model "
+            "of lines or documents.",
+        ),
+    ] = False,
+    rank: Annotated[
+        bool, typer.Option("--rank", help="With --items: the likeliest first.")
+    ] = False,
     label: LabelOption = None,
     count: Annotated[
         int, typer.Option("-n", "--count", help="Write this many texts, each with its own seed.")
@@ -151,6 +162,8 @@ def sample(
         min_length=min_length,
         max_length=max_length,
     )
+    if rank and not items:
+        raise UsageError(f"{argument('rank')} is for items", f"Add {argument('items')}")
     begin = secrets.randbelow(1 << 31) if seed is None else seed
     wanted = [
         Sampling(
@@ -175,6 +188,8 @@ def sample(
     # Check first: opening the output file may empty it.
     loaded.require_causal()
     loaded.label_id(label)
+    if items:
+        check_items(console, loaded)
     ids = loaded.prime(prime, unknown)
     told_unknown(console, loaded, prime, unknown)
     if adapt:
@@ -192,22 +207,43 @@ def sample(
             safe=stream.isatty() and not raw,
         )
         for one in wanted:
+            if items:
+                found = loaded.draw_items(one, ids, rank=rank, label=label)
+                if len(found) < count:
+                    console.say(
+                        f"the model repeats itself: {len(found):,} new items, not {count:,}"
+                    )
+                texts = iter(found)
+            elif count > 1 or console.json:
+                texts = loaded.draw(one, [ids], label=label)
             if console.json:
-                for text in loaded.draw(one, [ids], label=label):
+                for text in texts:
                     row = json.dumps({"prime": prime} | text.json(), ensure_ascii=False)
                     stream.write(row.encode("utf-8", "replace") + b"\n")
-            elif count == 1:
+            elif count == 1 and not items:
                 page.begin(one.temp, one.seed)
                 for _ in loaded.draw(one, [ids], page.write, label):
                     page.end()
             else:
-                for text in loaded.draw(one, [ids], label=label):
+                for text in texts:
                     page.begin(text.temp, text.seed)
                     page.write(text.data)
                     page.end()
         stream.flush()
     if seed is None:
         console.note(f"seed {begin}")
+
+
+def check_items(console: Console, model: Model) -> None:
+    """Make sure that a model can write new items, and say so if it cannot be sure of each.
+
+    Raises:
+        KindError: it was not trained on lines or documents.
+    """
+    from chargen.tasks.items import Known
+
+    if not Known.of(model.name, model.checkpoint).whole:
+        console.note("the list was so long that the model cannot tell all of its items")
 
 
 def learned(console: Console, model: Model, prime: str, label: str | None) -> Model:

@@ -74,6 +74,7 @@ class Sample:
         seed: that writes it again.
         nats_per_char: mean cost of what was drawn, at temperature 1, unfiltered.
         finish: ``length`` or ``stop``.
+        drawn: how many characters were drawn, those that ended the text included.
     """
 
     text: str
@@ -82,6 +83,12 @@ class Sample:
     seed: int
     nats_per_char: float
     finish: str
+    drawn: int = 0
+
+    @property
+    def nats(self) -> float:
+        """What the whole text costs: minus the logarithm of its probability."""
+        return self.nats_per_char * self.drawn
 
     def json(self) -> dict[str, Any]:
         """Return the sample under its usual keys."""
@@ -290,6 +297,7 @@ class _Writer:
             seed=self.seed,
             nats_per_char=self.nats / max(1, self.drawn),
             finish="stop" if self.stopped else "length",
+            drawn=self.drawn,
         )
 
 

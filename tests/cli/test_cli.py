@@ -764,3 +764,19 @@ def test_another_form_of_accents_is_told(chargen: Chargen, tmp_path: Path) -> No
     assert "has decomposed accents where the model's text has composed ones" in error
     said = chargen("perplexity", "other.txt").stderr.decode()
     assert "other.txt has decomposed accents" in said
+
+
+def test_items_are_new_and_differ(chargen: Chargen, tmp_path: Path) -> None:
+    """None is of the list, held out or not; the likeliest may come first."""
+    old = [a + b + c for a in "bdglmnr" for b in "aeiou" for c in "klmnrst"]
+    path = write(tmp_path / "names.txt", "\n".join(old) + "\n")
+    small = ("--steps", "60", "--hidden", "32", "--evaluations", "1")
+    assert chargen("train", path, "--lines", "--name", "names", *small).returncode == 0
+    given = ("sample", "-m", "names", "--items", "-n", "40", "--seed", "1")
+    found = chargen(*given).stdout.decode().splitlines()
+    assert len(found) == len(set(found)) == 40
+    assert not set(found) & set(old)
+    rows = [json.loads(line) for line in chargen(*given, "--rank", "--json").stdout.splitlines()]
+    assert {row["text"] for row in rows} == set(found)
+    costs = [row["nats_per_char"] * (len(row["text"]) + 1) for row in rows]
+    assert costs == sorted(costs)
