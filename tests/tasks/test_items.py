@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from chargen.checkpoint import MOST_SEEN
 from chargen.errors import KindError
-from chargen.tasks import items as module
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.items import Known, items
 from chargen.tasks.sampling import Sample
@@ -20,7 +20,7 @@ OLD = ["ada", "bob"]
 KNOWN = Known(np.sort(np.array([fingerprint([name]) for name in OLD], np.uint64)), 0)
 
 
-def drawing(*texts: str, finish: str = "stop") -> module.Callable[[Sampling], Iterator[Sample]]:
+def drawing(*texts: str, finish: str = "stop") -> Callable[[Sampling], Iterator[Sample]]:
     """Return what draws these texts by their seeds, over and over."""
 
     def draw(wanted: Sampling) -> Iterator[Sample]:
@@ -72,4 +72,4 @@ def test_only_a_model_of_items_knows_them() -> None:
     known = Known.of("names", saved)
     assert known.held == 1 << 63
     assert known.whole
-    assert not Known(np.zeros(module.MOST_SEEN, np.uint64), 0).whole
+    assert not Known(np.zeros(MOST_SEEN, np.uint64), 0).whole
