@@ -8,6 +8,7 @@ from chargen.cli import (
     classify,
     compare,
     corpus,
+    novelty,
     perplexity,
     restore,
     runs,
@@ -20,6 +21,6 @@ from chargen.cli import (
 from chargen.cli.app import app, main
 
 __all__ = [
-    "app", "classify", "compare", "corpus", "main", "perplexity", "restore", "runs", "sample",
-    "surprise", "tag", "train", "translate",
+    "app", "classify", "compare", "corpus", "main", "novelty", "perplexity", "restore", "runs",
+    "sample", "surprise", "tag", "train", "translate",
 ]  # fmt: skip

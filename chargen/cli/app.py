@@ -31,7 +31,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 PANELS = {
     "Train and use": ("train", "sample", "perplexity", "restore", "classify", "translate", "tag"),
-    "Look into": ("surprise", "runs", "info", "compare", "rename", "delete"),
+    "Look into": ("surprise", "novelty", "runs", "info", "compare", "rename", "delete"),
     "Texts": ("corpus",),
 }
 """The commands, in the groups and the order in which ``chargen --help`` lists them."""

@@ -120,7 +120,10 @@ class Rules:
             texts = "".join([*self.must, self.start, self.end, *letters])
             unknown = "".join(vocabulary.unknown(texts))
             said = f": it does not know {unknown!r}" if unknown else ""
-            raise UsageError(f"the model can write no text that keeps all rules{said}", LOOSEN)
+            raise UsageError(
+                f"the model can write no text that keeps all rules{said}",
+                "Leave one of them out, or give others",
+            )
         most = plan.longest - (plan.ending is not None)
         if fewest > most:
             raise UsageError(
@@ -130,7 +133,6 @@ class Rules:
 
 
 FREE = Rules()
-LOOSEN = "Leave one of them out, or give others"
 NAMES = frozenset(field.name for field in fields(Rules))
 
 

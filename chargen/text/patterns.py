@@ -9,7 +9,7 @@ at once, and tells how many characters are needed to the end.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from chargen.errors import UsageError
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from interegular.fsm import FSM, Alphabet
     from numpy.typing import NDArray
 
     Table = NDArray[np.int32]
@@ -29,6 +30,9 @@ DEAD = -1
 
 LARGEST = 1 << 24
 """Cells of a table, at most: 64 MiB."""
+
+MOST_STATES = 1 << 14
+"""States of an automaton, at most."""
 
 NEVER = 1 << 40
 """More characters than any text has."""
@@ -121,12 +125,13 @@ def automaton(patterns: Sequence[str], vocabulary: Vocabulary) -> Automaton:
         ([[1, -1, -1], [-1, 1, -1]], [False, True])
     """
     import interegular
-    from interegular.fsm import FSM
 
+    interegular.fsm.crawl = explored
     made: FSM | None = None
     for pattern in patterns:
         try:
             one = interegular.parse_pattern(spelled(pattern, vocabulary)).to_fsm()
+            made = one if made is None else made & one
         except interegular.InvalidSyntax:
             raise UsageError(
                 f"the pattern {pattern!r} cannot be understood",
@@ -137,9 +142,6 @@ def automaton(patterns: Sequence[str], vocabulary: Vocabulary) -> Automaton:
                 f"the pattern {pattern!r} cannot be used: {str(error).rstrip('.')}",
                 "It is matched as a whole, without marks of places such as \\b or references back",
             ) from None
-        made = one if made is None else made & one
-        if len(made.states) * len(vocabulary) > LARGEST:
-            raise too_large()
     count = len(vocabulary)
     if made is None:
         return Automaton(np.zeros((1, count), np.int32), np.ones(1, np.bool_))
@@ -155,6 +157,56 @@ def automaton(patterns: Sequence[str], vocabulary: Vocabulary) -> Automaton:
     accepting = np.zeros(len(states), np.bool_)
     accepting[[states[state] for state in made.finals]] = True
     return Automaton(table, accepting).pruned()
+
+
+def explored(
+    alphabet: Alphabet,
+    initial: Any,
+    final: Callable[[Any], bool],
+    follow: Callable[[Any, Any], Any],
+) -> FSM:
+    """Return the automaton of all states that can be reached.
+
+    Takes the place of the library's own search, which looks through all states for each new one,
+    and never gives up.
+
+    Args:
+        initial: the first state; a state is a set or a dictionary.
+        final: whether a text may end in a state.
+        follow: the state after a character, given by its key.
+
+    Raises:
+        UsageError: there are too many states.
+    """
+    from interegular.fsm import FSM, OblivionError
+
+    def named(state: Any) -> Hashable:
+        return frozenset(state.items() if isinstance(state, dict) else state)
+
+    states, numbers = [initial], {named(initial): 0}
+    steps: dict[int, dict[Any, int]] = {}
+    for number, state in enumerate(states):
+        steps[number] = {}
+        for key in alphabet.by_transition:
+            try:
+                after = follow(state, key)
+            except OblivionError:
+                continue
+            if named(after) not in numbers:
+                numbers[named(after)] = len(states)
+                states.append(after)
+                if len(states) > MOST_STATES:
+                    raise too_large()
+            steps[number][key] = numbers[named(after)]
+    finals = {number for number, state in enumerate(states) if final(state)}
+    return FSM(
+        alphabet=alphabet,
+        states=range(len(states)),
+        initial=0,
+        finals=finals,
+        map=steps,
+        __no_validation__=True,
+    )
 
 
 def spelled(pattern: str, vocabulary: Vocabulary) -> str:

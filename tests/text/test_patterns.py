@@ -133,6 +133,7 @@ def test_a_pattern_may_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory has a limit, for the table and for the counts of characters."""
     found = automaton(["a{20}"], SMALL)
     monkeypatch.setattr(patterns, "LARGEST", 60)
+    monkeypatch.setattr(patterns, "MOST_STATES", 10)
     with pytest.raises(UsageError, match="too large"):
         automaton(["a{20}"], SMALL)
     with pytest.raises(UsageError, match="too large"):
