@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chargen.api import train
+    from chargen.blended import blend
     from chargen.errors import ChargenError
     from chargen.model import Model, load
     from chargen.tasks.drawing import Sampling
@@ -29,11 +30,22 @@ _HOMES = {
     "Sample": "chargen.tasks.sampling",
     "Sampling": "chargen.tasks.drawing",
     "Score": "chargen.tasks.scoring",
+    "blend": "chargen.blended",
     "load": "chargen.model",
     "train": "chargen.api",
 }
 
-__all__ = ["ChargenError", "Model", "Sample", "Sampling", "Score", "__version__", "load", "train"]
+__all__ = [
+    "ChargenError",
+    "Model",
+    "Sample",
+    "Sampling",
+    "Score",
+    "__version__",
+    "blend",
+    "load",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,6 +28,7 @@ def train(
     encoding: str = "utf-8",
     errors: str = "strict",
     as_bytes: bool = False,
+    fingerprints: bool = True,
     progress: bool | None = None,
     on_report: Callable[[Report], None] | None = None,
     **options: Any,
@@ -43,6 +44,8 @@ def train(
         overwrite: replace a run of this name; its best model stays until the new run has one.
         encoding, errors: of the texts, see `chargen.text.corpus.open_text`.
         base: a model to start from.
+        fingerprints: leave fingerprints of the corpus beside the model, which tell later what it
+            copies; see `chargen.text.grams`.
         progress: whether to show it on standard error; None for yes on terminals and in notebooks.
         on_report: called with each `chargen.training.reports.Report`.
         **options: fields of `chargen.options.Options`, such as ``minutes=2`` or ``hidden=256``.
@@ -84,6 +87,7 @@ def train(
             overwrite=overwrite,
             base=None if base is None else str(base),
             as_bytes=as_bytes,
+            fingerprints=fingerprints,
         ),
         note=console.note,
     )

@@ -7,15 +7,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chargen import checkpoint, runs
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
+from chargen.engine.language_model import LanguageModel
 from chargen.engine.rounding import rounded
+from chargen.errors import KindError
 from chargen.tasks import abilities, listing
 from chargen.tasks.beam import Reader
 from chargen.tasks.mending import Mender
 from chargen.tasks.tagging import Tagger
 from chargen.tasks.translating import Translator, translator
+from chargen.text.grams import Grams
 
 
 class Loaded:
@@ -37,6 +42,28 @@ class Loaded:
         return runs.label(self.path)
 
     @property
+    def network(self) -> str:
+        """Its network, in words."""
+        return str(self.checkpoint.architecture)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is one model with a network and a file of its own; a blend is none."""
+        return True
+
+    def require_alone(self) -> None:
+        """Make sure that it is one model.
+
+        Raises:
+            KindError: it is a blend.
+        """
+        if not self.alone:
+            raise KindError(
+                f"{self.name} is a blend, which can write and score only",
+                "Name one model",
+            )
+
+    @property
     def as_bytes(self) -> bool:
         """Whether the model reads and writes bytes, not characters."""
         return self.checkpoint.vocabulary.as_bytes
@@ -46,17 +73,27 @@ class Loaded:
         """The labels of its texts, if they have any."""
         return self.checkpoint.labels
 
-    def engine_for(self, label: str | None, *, writing: bool = False) -> Causal:
-        """Return the network that continues texts of one label; None where there are none.
-
-        It is made ready on first use.
+    def engine_for(self, label: str | None, *, writing: bool = False) -> LanguageModel:
+        """Return what continues texts of one label; None where there are none.
 
         Args:
-            writing: with its matrices rounded to bfloat16, see `chargen.engine.rounding`.
+            writing: with matrices rounded to bfloat16, see `chargen.engine.rounding`.
 
         Raises:
             KindError, UsageError: see `require_causal` and `label_id`.
         """
+        return self.network_for(label, writing=writing)
+
+    def network_for(self, label: str | None, *, writing: bool = False) -> Causal:
+        """Return the network that continues texts of one label, made ready on first use.
+
+        Args:
+            writing: with its matrices rounded to bfloat16.
+
+        Raises:
+            KindError, UsageError: see `require_causal` and `label_id`.
+        """
+        self.require_alone()
         self.require_causal()
         number, saved = self.label_id(label), self.checkpoint
         # A transformer is not written in compiled code.
@@ -89,7 +126,33 @@ class Loaded:
         Raises:
             KindError: it is bidirectional, or a model of lines or documents.
         """
+        self.require_alone()
         abilities.require_running(self.name, self.checkpoint)
+
+    @cached_property
+    def grams(self) -> Grams:
+        """What is known of the model's corpus; read from its folder on first use.
+
+        Raises:
+            CheckpointError: there is nothing, or it is damaged.
+        """
+        return Grams.read(runs.Run(self.path.parent).fingerprints)
+
+    def longest_copy(self, text: str) -> str:
+        """Return the longest run of a text that the model's corpus has, too.
+
+        By fingerprints of the corpus: the true run is not longer, and hardly ever shorter. It is
+        empty where no run of eight characters or more is known.
+
+        Raises:
+            CheckpointError: see `grams`.
+        """
+        if self.as_bytes:
+            text = text.encode("utf-8", "surrogateescape").decode("latin-1")
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        start, length = self.grams.longest(points)
+        found = text[start : start + length]
+        return found.encode("latin-1").decode("utf-8", "replace") if self.as_bytes else found
 
     @cached_property
     def reader(self) -> Reader:
@@ -98,6 +161,7 @@ class Loaded:
         Raises:
             KindError: the model has labels.
         """
+        self.require_alone()
         return abilities.reader(self.name, self.checkpoint)
 
     @cached_property
@@ -136,7 +200,9 @@ class Loaded:
 
         Raises:
             CheckpointError: the file cannot be written.
+            KindError: it is a blend.
         """
+        self.require_alone()
         model = replace(self.checkpoint, training={}, tensors={})
         checkpoint.write(Path(path), model, compact=compact)
 

@@ -83,7 +83,7 @@ class Measured(Loaded):
         """
         engine: LanguageModel = self.engine_for(label)
         lanes = 1 if exact else surprising.LANES
-        if not exact and sum(len(text) for _, text in named) >= LONG:
+        if not exact and self.alone and sum(len(text) for _, text in named) >= LONG:
             from chargen.training.evaluate import Reader
 
             engine = Reader(self.checkpoint, self.label_id(label) or 0)
@@ -102,7 +102,7 @@ class Measured(Loaded):
         Raises:
             KindError, UsageError: see `require_causal` and `label_id`.
         """
-        return self.engine_for(label).outputs(self.checkpoint.vocabulary.encode(text))
+        return self.network_for(label).outputs(self.checkpoint.vocabulary.encode(text))
 
     def score(
         self,
@@ -122,7 +122,7 @@ class Measured(Loaded):
         self.require_causal()
         number = self.label_id(label)
         span, vocabulary = text.span(), self.checkpoint.vocabulary
-        if not exact and len(span) >= LONG:
+        if not exact and self.alone and len(span) >= LONG:
             from chargen.training.evaluate import score_long
 
             return score_long(self.checkpoint, span, number or 0, progress)
@@ -220,6 +220,7 @@ class Measured(Loaded):
         """
         from chargen.training.memory import measure
 
+        self.require_alone()
         self.require_causal()
         stretches = comparing.places(open_text([path], as_bytes=self.as_bytes).span(), places, seed)
         return measure(self.checkpoint, stretches)

@@ -25,6 +25,7 @@ from chargen.tasks.rules import NAMES, Rules
 from chargen.tasks.sampling import How, Sample
 from chargen.tasks.tagging import Marked
 from chargen.tasks.translating import Written
+from chargen.text.grams import Grams
 from chargen.text.pair_form import Pair
 
 if TYPE_CHECKING:
@@ -51,9 +52,23 @@ class Model(Measured):
             label: the label of the text to write, for a model with labels.
         """
         engine, vocabulary = self.engine_for(label, writing=True), self.checkpoint.vocabulary
-        return sampling.sample(
-            engine, vocabulary, replace(wanted, end=self.checkpoint.end), primes, write
-        )
+        wanted = replace(wanted, end=self.checkpoint.end)
+        grams = self._needed(wanted)
+        return sampling.sample(engine, vocabulary, wanted, primes, write, grams)
+
+    def _needed(self, wanted: Sampling) -> Grams | None:
+        """Return what is known of the corpus, if the rules need that."""
+        return None if wanted.rules.max_copy is None else self.grams
+
+    def check_rules(self, wanted: Sampling) -> None:
+        """Make sure that texts can keep the rules, before any is written.
+
+        Raises:
+            UsageError: see `chargen.tasks.rules.Rules.plan`.
+            CheckpointError: nothing is known of the corpus, and the rules need that.
+        """
+        wanted = replace(wanted, end=self.checkpoint.end)
+        wanted.planned(self.checkpoint.vocabulary, self._needed(wanted))
 
     def prime(self, text: str, unknown: str = "error") -> Ids:
         """Return the ids of a text that the model is to continue.
@@ -158,7 +173,8 @@ class Model(Measured):
         wanted, label, unknown = self._wanted(length, 1, how)
         engine, ids = self.engine_for(label, writing=True), self.prime(prime, unknown)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        pieces = sampling.stream(engine, self.checkpoint.vocabulary, wanted, ids)
+        grams = self._needed(wanted)
+        pieces = sampling.stream(engine, self.checkpoint.vocabulary, wanted, ids, grams)
         # Half a character at the end of a text of bytes is shown as one that is damaged.
         shown = (decoder.decode(one, final=not one) for one in chain(pieces, [b""]))
         return (text for text in shown if text)

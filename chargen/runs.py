@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from chargen import files
 from chargen.errors import CheckpointError, RunError, argument
+from chargen.locks import Lock
 from chargen.names import STARTER as STARTER_NAME
 from chargen.names import check_name, named_after, numbered
 from chargen.options import DEFAULT_OUT, OUT_VARIABLE
@@ -52,6 +52,11 @@ class Run:
         return self.folder / "sources.json"
 
     @property
+    def fingerprints(self) -> Path:
+        """What is known of the corpus; see `chargen.text.grams`."""
+        return self.folder / "fingerprints.safetensors"
+
+    @property
     def model(self) -> Path:
         """The model to use: the best, or the last where there is no best yet."""
         return self.best if self.best.exists() else self.last
@@ -72,7 +77,7 @@ class Run:
             RunError: another process is training it.
             PermissionError: its folder cannot be written.
         """
-        lock = Lock(self)
+        lock = Lock(self.lock_file, self.name)
         for path in self.files:
             files.temporary(path).unlink(missing_ok=True)
         return lock
@@ -82,7 +87,7 @@ class Run:
         if not self.lock_file.exists():
             return False
         try:
-            Lock(self).release()
+            Lock(self.lock_file, self.name).release()
         except (RunError, OSError):
             return True
         return False
@@ -103,7 +108,7 @@ class Run:
     def begun(self) -> bool:
         """Return whether the folder holds more than the leftovers of a failed start."""
         history = self.metrics.is_file() and self.metrics.stat().st_size > 0
-        leftovers = {self.metrics, self.lock_file, self.sources}
+        leftovers = {self.metrics, self.lock_file, self.sources, self.fingerprints}
         return history or not leftovers.issuperset(self.folder.iterdir())
 
     def record(self, entry: dict[str, Any]) -> None:
@@ -123,8 +128,8 @@ class Run:
         if self.model.exists():
             lock.release()
             return
-        self.metrics.unlink(missing_ok=True)
-        self.sources.unlink(missing_ok=True)
+        for path in (self.metrics, self.sources, self.fingerprints):
+            path.unlink(missing_ok=True)
         lock.release()
         # If another trainer has started in the folder meanwhile, the folder must stay.
         with suppress(OSError):
@@ -133,7 +138,7 @@ class Run:
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that a run consists of, but the lock."""
-        return (self.best, self.last, self.metrics, self.sources)
+        return (self.best, self.last, self.metrics, self.sources, self.fingerprints)
 
     def clear(self) -> None:
         """Delete all but the best model, which a new run in this folder will replace."""
@@ -146,53 +151,6 @@ class Run:
             return
         kept = [line for line in self.metrics.read_bytes().splitlines() if _step(line) <= step]
         files.write_whole(self.metrics, b"".join(line + b"\n" for line in kept))
-
-
-class Lock:
-    """A lock on a run; the system releases it when the process ends, even if it is killed.
-
-    Attributes:
-        held: whether the lock was taken; some network file systems have no locks.
-
-    Raises:
-        RunError: another process holds it.
-        PermissionError: the run's folder cannot be written.
-    """
-
-    def __init__(self, run: Run) -> None:
-        # Only training needs a lock, and this import is slow: as slow as a hundred characters.
-        from filelock import FileLock, Timeout
-
-        self._file = run.lock_file
-        self._lock = FileLock(self._file, thread_local=False)
-        self.held = False
-        try:
-            with warnings.catch_warnings(action="ignore"):
-                # It warns where it takes a file alone as the lock.
-                self._lock.acquire(timeout=0)
-            self.held = True
-        except Timeout:
-            raise RunError(
-                f"the run {run.name} is being trained by another process",
-                "Wait until it ends, or start a run of another name",
-            ) from None
-        except PermissionError:
-            raise
-        except OSError:
-            # A file system without locks: training goes on unguarded.
-            with suppress(OSError):
-                self._file.unlink()
-
-    def release(self) -> None:
-        """Release the lock and remove its file; if it is released already, do nothing."""
-        if not self.held:
-            return
-        self.held = False
-        # Remove the file first, then release it: a process that opened the file in between sees
-        # that it is gone, and does not use it as the lock. On Windows, releasing removes the file.
-        with suppress(OSError):
-            self._file.unlink()
-        self._lock.release()
 
 
 def _step(line: bytes) -> float:

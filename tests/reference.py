@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from chargen import Model, Sample, Score, load, train
+from chargen import Model, Sample, Score, blend, load, train
 from chargen.tasks.comparing import Memory
 from chargen.tasks.guessing import Guess, Told
 from chargen.tasks.mending import Mended
@@ -47,10 +47,10 @@ What follows is made from the docstrings.
 """
 
 METHODS = (
-    "sample", "samples", "stream", "restore", "classify", "translate", "mend", "tag",
-    "perplexity", "adapt", "nats", "surprise", "states", "compare", "info", "save",
+    "sample", "samples", "stream", "items", "longest_copy", "restore", "classify", "translate",
+    "mend", "tag", "perplexity", "adapt", "nats", "surprise", "states", "compare", "info", "save",
 )  # fmt: skip
-FUNCTIONS = (load, train)
+FUNCTIONS = (load, train, blend)
 RECORDS = (How, Sample, Score, Restoration, Guess, Told, Written, Mended, Marked, Memory)
 
 

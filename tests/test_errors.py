@@ -29,6 +29,8 @@ from chargen.architecture import Architecture
 from chargen.cli.options import flag
 from chargen.kinds import GAPS
 from chargen.runs import Run
+from chargen.text.corpus import open_text
+from chargen.text.grams import Grams
 from chargen.text.labelled import read_labelled
 from tests.conftest import STORY, posix_only, prepared, tiny_checkpoint, write
 
@@ -184,9 +186,13 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     two = replace(tiny, architecture=Architecture("gru", 1, 12, 5, kind=GAPS))
     shapes = two.architecture.shapes(len(two.vocabulary))
     two = replace(two, weights={n: np.zeros(s, np.float32) for n, s in shapes.items()})
-    for name, made in (("tiny", tiny), ("gaps", two)):
+    for name, made in (("tiny", tiny), ("gaps", two), ("unsure", tiny)):
         (runs / name).mkdir()
         checkpoint.write(runs / name / "best.safetensors", made)
+    story = open_text([folder / "story.txt"]).span()
+    Grams.of(story).write(Run(runs / "tiny").fingerprints)
+    Grams({}).write(Run(runs / "gaps").fingerprints)
+    write(Run(runs / "unsure").fingerprints, STORY)
     whole = (runs / "tiny" / "best.safetensors").read_bytes()
     (folder / "torn.safetensors").write_bytes(whole[: len(whole) // 2])
     newer = whole.replace(b'"version":"1"', b'"version":"9"')

@@ -76,7 +76,7 @@ def test_the_last_layers_states_give_the_logits(model: Model) -> None:
     ids = np.concatenate(([len(saved.vocabulary)], saved.vocabulary.encode(text)))[None]
     with torch.no_grad():
         logits, _ = network(torch.from_numpy(ids), network.start(1), torch.zeros(1, 1).long())
-    mine = model.engine_for(None).read_out(states[-1])
+    mine = model.network_for(None).read_out(states[-1])
     assert np.allclose(mine, logits[0, 1:].numpy(), atol=1e-4)
     assert model.states("").shape == (2, 0, saved.architecture.hidden)
 

@@ -36,23 +36,49 @@ def leave_out(given: Mapping[str, Any], why: str) -> None:
             raise UsageError(f"{argument(option)} {why}", "Leave it out")
 
 
-def announce(console: Console, model: Model, named: str | None) -> None:
+def announce(console: Console, model: Model, named: str | Sequence[str] | None) -> None:
     """Say which model is used; even if all is quiet, when nobody has asked for this one.
 
     Args:
         named: the model as it was asked for; None for whichever there is.
     """
-    if named is None and model.path == Run(STARTER).best:
+    if not named and model.path == Run(STARTER).best:
         console.say(f"no run here: this is the model that comes with chargen, {described(model)}")
         return
     console.note(f"model {described(model)}")
+
+
+WEIGHTED = re.compile(r"(.+):(\d*\.?\d+)")
+"""A model with its weight in a blend."""
+
+
+def load_all(models: Sequence[str] | None, out: Path, way: str) -> Model:
+    """Return the model that is meant, or several as one.
+
+    Args:
+        models: names or paths, each with a colon and a weight, or without; none for the newest run.
+        way: of blending.
+
+    Raises:
+        UsageError: a weight is given to one model, or the way is unknown.
+        KindError: the models do not fit together.
+    """
+    from chargen.blended import Blended
+    from chargen.model import load
+
+    found = [(one, WEIGHTED.fullmatch(one)) for one in models or ()]
+    if len(found) < 2:
+        return load(found[0][0] if found else None, out)
+    parts = [load(weighted[1] if weighted else one, out) for one, weighted in found]
+    weights = [float(weighted[2]) if weighted else 1.0 for _, weighted in found]
+    return Blended(parts, weights, way)
 
 
 def described(model: Model) -> str:
     """Return a model's name, its network, and how good it is."""
     perplexity = model.checkpoint.figures.get("perplexity")
     quality = f", held-out perplexity {perplexity:.3f}" if isinstance(perplexity, float) else ""
-    return f"{model.name} ({model.checkpoint.architecture}{quality})"
+    return f"{model.name} ({model.network}{quality})"
 
 
 def open_sources(

@@ -34,7 +34,10 @@ def novelty(
     encoding: EncodingOption = "utf-8",
     errors: ErrorsOption = "strict",
 ) -> None:
-    """Show what of a text stands in a corpus, word for word, and where."""
+    """Show what of a text is copied from a corpus.
+
+    Copies are marked, and listed with their places.
+    """
     from chargen.tasks import novelty as task
     from chargen.text.labelled import as_text
 

@@ -21,6 +21,23 @@ ModelOption = Annotated[
     str | None,
     typer.Option("-m", "--model", metavar="NAME|PATH", help="The model; default: the newest run."),
 ]
+ModelsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="NAME|PATH[:WEIGHT]",
+        help="The model; default: the newest run. Several, as in -m A:0.7 -m B:0.3, are blended.",
+    ),
+]
+BlendOption = Annotated[
+    str,
+    typer.Option(
+        metavar="WORD",
+        help="Blend several models by probabilities (the mean), or by logits (the geometric mean, "
+        "which needs all to agree).",
+    ),
+]
 OutOption = Annotated[
     Path,
     typer.Option(

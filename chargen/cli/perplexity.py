@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chargen.cli.app import command, report
-from chargen.cli.inputs import announce, open_sources
+from chargen.cli.inputs import announce, load_all, open_sources
 from chargen.cli.options import (
     OUT,
+    BlendOption,
     EncodingOption,
     ErrorsOption,
     LabelOption,
-    ModelOption,
+    ModelsOption,
     OutOption,
 )
 from chargen.errors import ChargenError, CorpusError, UsageError, argument
@@ -38,7 +39,8 @@ def perplexity(
         list[str],
         typer.Argument(metavar="TEXT...", help="Files, folders, .gz, a corpus's name, or -."),
     ],
-    model: ModelOption = None,
+    model: ModelsOption = None,
+    blend: BlendOption = "probabilities",
     exact: Annotated[
         bool,
         typer.Option(
@@ -67,10 +69,9 @@ def perplexity(
 
     The figures are perplexity, bits per character, bits per byte and accuracy.
     """
-    from chargen.model import load
     from chargen.text.examples import DOCUMENTS, LINES, items_of
 
-    loaded = load(model, out)
+    loaded = load_all(model, out, blend)
     announce(console, loaded, model)
     asked = items_of(lines, documents)
     if adapt and asked:

@@ -41,6 +41,13 @@ MaxLengthOption = Annotated[
     int | None,
     typer.Option(help="Have so many characters at most; default: --length.", rich_help_panel=PANEL),
 ]
+MaxCopyOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Share no run of more characters with the corpus that the model learned from.",
+        rich_help_panel=PANEL,
+    ),
+]
 FaithfulOption = Annotated[
     bool,
     typer.Option(

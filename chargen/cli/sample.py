@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import announce, read_bytes, read_text, unescaped
-from chargen.cli.options import OUT, LabelOption, ModelOption, OutOption
+from chargen.cli.inputs import announce, load_all, read_bytes, read_text, unescaped
+from chargen.cli.options import OUT, BlendOption, LabelOption, ModelsOption, OutOption
 from chargen.cli.rules import (
     EachLineOption,
     EndOption,
     FaithfulOption,
     ForbidOption,
     MatchOption,
+    MaxCopyOption,
     MaxLengthOption,
     MinLengthOption,
     MustOption,
@@ -29,6 +30,7 @@ from chargen.terminal.streams import sink
 
 if TYPE_CHECKING:
     from chargen.model import Model
+    from chargen.tasks.sampling import Sample
 
 SHOWN = 8
 """Unknown characters that are listed."""
@@ -37,7 +39,8 @@ SHOWN = 8
 @command('chargen sample --temp 0.8 --prime "ROMEO:" --length 500')
 def sample(
     console: Console,
-    model: ModelOption = None,
+    model: ModelsOption = None,
+    blend: BlendOption = "probabilities",
     temp: Annotated[
         str,
         typer.Option(
@@ -102,7 +105,15 @@ def sample(
     end: EndOption = "",
     min_length: MinLengthOption = 0,
     max_length: MaxLengthOption = None,
+    max_copy: MaxCopyOption = None,
     faithful: FaithfulOption = False,
+    report_copies: Annotated[
+        bool,
+        typer.Option(
+            "--report-copies",
+            help="Say of each text what its longest run is that the model's corpus has, too.",
+        ),
+    ] = False,
     items: Annotated[
         bool,
         typer.Option(
@@ -148,7 +159,6 @@ def sample(
     """
     import secrets
 
-    from chargen.model import load
     from chargen.tasks.drawing import Sampling
     from chargen.tasks.rules import Rules
 
@@ -161,6 +171,7 @@ def sample(
         end=unescaped(end),
         min_length=min_length,
         max_length=max_length,
+        max_copy=max_copy,
     )
     if rank and not items:
         raise UsageError(f"{argument('rank')} is for items", f"Add {argument('items')}")
@@ -180,7 +191,7 @@ def sample(
         )
         for one in temperatures(temp)
     ]
-    loaded = load(model, out)
+    loaded = load_all(model, out, blend)
     announce(console, loaded, model)
     prime = unescaped(prime)
     if prime_file is not None:
@@ -190,6 +201,10 @@ def sample(
     loaded.label_id(label)
     if items:
         check_items(console, loaded)
+    if report_copies:
+        _ = loaded.grams
+    for one in wanted:
+        loaded.check_rules(one)
     ids = loaded.prime(prime, unknown)
     told_unknown(console, loaded, prime, unknown)
     if adapt:
@@ -218,17 +233,25 @@ def sample(
                 texts = loaded.draw(one, [ids], label=label)
             if console.json:
                 for text in texts:
-                    row = json.dumps({"prime": prime} | text.json(), ensure_ascii=False)
+                    about = {"prime": prime} | text.json()
+                    about |= (
+                        {"longest_copy": loaded.longest_copy(text.text)} if report_copies else {}
+                    )
+                    row = json.dumps(about, ensure_ascii=False)
                     stream.write(row.encode("utf-8", "replace") + b"\n")
             elif count == 1 and not items:
                 page.begin(one.temp, one.seed)
-                for _ in loaded.draw(one, [ids], page.write, label):
+                for text in loaded.draw(one, [ids], page.write, label):
                     page.end()
+                    if report_copies:
+                        told_copy(console, loaded, text)
             else:
                 for text in texts:
                     page.begin(text.temp, text.seed)
                     page.write(text.data)
                     page.end()
+                    if report_copies:
+                        told_copy(console, loaded, text)
         stream.flush()
     if seed is None:
         console.note(f"seed {begin}")
@@ -263,6 +286,13 @@ def learned(console: Console, model: Model, prime: str, label: str | None) -> Mo
         f"learned from {cost.characters:,} characters, at {cost.nats_per_char:.3f} nats each"
     )
     return reader
+
+
+def told_copy(console: Console, model: Model, text: Sample) -> None:
+    """Say what a text has copied from the model's corpus."""
+    run = model.longest_copy(text.text)
+    shown = f", {run!r}" if run else ""
+    console.say(f"seed {text.seed}: the longest copy has {len(run):,} characters{shown}")
 
 
 def temperatures(given: str) -> list[float]:

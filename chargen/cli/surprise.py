@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import announce, given, leave_out, open_sources
+from chargen.cli.inputs import announce, given, leave_out, load_all, open_sources
 from chargen.cli.options import (
     OUT,
+    BlendOption,
     EncodingOption,
     ErrorsOption,
     LabelOption,
-    ModelOption,
+    ModelsOption,
     OutOption,
 )
 from chargen.errors import RunError, UsageError, argument
@@ -44,7 +45,8 @@ def surprise(
         list[str],
         typer.Argument(metavar="TEXT...", help="Texts in quotes, files, a corpus's name, or -."),
     ],
-    model: ModelOption = None,
+    model: ModelsOption = None,
+    blend: BlendOption = "probabilities",
     per: Annotated[
         str | None,
         typer.Option(
@@ -114,7 +116,6 @@ def surprise(
     The terminal shows each character in a colour; --per makes a table, of words or lines for
     example.
     """
-    from chargen.model import load
     from chargen.tasks.surprise import CHAR, OWNERS, PER, REGION, UNITS, table
 
     for name, value, known in (("per", per, PER), ("space", space, OWNERS), ("base", base, UNITS)):
@@ -128,7 +129,7 @@ def surprise(
             f"{html} exists already",
             f"Replace it by {argument('force')}, or choose another {argument('html')}",
         )
-    loaded = load(model, out)
+    loaded = load_all(model, out, blend)
     announce(console, loaded, model)
     tables: list[Stimulus] = []
     if column is None:

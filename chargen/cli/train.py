@@ -82,6 +82,14 @@ def train(
     as_bytes: Annotated[
         bool, typer.Option("--bytes", help="Model bytes instead of characters: any file will do.")
     ] = False,
+    fingerprints: Annotated[
+        bool,
+        typer.Option(
+            "--fingerprints/--no-fingerprints",
+            help="Leave hashes of the corpus's stretches beside the model, never its text: they "
+            "tell `chargen sample` what is copied.",
+        ),
+    ] = True,
 ) -> None:
     """Train a network on a text.
 
@@ -102,6 +110,7 @@ def train(
             overwrite=overwrite,
             base=base,
             as_bytes=as_bytes,
+            fingerprints=fingerprints,
             began=BEGAN,
         )
         trainer = prepare(request, note=console.note, progress=progress)

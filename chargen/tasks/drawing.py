@@ -15,6 +15,7 @@ from chargen.files import compiled_before
 from chargen.options import LARGEST_NUMBER, check
 from chargen.tasks import filters
 from chargen.tasks.rules import FREE, Guide, Plan, Rules
+from chargen.text.grams import Grams
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -94,15 +95,20 @@ class Sampling:
                 f"Give {argument('match')} or another rule, or leave it out",
             )
 
-    def planned(self, vocabulary: Vocabulary) -> tuple[Sampling, Plan | None]:
+    def planned(
+        self, vocabulary: Vocabulary, grams: Grams | None = None
+    ) -> tuple[Sampling, Plan | None]:
         """Return how to write with a vocabulary, and how to keep the rules, if there are any.
+
+        Args:
+            grams: what is known of the model's corpus; needed for `Rules.max_copy`.
 
         Raises:
             UsageError: see `Rules.plan`.
         """
         if not self.rules:
             return self, None
-        plan = self.rules.plan(vocabulary, self.end, self.length)
+        plan = self.rules.plan(vocabulary, self.end, self.length, grams)
         return replace(self, length=plan.longest, end=plan.ending), plan
 
 
@@ -160,6 +166,7 @@ class Stream:
         self.drawn += 1
         if self.guide is not None:
             self.guide.read(self.chosen)
+            self.guide.require_way()
         return self.chosen[None], nats[None]
 
     def _writer(self) -> Writer | None:

@@ -15,6 +15,8 @@ import numpy as np
 
 from chargen.errors import UsageError, argument
 from chargen.options import LARGEST_NUMBER, check
+from chargen.tasks.copies import Limit, Runs
+from chargen.text.grams import Grams
 from chargen.text.patterns import DEAD, NEVER, Automaton, automaton
 from chargen.text.vocabulary import Vocabulary
 
@@ -39,6 +41,7 @@ class Rules:
         forbid: characters that it does not contain.
         start, end: texts that it begins and ends with.
         min_length, max_length: how many characters it has.
+        max_copy: characters of a run that it shares with the model's corpus, at most.
 
     Raises:
         UsageError: a value that can never work.
@@ -52,11 +55,14 @@ class Rules:
     end: str = ""
     min_length: int = 0
     max_length: int | None = None
+    max_copy: int | None = None
 
     def __post_init__(self) -> None:
         check("min_length", self.min_length, 0, LARGEST_NUMBER)
         if self.max_length is not None:
             check("max_length", self.max_length, 1, LARGEST_NUMBER)
+        if self.max_copy is not None:
+            check("max_copy", self.max_copy, 1, LARGEST_NUMBER)
         if self.each_line and self.match is None:
             raise UsageError(
                 f"{argument('each_line')} is about a pattern", f"Give {argument('match')} as well"
@@ -66,13 +72,20 @@ class Rules:
         """Return whether there is any rule."""
         return self != FREE
 
-    def plan(self, vocabulary: Vocabulary, ending: str | None, length: int) -> Plan:
+    def plan(
+        self,
+        vocabulary: Vocabulary,
+        ending: str | None,
+        length: int,
+        grams: Grams | None = None,
+    ) -> Plan:
         """Return how to keep the rules.
 
         Args:
             ending: the character that ends each of the model's texts; None if there is none. Then
                 a new line ends a text, unless the pattern is about several lines.
             length: characters of a text, at most.
+            grams: what is known of the model's corpus; needed for ``max_copy``.
 
         Raises:
             UsageError: the model cannot write a text that keeps all rules, or not within the
@@ -91,8 +104,12 @@ class Rules:
         ends = index != vocabulary.bos and not (found.table[:, index] != DEAD).any()
         if ends:
             found, shortest, longest = found.ended_by(index), shortest + 1, longest + 1
+        limit = None
+        if self.max_copy is not None:
+            assert grams is not None
+            limit = Limit(grams, self.max_copy, vocabulary)
         plan = Plan(
-            found, found.least(shortest), longest, last if ends else None, soon=bool(self.end)
+            found, found.least(shortest), longest, last if ends else None, bool(self.end), limit
         )
         self._require(plan, vocabulary)
         return plan
@@ -146,6 +163,7 @@ class Plan:
         longest: characters of a text, at most, the ending included.
         ending: the character that ends a text, which is no part of it; None for none.
         soon: whether a text ends as soon as it may, where no character ends it.
+        limit: of runs that the corpus has, too; None for none.
     """
 
     automaton: Automaton
@@ -153,6 +171,7 @@ class Plan:
     longest: int
     ending: str | None
     soon: bool
+    limit: Limit | None
 
     def ends(self, states: Ids, drawn: int) -> Flags:
         """Return whether texts in these states may end after so many characters (B,)."""
@@ -182,6 +201,7 @@ class Guide:
         self.plan = plan
         self.states = np.zeros(count, np.int32)
         self.drawn = 0
+        self.runs = None if plan.limit is None else Runs(plan.limit, count)
         self.allowed = plan.allowed(self.states, 0)
 
     def read(self, ids: Ids) -> None:
@@ -189,12 +209,29 @@ class Guide:
         self.states = self.plan.automaton.table[self.states, ids]
         self.drawn += 1
         self.allowed = self.plan.allowed(self.states, self.drawn)
+        if self.runs is not None:
+            self.runs.read(ids)
+            self.allowed &= ~self.runs.forbidden()
 
     @property
     def over(self) -> Flags:
         """Whether each text has ended (B,), because nothing may follow."""
-        return np.asarray(~self.allowed.any(axis=-1))
+        return ~self.allowed.any(axis=-1) & self.plan.ends(self.states, self.drawn)
+
+    def require_way(self) -> None:
+        """Make sure that each text can end or go on: runs can close all ways that rules leave.
+
+        Raises:
+            UsageError: one cannot.
+        """
+        if (~self.allowed.any(axis=-1) & ~self.over).any() and self.drawn < self.plan.longest:
+            raise UsageError(
+                f"the rules leave nothing but what {argument('max_copy')} does not allow",
+                f"Give a larger {argument('max_copy')}, or other rules",
+            )
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these texts only."""
         self.states, self.allowed = self.states[rows], self.allowed[rows]
+        if self.runs is not None:
+            self.runs.keep(rows)

@@ -15,6 +15,7 @@ from chargen.tasks import faithful
 from chargen.tasks.drawing import AHEAD, Sampling, Stream
 from chargen.tasks.rules import Guide, Plan
 from chargen.text.forms import advice
+from chargen.text.grams import Grams
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ class How(TypedDict, total=False):
         label: the label of the text, for a model with labels.
         unknown: for characters of the prime that the model does not know: ``error``, ``skip`` or
             ``replace``.
-        match, each_line, must, forbid, start, end, min_length, max_length: rules that each text
-            keeps, see `chargen.tasks.rules.Rules`.
+        match, each_line, must, forbid, start, end, min_length, max_length, max_copy: rules that
+            each text keeps, see `chargen.tasks.rules.Rules`.
         faithful: draw as the model would, given that the rules are kept; slower.
     """
 
@@ -60,6 +61,7 @@ class How(TypedDict, total=False):
     end: str
     min_length: int
     max_length: int | None
+    max_copy: int | None
     faithful: bool
 
 
@@ -136,6 +138,7 @@ def sample(
     sampling: Sampling,
     primes: Sequence[Ids] = (),
     write: Callable[[bytes], None] | None = None,
+    grams: Grams | None = None,
 ) -> Iterator[Sample]:
     """Write ``sampling.count`` texts after each prime, and yield them: first all after the first.
 
@@ -146,12 +149,13 @@ def sample(
         primes: ids to read first, which are not part of the sample; none for one empty prime.
         write: called with the first sample's bytes as they are drawn (what may yet become the stop
             text is held back).
+        grams: what is known of the model's corpus; needed for `Rules.max_copy`.
 
     Raises:
         UsageError: no text can keep the rules; see `chargen.tasks.rules.Rules.plan`.
     """
     pieces = _pieces(vocabulary)
-    sampling, plan = sampling.planned(vocabulary)
+    sampling, plan = sampling.planned(vocabulary, grams)
     begun = [read(model, prime) for prime in primes or [np.empty(0, np.int32)]]
     if plan is not None and sampling.faithful:
         for logits, state in begun:
@@ -183,17 +187,21 @@ def sample(
 
 
 def stream(
-    model: LanguageModel, vocabulary: Vocabulary, sampling: Sampling, prime: Ids
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    sampling: Sampling,
+    prime: Ids,
+    grams: Grams | None = None,
 ) -> Iterator[bytes]:
-    """Write one text after a prime, and yield its bytes as they are drawn.
+    """Write one text after a prime, and yield its bytes as they are drawn; see `sample`.
 
     What may yet become the stop text is held back.
     """
     drawn: list[bytes] = []
     if sampling.faithful:
-        yield from (one.data for one in sample(model, vocabulary, sampling, [prime]))
+        yield from (one.data for one in sample(model, vocabulary, sampling, [prime], grams=grams))
         return
-    sampling, plan = sampling.planned(vocabulary)
+    sampling, plan = sampling.planned(vocabulary, grams)
     writer = _Writer(_pieces(vocabulary), sampling, sampling.seed, drawn.append)
     logits, state = read(model, prime)
     for _ in _fill(

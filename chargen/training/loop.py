@@ -15,8 +15,9 @@ from dataclasses import replace
 from chargen import checkpoint
 from chargen.checkpoint import Checkpoint
 from chargen.errors import CorpusError, TrainingError, argument
+from chargen.locks import Lock
 from chargen.options import Plan
-from chargen.runs import Lock, Run
+from chargen.runs import Run
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import Window
 from chargen.training.clock import Clock

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from chargen import runs
 from chargen.options import Options, Plan
 from chargen.text.examples import DOCUMENTS, LINES
+from chargen.text.grams import Grams
 from chargen.text.vocabulary import Vocabulary
 from chargen.training.choices import decide
 from chargen.training.finetune import Base
@@ -85,5 +86,7 @@ def _started(
         # Nothing can go wrong any more: the run that this one replaces may go.
         run.clear()
         run.remember(request.sources.kept())
+        if request.fingerprints and plan.architecture.kind.continues:
+            Grams.of(texts.train).write(run.fingerprints)
         undo.pop_all()
     return trainer

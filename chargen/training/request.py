@@ -25,6 +25,7 @@ class Request:
         overwrite: replace a run of this name.
         base: a model to start from.
         as_bytes: take each byte as a character.
+        fingerprints: leave fingerprints of the corpus beside the model; see `chargen.text.grams`.
         began: when somebody began to wait, by `time.perf_counter`.
 
     Raises:
@@ -39,6 +40,7 @@ class Request:
     overwrite: bool = False
     base: str | None = None
     as_bytes: bool = False
+    fingerprints: bool = True
     began: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,60 @@
+"""Locks on runs, so that two processes do not train one."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+from chargen.errors import RunError
+
+
+class Lock:
+    """A lock on a run; the system releases it when the process ends, even if it is killed.
+
+    Args:
+        path: the file to lock; it is removed in the end.
+        name: of the run.
+
+    Attributes:
+        held: whether the lock was taken; some network file systems have no locks.
+
+    Raises:
+        RunError: another process holds it.
+        PermissionError: the run's folder cannot be written.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        # Only training needs a lock, and this import is slow: as slow as a hundred characters.
+        from filelock import FileLock, Timeout
+
+        self._file = path
+        self._lock = FileLock(self._file, thread_local=False)
+        self.held = False
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                # It warns where it takes a file alone as the lock.
+                self._lock.acquire(timeout=0)
+            self.held = True
+        except Timeout:
+            raise RunError(
+                f"the run {name} is being trained by another process",
+                "Wait until it ends, or start a run of another name",
+            ) from None
+        except PermissionError:
+            raise
+        except OSError:
+            # A file system without locks: training goes on unguarded.
+            with suppress(OSError):
+                self._file.unlink()
+
+    def release(self) -> None:
+        """Release the lock and remove its file; if it is released already, do nothing."""
+        if not self.held:
+            return
+        self.held = False
+        # Remove the file first, then release it: a process that opened the file in between sees
+        # that it is gone, and does not use it as the lock. On Windows, releasing removes the file.
+        with suppress(OSError):
+            self._file.unlink()
+        self._lock.release()
