@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FAST = {"contract"}
-"""Products and sums may be fused. More freedom would break `exp` and hide non-finite numbers."""
+FAST: set[str] = set()
+"""No freedom: sums are taken in the order in which they stand, so results are the same on every
+machine. Compressed files rest on that, and it costs no time that could be measured."""
 
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 LOG2_E = np.float32(1 / math.log(2))
@@ -532,6 +533,114 @@ def add_rare(x: Row, narrow: Array, rare: Array, bias: Row, common: int, logits:
 
 
 @compiled
+def read(
+    gates: int,
+    last: int,
+    table: Array,
+    inputs: Array,
+    recurrent: Array,
+    bias: Array,
+    output: Array,
+    output_bias: Row,
+    narrow: Array,
+    rare: Array,
+    rare_bias: Row,
+    index: Row,
+    rows: Array,
+    state: Array,
+    past: Row,
+    scratch: Array,
+    logits: Row,
+) -> None:
+    """Read one character, and write the logits (V,) of the next; the arguments are those of `write`.
+
+    Args:
+        scratch: (3 G + 5, H), overwritten.
+    """
+    layers, hidden, width = recurrent.shape
+    wide = len(output_bias)
+    # The cells' steps see a window of one step and one row.
+    window = scratch[:gates].reshape(1, 1, gates, hidden)
+    row = scratch[gates : 2 * gates].reshape(1, gates, hidden)
+    projected, product = window.reshape(width), row.reshape(width)
+    track = scratch[2 * gates : 2 * gates + 2].reshape(2, 1, hidden)
+    memory = scratch[2 * gates + 2 : 2 * gates + 4].reshape(2, 1, hidden)
+    work = scratch[2 * gates + 4 :]
+    convert(table[last], projected)
+    for layer in range(layers):
+        now = state[layer]
+        if layer:
+            multiply(state[layer - 1, 0, 0], inputs[layer - 1], projected)
+        multiply(now[0, 0], recurrent[layer], product)
+        if gates == 1:
+            elman_advance(0, window, row, bias[layer], now, track, memory, work)
+        elif gates == 3:
+            gru_advance(0, window, row, bias[layer], now, track, memory, work)
+        else:
+            lstm_advance(0, window, row, bias[layer], now, track, memory, work)
+    top = state[layers - 1, 0, 0]
+    multiply(top, output, logits[:wide])
+    add(logits[:wide], output_bias, logits[:wide])
+    if len(rare_bias):
+        add_rare(top, narrow, rare, rare_bias, wide - 1, logits)
+    add_contexts(last, past, index, rows, logits)
+
+
+@compiled
+def frequencies(
+    gates: int,
+    ids: Row,
+    table: Array,
+    inputs: Array,
+    recurrent: Array,
+    bias: Array,
+    output: Array,
+    output_bias: Row,
+    narrow: Array,
+    rare: Array,
+    rare_bias: Row,
+    index: Row,
+    rows: Array,
+    state: Array,
+    past: Row,
+    escape: float,
+    whole: float,
+    shares: Array,
+) -> None:
+    """Read characters, and write after each how often the next one is what, as whole numbers.
+
+    The other arguments are those of `write`.
+
+    Args:
+        ids: (N,), to read.
+        escape: the probability of a character that is none of the vocabulary.
+        whole: what the numbers sum to; much more than V.
+        shares: (N, V + 1), written: each is 1 at least; the last one is that of the escape.
+    """
+    characters = shares.shape[1] - 1
+    scratch = np.empty((3 * gates + 5, recurrent.shape[1]), np.float32)
+    logits = np.empty(characters, np.float32)
+    weights = np.empty(characters, np.float32)
+    for n in range(len(ids)):
+        read(
+            gates, ids[n], table, inputs, recurrent, bias, output, output_bias, narrow, rare,
+            rare_bias, index, rows, state, past, scratch, logits,
+        )  # fmt: skip
+        likeliest = 0
+        for i in range(characters):
+            likeliest = i if logits[i] > logits[likeliest] else likeliest
+        total = exponentials(logits, logits[likeliest], ONE, weights)
+        # One for each, and the rest by the probabilities, rounded down.
+        free = whole - (characters + 1)
+        left = whole
+        for i in range(characters):
+            shares[n, i] = 1 + math.floor((1 - escape) * free * (weights[i] / total))
+            left -= shares[n, i]
+        shares[n, characters] = 1 + math.floor(escape * free)
+        shares[n, likeliest] += left - shares[n, characters]
+
+
+@compiled
 def write(
     gates: int,
     last: int,
@@ -574,37 +683,16 @@ def write(
         ids, nats: (N,), written: what was drawn, and what it costs without filters, at
             temperature 1.
     """
-    layers, hidden, width = recurrent.shape
-    wide = len(output_bias)
-    characters = wide + max(0, len(rare_bias) - 1)
+    characters = len(output_bias) + max(0, len(rare_bias) - 1)
     temp, k, p, least = np.float32(filters[0]), int(filters[1]), filters[2], np.float32(filters[3])
-    projected, product = np.empty(width, np.float32), np.empty(width, np.float32)
-    # The cells' steps see a window of one step and one row.
-    window, row = projected.reshape(1, 1, gates, hidden), product.reshape(1, gates, hidden)
-    track = np.empty((2, 1, hidden), np.float32)
-    memory = np.empty((2, 1, hidden), np.float32)
-    work = np.empty((gates + 1, hidden), np.float32)
+    scratch = np.empty((3 * gates + 5, recurrent.shape[1]), np.float32)
     logits = np.empty(characters, np.float32)
     weights = np.empty(characters, np.float32)
     for n in range(len(uniform)):
-        convert(table[last], projected)
-        for layer in range(layers):
-            now = state[layer]
-            if layer:
-                multiply(state[layer - 1, 0, 0], inputs[layer - 1], projected)
-            multiply(now[0, 0], recurrent[layer], product)
-            if gates == 1:
-                elman_advance(0, window, row, bias[layer], now, track, memory, work)
-            elif gates == 3:
-                gru_advance(0, window, row, bias[layer], now, track, memory, work)
-            else:
-                lstm_advance(0, window, row, bias[layer], now, track, memory, work)
-        top = state[layers - 1, 0, 0]
-        multiply(top, output, logits[:wide])
-        add(logits[:wide], output_bias, logits[:wide])
-        if len(rare_bias):
-            add_rare(top, narrow, rare, rare_bias, wide - 1, logits)
-        add_contexts(last, past, index, rows, logits)
+        read(
+            gates, last, table, inputs, recurrent, bias, output, output_bias, narrow, rare,
+            rare_bias, index, rows, state, past, scratch, logits,
+        )  # fmt: skip
         last = 0
         for i in range(characters):
             last = i if logits[i] > logits[last] else last
