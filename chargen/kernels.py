@@ -418,6 +418,14 @@ def multiply(x: Row, weights: Array, out: Row) -> None:
 
 
 @compiled
+def project(rows: Array, weights: Array, bias: Row, out: Array) -> None:
+    """Write x W + b for each row x of a matrix (N, I), with W (I, M)."""
+    for n in range(len(rows)):
+        multiply(rows[n], weights, out[n])
+        add(out[n], bias, out[n])
+
+
+@compiled
 def exponentials(logits: Row, highest: np.float32, temp: np.float32, out: Row) -> float:
     """Write exp((logits - highest) / temp), and return the sum."""
     for i in range(len(out)):
@@ -552,7 +560,7 @@ def read(
     scratch: Array,
     logits: Row,
 ) -> None:
-    """Read one character, and write the logits (V,) of the next; the arguments are those of `write`.
+    """Read one character, and write the logits (V,) of the next; the arguments are as in `write`.
 
     Args:
         scratch: (3 G + 5, H), overwritten.

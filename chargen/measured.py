@@ -12,9 +12,10 @@ import numpy as np
 from chargen.engine.language_model import LanguageModel
 from chargen.engine.likelihood import character_nats, with_escape
 from chargen.loaded import Loaded
-from chargen.tasks import comparing, each, scoring
+from chargen.tasks import comparing, compressing, each, scoring
 from chargen.tasks import surprise as surprising
 from chargen.tasks.comparing import Memory
+from chargen.tasks.compressing import Coder
 from chargen.tasks.each import Each
 from chargen.tasks.scoring import ModelPredictor, Score
 from chargen.tasks.surprise import Surprise
@@ -210,6 +211,55 @@ class Measured(Loaded):
         return open_text(
             [spool("the text given", data, as_bytes=self.as_bytes)], as_bytes=self.as_bytes
         )
+
+    def compress(
+        self,
+        data: bytes,
+        *,
+        label: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> bytes:
+        """Return a file's bytes as small as the model can make them; see `decompress`.
+
+        Any bytes will do; those of a text like the model's become the smallest.
+
+        Args:
+            label: of the text, for a model with labels.
+            progress: called with characters done and characters in all.
+
+        Raises:
+            KindError: the model is no recurrent network that continues texts.
+            UsageError: see `label_id`.
+
+        Example:
+            >>> from chargen import load
+            >>> model = load("starter")
+            >>> text = b"To be, or not to be, that is the question."
+            >>> packed = model.compress(text)
+            >>> model.decompress(packed) == text
+            True
+        """
+        return self._coder(label).compress(data, progress)
+
+    def decompress(
+        self,
+        packed: bytes,
+        *,
+        label: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> bytes:
+        """Return the bytes that this model has compressed; see `compress`.
+
+        Raises:
+            CorpusError: they were not compressed by chargen, or are damaged.
+            CheckpointError: they were compressed with another model.
+            KindError, UsageError: see `compress`.
+        """
+        return self._coder(label).decompress(packed, progress)
+
+    def _coder(self, label: str | None) -> Coder:
+        engine, saved = self.network_for(label, writing=True), self.checkpoint
+        return Coder(self.name, engine, saved.vocabulary, compressing.fingerprint(saved, label))
 
     def compare(self, path: str | Path, *, places: int = 512, seed: int = 0) -> Memory:
         """Measure what the model remembers, at random places of a held-out file; needs PyTorch.

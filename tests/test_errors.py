@@ -189,6 +189,16 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, made in (("tiny", tiny), ("gaps", two), ("unsure", tiny)):
         (runs / name).mkdir()
         checkpoint.write(runs / name / "best.safetensors", made)
+    (runs / "attentive").mkdir()
+    attentive = tiny_checkpoint(arch="transformer")
+    checkpoint.write(runs / "attentive" / "best.safetensors", attentive)
+    packed = chargen.load(runs / "tiny").compress(STORY.encode())
+    for name, data in (
+        ("packed", packed),
+        ("torn", packed[:-9]),
+        ("later", packed.replace(b"cgz\1", b"cgz\x09")),
+    ):
+        (folder / f"{name}.cgz").write_bytes(data)
     story = open_text([folder / "story.txt"]).span()
     Grams.of(story).write(Run(runs / "tiny").fingerprints)
     Grams({}).write(Run(runs / "gaps").fingerprints)

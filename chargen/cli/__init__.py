@@ -7,9 +7,11 @@ the commands, so that ``--help`` prints at once and only ``train`` pays for PyTo
 from chargen.cli import (
     classify,
     compare,
+    compress,
     corpus,
     novelty,
     perplexity,
+    plot,
     restore,
     runs,
     sample,
@@ -21,6 +23,6 @@ from chargen.cli import (
 from chargen.cli.app import app, main
 
 __all__ = [
-    "app", "classify", "compare", "corpus", "main", "novelty", "perplexity", "restore", "runs",
-    "sample", "surprise", "tag", "train", "translate",
+    "app", "classify", "compare", "compress", "corpus", "main", "novelty", "perplexity", "plot",
+    "restore", "runs", "sample", "surprise", "tag", "train", "translate",
 ]  # fmt: skip

@@ -30,10 +30,20 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What the system says of a disk that takes no more."""
 
 PANELS = {
-    "Train and use": ("train", "sample", "perplexity", "restore", "classify", "translate", "tag"),
-    "Look into": ("surprise", "novelty", "runs", "info", "compare", "rename", "delete"),
+    "Train and use": (
+        "train",
+        "sample",
+        "perplexity",
+        "restore",
+        "classify",
+        "translate",
+        "tag",
+        "compress",
+        "decompress",
+    ),
+    "Look into": ("surprise", "novelty", "runs", "info", "compare", "plot", "rename", "delete"),
     "Texts": ("corpus",),
-}
+}  # fmt: skip
 """The commands, in the groups and the order in which ``chargen --help`` lists them."""
 
 JSON = "--json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +14,13 @@ from chargen.cli.app import command, program
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
 from chargen.options import Options
 from chargen.runs import default_out
+from chargen.terminal.board import Board, require_board
 from chargen.terminal.console import Console, Throttle
 from chargen.terminal.streams import closed, mute
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chargen.training.loop import Trainer
     from chargen.training.reports import Report
 
@@ -90,11 +94,17 @@ def train(
             "tell `chargen sample` what is copied.",
         ),
     ] = True,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the figures for TensorBoard into this folder."),
+    ] = None,
 ) -> None:
     """Train a network on a text.
 
     The model that is best on held-out text is kept.
     """
+    if tensorboard is not None:
+        require_board()
     with console.progress("starting") as progress:
         from chargen.terminal.screen import view_on
         from chargen.training.prepare import prepare
@@ -122,8 +132,13 @@ def train(
         if report.event != "step" or second.due():
             _emit_or_stop(console, report, trainer)
 
-    with view_on(console) as view:
-        done = follow(trainer, emit if console.json else view.show)
+    with view_on(console) as view, ExitStack() as ends:
+        show: Callable[[Report], None] = emit if console.json else view.show
+        if tensorboard is not None:
+            board = Board(tensorboard, trainer.run.name if trainer.run else "")
+            ends.callback(board.close)
+            show = board.beside(show)
+        done = follow(trainer, show)
     name = trainer.run.name if trainer.run else ""
     if done.stopped == "interrupted":
         if not console.json:

@@ -85,13 +85,18 @@ class Causal:
             parts.append(np.stack(outputs)[:, 0])
         return np.concatenate(parts, axis=1)
 
-    def writer(self, filters: Sequence[float]) -> Writer | None:
-        """Return the same network in compiled code; None for a transformer."""
+    def writer(self, filters: Sequence[float], *, steady: bool = False) -> Writer | None:
+        """Return the same network in compiled code; None for a transformer.
+
+        Args:
+            filters: temperature, top-k, top-p and min-p; zero for no filter.
+            steady: whether all of it is computed in a fixed order, to be the same on every machine.
+        """
         if self.norm is not None:
             return None
         from chargen.engine.writer import Writer  # It loads the compiler, which takes a while.
 
-        return Writer(self, cast("list[RecurrentLayer]", self.stack.layers), filters)
+        return Writer(self, cast("list[RecurrentLayer]", self.stack.layers), filters, steady)
 
     def read_out(self, x: Floats) -> Floats:
         """Return the network's part of the logits (…, V) from the stack's outputs (…, H)."""

@@ -70,6 +70,7 @@ class Stack:
         rows = weights[vectors]
         if label is not None:
             rows = rows + weights["label.weight"][label]
+        self.rows = rows
         self.table = self.layers[0].project(rows)
 
     def start(self, batch: int) -> State:

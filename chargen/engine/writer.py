@@ -35,17 +35,22 @@ class Writer:
         model: a recurrent network.
         layers: its layers.
         filters: temperature, top-k, top-p and min-p; zero for no filter.
+        steady: whether the table of characters is computed in a fixed order, too.
     """
 
     def __init__(
-        self, model: Causal, layers: Sequence[RecurrentLayer], filters: Sequence[float]
+        self,
+        model: Causal,
+        layers: Sequence[RecurrentLayer],
+        filters: Sequence[float],
+        steady: bool = False,
     ) -> None:
         hidden = layers[0].hidden
         rows = layers[0].recurrent.shape[1]
         self.gates = rows // hidden
         self.filters = np.array(filters, np.float64)
         self.weights = (
-            model.stack.table,
+            _table(model.stack.rows, layers[0]) if steady else model.stack.table,
             packed(_stacked([layer.inputs for layer in layers[1:]], (hidden, rows))),
             packed(_stacked([layer.recurrent for layer in layers], (hidden, rows))),
             _biases(layers).reshape(len(layers), -1, hidden),
@@ -71,19 +76,57 @@ class Writer:
             last of them.
         """
         layers, states = len(self.weights[2]), len(state[0])
-        carried = np.zeros((layers, 2, *state[0][0].shape), np.float32)
-        for into, parts in zip(carried, state, strict=False):
-            into[:states] = parts
-        # A model without n-grams carries no characters.
-        past = [part[0].astype(np.int64) for (part,) in state[layers:]]
-        before = past[0] if past else np.zeros(LONGEST - 1, np.int64)
+        carried, before = self.carried(state)
         ids = np.empty(len(uniform), np.int32)
         nats = np.empty(len(uniform), np.float32)
         kernels.write(
             self.gates, last, *self.weights, carried, before, uniform, self.filters, ids, nats
         )
         after: State = [tuple(part for part in layer[:states]) for layer in carried]
-        return ids, nats, after + [(one[None].astype(np.int32),) for one in past]
+        past = [(before[None].astype(np.int32),)] if len(state) > layers else []
+        return ids, nats, after + past
+
+    def carried(self, state: State) -> tuple[Floats, NDArray[np.int64]]:
+        """Return a state of one text as compiled code has it: that of the layers, and the past."""
+        layers, states = len(self.weights[2]), len(state[0])
+        carried = np.zeros((layers, 2, *state[0][0].shape), np.float32)
+        for into, parts in zip(carried, state, strict=False):
+            into[:states] = parts
+        # A model without n-grams carries no characters.
+        past = [part[0].astype(np.int64) for (part,) in state[layers:]]
+        return carried, past[0] if past else np.zeros(LONGEST - 1, np.int64)
+
+
+class Frequencies:
+    """How often each character comes next, as whole numbers: the same ones on every machine.
+
+    Args:
+        writer: of the model.
+        state: of one text that has not begun.
+        escape: the probability of a character that is none of the vocabulary.
+        bits: the numbers sum to 2 to this power.
+    """
+
+    def __init__(self, writer: Writer, state: State, escape: float, bits: int) -> None:
+        self.gates, self.weights, self.escape, self.bits = (
+            writer.gates,
+            writer.weights,
+            escape,
+            bits,
+        )
+        self.carried, self.past = writer.carried(state)
+
+    def after(self, ids: Ids) -> NDArray[np.float64]:
+        """Read characters (N,), and return the shares (N, V + 1) of the next after each.
+
+        The last column is that of the escape. Each share is a whole number divided by 2^bits.
+        """
+        whole = float(1 << self.bits)
+        shares = np.empty((len(ids), len(self.weights[0])), np.float64)
+        kernels.frequencies(
+            self.gates, ids, *self.weights, self.carried, self.past, self.escape, whole, shares
+        )
+        return shares / whole
 
 
 def _rare(model: Causal) -> tuple[NDArray[Any], NDArray[Any], Floats]:
@@ -93,6 +136,13 @@ def _rare(model: Causal) -> tuple[NDArray[Any], NDArray[Any], Floats]:
         return none, none, none.ravel()
     narrow, rare = (np.ascontiguousarray(one) for one in (model.narrow, model.rare))
     return packed(narrow), packed(rare), model.rare_bias
+
+
+def _table(rows: Floats, first: RecurrentLayer) -> Floats:
+    """Return what `chargen.engine.stack.Stack` has as its table, summed in a fixed order."""
+    table = np.empty((len(rows), len(first.input_bias)), np.float32)
+    kernels.project(rows, np.ascontiguousarray(first.inputs), first.input_bias, table)
+    return table
 
 
 def _stacked(views: Sequence[Floats], shape: tuple[int, int]) -> Floats:

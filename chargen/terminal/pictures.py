@@ -1,0 +1,109 @@
+"""Pictures of runs and of units: curves over time, and values along a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chargen.terminal.plots import SIZES, drawable, save, shown
+
+if TYPE_CHECKING:
+    from chargen.metrics import Metric
+    from chargen.tasks.units import Unit
+
+BY = {"seconds": "seconds", "steps": "step", "characters": "characters_seen"}
+"""What a curve may run along, and the key of that in a history."""
+
+COLUMNS = 80
+"""Characters in a line of a picture."""
+
+STYLES = ("-", "--", "-.", ":")
+MARKERS = "os^Dvp*X"
+
+
+def curves(
+    path: Path,
+    metric: Metric,
+    runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
+    by: str = "seconds",
+) -> None:
+    """Draw the held-out figures of several runs.
+
+    Args:
+        runs: a name and the history of each.
+        by: one of `BY`.
+
+    Raises:
+        UsageError: see `drawable`, or the file cannot be written.
+    """
+    drawable(path)
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    settings: dict[Any, Any] = SIZES | {"svg.hashsalt": "chargen"}
+    with rc_context(settings):
+        figure = Figure(figsize=(10, 6), layout="constrained")
+        axes = figure.subplots()
+        for number, (name, history) in enumerate(runs):
+            rows = [row for row in history if BY[by] in row and metric.loss in row]
+            axes.plot(
+                [row[BY[by]] for row in rows],
+                [row[metric.loss] for row in rows],
+                label=name,
+                # Other strokes and marks, for those who see no colours.
+                linestyle=STYLES[number % len(STYLES)],
+                marker=MARKERS[number % len(MARKERS)],
+            )
+        axes.set(xlabel=by, ylabel=f"held-out {metric.unit}")
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+        save(figure, path)
+
+
+def units(path: Path, text: str, found: Sequence[Unit], told: str) -> None:
+    """Draw a text once for each unit, each character on a background by the unit's value.
+
+    Args:
+        told: what the numbers beside the units are.
+
+    Raises:
+        UsageError: see `drawable`, or the file cannot be written.
+    """
+    drawable(path)
+    import numpy as np
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    lines = -(-len(text) // COLUMNS)
+    settings: dict[Any, Any] = SIZES | {"svg.hashsalt": "chargen", "font.family": "monospace"}
+    with rc_context(settings):
+        high = len(found) * (0.28 * lines + 0.45) + 0.6
+        figure = Figure(figsize=(12.8, min(high, 200)), layout="constrained")
+        for axes, unit in zip(np.atleast_1d(figure.subplots(len(found), 1)), found, strict=True):
+            values = np.full(lines * COLUMNS, np.nan)
+            values[: len(text)] = unit.values
+            most = float(np.nanmax(np.abs(values))) or 1.0
+            image = axes.imshow(
+                values.reshape(lines, COLUMNS), cmap="PuOr", vmin=-most, vmax=most, aspect="auto"
+            )
+            for at, character in enumerate(text):
+                row, column = divmod(at, COLUMNS)
+                strong = abs(unit.values[at]) > 0.7 * most
+                axes.text(
+                    column, row, sign(character), ha="center", va="center", fontsize=9,
+                    color="white" if strong else "black",
+                )  # fmt: skip
+            axes.set_title(
+                f"layer {unit.layer}, unit {unit.number}: {told} {unit.correlation:+.2f}",
+                loc="left", fontsize=11,
+            )  # fmt: skip
+            axes.set_axis_off()
+            figure.colorbar(image, ax=axes, pad=0.01, fraction=0.02)
+        save(figure, path)
+
+
+def sign(character: str) -> str:
+    """Return a character as it is drawn: a new line as a sign, a blank as nothing."""
+    return "⏎" if character == "\n" else " " if character.isspace() else shown(character)

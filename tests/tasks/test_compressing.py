@@ -1,0 +1,150 @@
+"""Files made small by a model."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chargen
+from chargen import checkpoint
+from chargen.engine.causal import Causal
+from chargen.engine.likelihood import log_softmax
+from chargen.engine.writer import Frequencies
+from chargen.errors import CheckpointError, CorpusError, KindError
+from chargen.tasks import compressing
+from chargen.tasks.compressing import BITS, Packed
+from chargen.text.vocabulary import ALL_BYTES, Vocabulary
+from tests.conftest import RECURRENT, STORY, any_text, tiny_checkpoint
+
+
+def model(folder: Path, **asked: object) -> chargen.Model:
+    path = folder / "m.safetensors"
+    checkpoint.write(path, tiny_checkpoint(**asked))  # type: ignore[arg-type]
+    return chargen.load(path)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> chargen.Model:
+    """A small model of characters."""
+    return model(tmp_path_factory.mktemp("m"))
+
+
+@given(data=st.one_of(st.binary(max_size=200), any_text(max_size=80).map(str.encode)))
+@settings(max_examples=60)
+def test_every_file_comes_back(small: chargen.Model, data: bytes) -> None:
+    """Whatever its bytes are; and none becomes larger by more than the header."""
+    packed = small.compress(data)
+    assert small.decompress(packed) == data
+    assert len(packed) <= len(data) + 32
+
+
+@pytest.mark.parametrize("arch", RECURRENT)
+@pytest.mark.parametrize("asked", [{}, {"layers": 2, "ngrams": 30}, {"common": 7}], ids=str)
+def test_the_size_is_what_the_text_costs(
+    tmp_path: Path, arch: str, asked: dict[str, object]
+) -> None:
+    """To a thousandth, and the header: the perplexity is proven by the file."""
+    small = model(tmp_path, arch=arch, **asked)
+    text = STORY * 8
+    bits = small.perplexity(text=text, exact=True).nats / math.log(2)
+    packed = small.compress(text.encode())
+    assert 8 * (len(packed) - 40) < bits * 1.001
+    assert 8 * len(packed) > bits * 0.999
+    assert small.decompress(packed) == text.encode()
+
+
+def test_a_long_text_is_cut_into_pieces(
+    small: chargen.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which are read side by side, and joined again."""
+    monkeypatch.setattr(compressing, "PIECE", 300)
+    packed = small.compress(STORY.encode())
+    assert len(Packed.read(packed).pieces) > 2
+    assert small.decompress(packed) == STORY.encode()
+
+
+def test_bytes_are_compressed_by_a_model_of_bytes(tmp_path: Path) -> None:
+    """There is no escape, because there is no other character."""
+    from dataclasses import replace
+
+    saved = replace(tiny_checkpoint(ALL_BYTES), vocabulary=Vocabulary(ALL_BYTES, as_bytes=True))
+    checkpoint.write(tmp_path / "b.safetensors", saved)
+    letters = chargen.load(tmp_path / "b.safetensors")
+    data = STORY.encode() + bytes(range(256))
+    assert letters.decompress(letters.compress(data)) == data
+
+
+def test_shares_are_whole_numbers_like_the_probabilities() -> None:
+    """They sum to the whole, none is zero, and the network agrees with them."""
+    saved = tiny_checkpoint(layers=2)
+    engine, vocabulary = Causal(saved.architecture, saved.weights), saved.vocabulary
+    writer = engine.writer((1, 0, 0, 0), steady=True)
+    assert writer is not None
+    ids = np.append(np.int32(vocabulary.bos), vocabulary.encode(STORY[:50])).astype(np.int32)
+    shares = Frequencies(writer, engine.start(1), 0.01, BITS).after(ids)
+    whole = shares * (1 << BITS)
+    assert (whole == np.round(whole)).all()
+    assert (whole >= 1).all()
+    assert (whole.sum(axis=1) == 1 << BITS).all()
+    logits, _ = engine.forward(ids[None], engine.start(1))
+    np.testing.assert_allclose(shares[:, :-1], 0.99 * np.exp(log_softmax(logits[0])), atol=1e-5)
+    np.testing.assert_allclose(shares[:, -1], 0.01, atol=1e-6)
+
+
+def test_other_threads_and_libraries_read_it_back(small: chargen.Model, tmp_path: Path) -> None:
+    """Another number of threads, and another way of multiplying matrices, change nothing."""
+    (tmp_path / "packed").write_bytes(small.compress(STORY.encode()))
+    code = (
+        "import sys, chargen\n"
+        "model = chargen.load(sys.argv[1])\n"
+        "data = model.decompress(open(sys.argv[2], 'rb').read())\n"
+        "sys.stdout.buffer.write(data)\n"
+    )
+    for threads, core in (("1", "Haswell"), ("4", "Prescott")):
+        environment = os.environ | {
+            "OPENBLAS_NUM_THREADS": threads,
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_CORETYPE": core,
+        }
+        printed = subprocess.run(
+            [sys.executable, "-c", code, str(small.path), str(tmp_path / "packed")],
+            env=environment,
+            capture_output=True,
+            check=True,
+        )
+        assert printed.stdout == STORY.encode()
+
+
+def test_another_model_is_refused(small: chargen.Model, tmp_path: Path) -> None:
+    """By its fingerprint: its numbers would give another text."""
+    packed = small.compress(STORY.encode())
+    with pytest.raises(CheckpointError, match="compressed with another model"):
+        model(tmp_path, arch="elman").decompress(packed)
+
+
+def test_damage_is_noticed(small: chargen.Model) -> None:
+    """Wherever it is; the last bits may not matter, and then nothing is wrong."""
+    packed = small.compress(STORY[:300].encode())
+    for at in range(0, len(packed), 7):
+        broken = bytearray(packed)
+        broken[at] ^= 0x10
+        with suppress(CorpusError, CheckpointError):
+            assert small.decompress(bytes(broken)) == STORY[:300].encode()
+            assert at > len(packed) - 8
+        with pytest.raises((CorpusError, CheckpointError)):
+            small.decompress(packed[:at])
+
+
+def test_a_transformer_cannot_compress(tmp_path: Path) -> None:
+    """Its arithmetic is not in a fixed order."""
+    with pytest.raises(KindError, match="no recurrent network"):
+        model(tmp_path, arch="transformer").compress(b"the tide")
