@@ -330,6 +330,7 @@ CIRCUMSTANCES: dict[str, Callable[[], None]] = {
     "with latin.txt on standard input": _latin,
     "with a loss that stays infinite": _divergence,
     "without matplotlib": _without("matplotlib"),
+    "without tensorboardX": _without("tensorboardX"),
     "without pydoc_data": _without("pydoc_data.topics"),
     "without memory": _broken(MemoryError()),
     "with a defect": _broken(RuntimeError("two\nlines")),

@@ -158,14 +158,8 @@ def along(
         if units is None
         else task.named(states, marks, places(units))
     )
-    draw(
-        output,
-        text,
-        found,
-        "correlation with itself a character before"
-        if inside is None
-        else f"correlation with being inside {inside}",
-    )
+    told = "itself a character before" if inside is None else f"being inside {inside}"
+    draw(output, text, found, f"correlation with {told}")
     return [
         {"layer": one.layer, "unit": one.number, "correlation": one.correlation} for one in found
     ]

@@ -104,7 +104,7 @@ def train(
     The model that is best on held-out text is kept.
     """
     if tensorboard is not None:
-        require_board()
+        require_board(tensorboard)
     with console.progress("starting") as progress:
         from chargen.terminal.screen import view_on
         from chargen.training.prepare import prepare

@@ -15,17 +15,25 @@ if TYPE_CHECKING:
     from chargen.training.reports import Report
 
 
-def require_board() -> None:
-    """Make sure that the library is there, before a training begins.
+def require_board(folder: Path) -> None:
+    """Make sure that figures can be written, before a training begins.
 
     Raises:
-        UsageError: it is not.
+        UsageError: the library is not there.
+        RunError: the folder cannot be made.
     """
     if find_spec("tensorboardX") is None:
         raise UsageError(
             f"{argument('tensorboard')} needs tensorboardX",
             "Install it: pip install 'chargen[tensorboard]'",
         )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be written: {reason(error)}",
+            f"Choose another {argument('tensorboard')}",
+        ) from error
 
 
 class Board:
@@ -34,21 +42,12 @@ class Board:
     Args:
         folder: of all runs.
         run: the run's name.
-
-    Raises:
-        RunError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path, run: str) -> None:
         from tensorboardX import SummaryWriter
 
-        try:
-            self.writer = SummaryWriter(str(folder / run))
-        except OSError as error:
-            raise RunError(
-                f"{folder} cannot be written: {reason(error)}",
-                f"Choose another {argument('tensorboard')}",
-            ) from error
+        self.writer = SummaryWriter(str(folder / run))
 
     def beside(self, show: Callable[[Report], None]) -> Callable[[Report], None]:
         """Return what shows a report, and writes its figures as well."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chargen.errors import UsageError, argument
+from chargen.errors import UsageError
 from chargen.files import reason
 from chargen.tasks.comparing import Memory, conclusion
 
@@ -38,7 +38,7 @@ def drawable(path: Path) -> None:
         import matplotlib.figure
     except ImportError:
         raise UsageError(
-            f"{argument('plot')} needs matplotlib", "Install it: pip install 'chargen[plots]'"
+            "pictures need matplotlib", "Install it: pip install 'chargen[plots]'"
         ) from None
     why = None if path.parent.is_dir() else "there is no such folder"
     known = matplotlib.figure.Figure().canvas.get_supported_filetypes()

@@ -58,5 +58,5 @@ def test_units_can_be_named() -> None:
     """In the order asked for; there must be such units."""
     found = named(made(), MARKS, [(0, 1), (1, 2)])
     assert [(one.layer, one.number) for one in found] == [(0, 1), (1, 2)]
-    with pytest.raises(UsageError, match="no unit 4 in layer 1. There are 2 layers of 4 units"):
+    with pytest.raises(UsageError, match=r"no unit 4 in layer 1\. There are 2 layers of 4 units"):
         named(made(), MARKS, [(1, 4)])
