@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import given, open_sources
+from chargen.cli.inputs import given, leave_out, open_sources
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
 from chargen.errors import UsageError, argument
-from chargen.options import Options, check
+from chargen.options import LARGEST_NUMBER, Options, check
 from chargen.terminal.console import Console
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chargen.checkpoint import Checkpoint
     from chargen.model import Model
     from chargen.tasks.classifying import Judge
 
@@ -48,6 +52,24 @@ def classify(
     lines: Annotated[
         bool, typer.Option("--lines", help="Classify each line of the texts by itself.")
     ] = False,
+    rolling: Annotated[
+        bool,
+        typer.Option(
+            "--rolling", help="Tell the label along each text: of one window after another."
+        ),
+    ] = False,
+    window: Annotated[int, typer.Option(help="With --rolling: characters of a window.")] = 1000,
+    every: Annotated[
+        int | None,
+        typer.Option(
+            help="With --rolling: characters from one window to the next.",
+            show_default="a quarter of the window",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --rolling: draw it as well: a .png, .svg or .pdf."),
+    ] = None,
     evaluate: Annotated[
         str | None,
         typer.Option(
@@ -76,9 +98,20 @@ def classify(
     """
     from chargen.model import load
     from chargen.tasks import classifying, guessing
-    from chargen.terminal import tables
+    from chargen.terminal import plots, tables
+    from chargen.text.labelled import as_text
 
     check("sharpness", sharpness, 0, math.inf)
+    check("window", window, 1, classifying.LONGEST_READ)
+    check("every", every, 1, LARGEST_NUMBER)
+    if not rolling:
+        leave_out({"plot": plot, "every": every}, "is for --rolling")
+    elif lines or evaluate is not None or len(texts or []) != 1:
+        raise UsageError(
+            f"{argument('rolling')} is for one long text, read as it is", "Name one text, or file"
+        )
+    if plot is not None:
+        plots.drawable(plot)
     if bool(texts) == (evaluate is not None):
         raise UsageError(f"give texts, or {argument('evaluate')} FILE", "See --help for how")
     loaded = [load(model, out) for model in models] if models else [load(None, out)]
@@ -91,6 +124,14 @@ def classify(
     )
     if evaluate is not None:
         evaluate_on(console, evaluate, judge, loaded, name, examples, encoding, errors)
+        return
+    if rolling:
+        (source,) = texts or []
+        text = source
+        if not given(source):
+            opened = open_sources(console, [source], encoding, loaded[0].as_bytes, errors)
+            text = as_text(opened, 0, opened.characters)
+        along(console, named, name, text, (window, every or max(1, window // 4)), sharpness, plot)
         return
     found: list[tuple[str, str]] = []
     texts_given: list[str] = []
@@ -126,6 +167,60 @@ def classify(
             ],
         ),
     )
+
+
+def along(
+    console: Console,
+    named: Sequence[tuple[str, Checkpoint]],
+    name: str,
+    text: str,
+    steps: tuple[int, int],
+    sharpness: float | None,
+    plot: Path | None,
+) -> None:
+    """Tell the label of one window of a text after another.
+
+    Args:
+        steps: characters of a window, and from one to the next.
+    """
+    from chargen.tasks import guessing
+    from chargen.terminal import pictures, tables
+
+    size, every = steps
+    starts = range(0, max(1, len(text) - size + every), every)
+    parts = [text[start : start + size] for start in starts]
+    with console.progress("telling", in_bytes=False) as progress:
+        guesses = guessing.guesses(named, parts, progress, sharpness)
+    labels = sorted(told.label for told in guesses[0].labels)
+    shares = {
+        label: [
+            next(told.probability for told in guess.labels if told.label == label)
+            for guess in guesses
+        ]
+        for label in labels
+    }
+    rows: list[dict[str, Any]] = [
+        {
+            "start": start,
+            "end": start + len(part),
+            "label": guess.label,
+            "probability": guess.labels[0].probability,
+            "fits": guess.fits,
+        }
+        for start, part, guess in zip(starts, parts, guesses, strict=True)
+    ]
+    each = [{label: shares[label][at] for label in labels} for at in range(len(rows))]
+    console.result(
+        {
+            "characters": len(text),
+            "model": name,
+            "windows": [row | {"shares": one} for row, one in zip(rows, each, strict=True)],
+        },
+        lambda: [row | one for row, one in zip(rows, each, strict=True)],
+        lambda: tables.rolling(console, rows),
+    )
+    if plot is not None:
+        pictures.rolling(plot, [(row["start"] + row["end"]) / 2 for row in rows], shares)
 
 
 def shortened(text: str) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import io
 
     from chargen.model import Model
+    from chargen.tasks.parallels import Parallel
     from chargen.text.corpus import Text
 
 
@@ -97,6 +98,17 @@ def open_sources(
             progress=progress,
             skipped=lambda name: console.note(f"skipped {name}"),
         )
+
+
+def parallels_of(
+    console: Console, pieces: Sequence[str], corpus: Sequence[str], encoding: str, errors: str
+) -> list[Parallel]:
+    """Return the passages of a corpus that are most like a text; see `chargen.tasks.parallels`."""
+    from chargen.tasks.parallels import parallels
+
+    opened = open_sources(console, corpus, encoding, False, errors)
+    with console.progress("looking for parallels", in_bytes=False) as progress:
+        return parallels(pieces, opened, progress=progress)
 
 
 FILE_LIKE = re.compile(r"^(?=.*[^\W\d])\S*([/\\]|\.[^\W\d]\w{0,4}$)\S*$")

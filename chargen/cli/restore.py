@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import announce, open_sources, unescaped
+from chargen.cli.inputs import announce, open_sources, parallels_of, unescaped
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, ModelOption, OutOption
 from chargen.errors import UsageError, argument
 from chargen.terminal.console import Console
@@ -63,6 +63,14 @@ def restore(
             "--unknown-length", help="With --evaluate: do not tell the model how long the gaps are."
         ),
     ] = False,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parallels",
+            metavar="CORPUS",
+            help="Show the passages of this corpus that are most like the text, with their places.",
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(help="With --evaluate: seed of the places where the gaps are made.")
     ] = 0,
@@ -123,11 +131,18 @@ def restore(
     middle = len(brackets) // 2
     around = brackets[:middle], brackets[middle:]
     found_ways = [way.json() for way in ways]
+    about: dict[str, Any] = {"restorations": found_ways, "model": loaded.name}
+    known = [piece for piece in pieces if isinstance(piece, str)]
+    alike = [] if like is None else parallels_of(console, known, like, encoding, errors)
+    if like is not None:
+        about["parallels"] = [vars(one) for one in alike]
     console.result(
-        {"restorations": found_ways, "model": loaded.name},
+        about,
         lambda: [{"text": way["text"], "probability": way["probability"]} for way in found_ways],
         lambda: tables.restorations(ways, around),
     )
+    if like is not None and not (console.json or console.csv):
+        tables.parallels(console, alike)
 
 
 def damaged_text(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import announce, given, leave_out, load_all, open_sources
+from chargen.cli.inputs import announce, given, leave_out, load_all, open_sources, parallels_of
 from chargen.cli.options import (
     OUT,
     BlendOption,
@@ -106,6 +106,14 @@ def surprise(
             "see --per region.",
         ),
     ] = None,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parallels",
+            metavar="CORPUS",
+            help="Show the passages of this corpus that are most like the text, with their places.",
+        ),
+    ] = None,
     label: LabelOption = None,
     encoding: EncodingOption = "utf-8",
     errors: ErrorsOption = "strict",
@@ -117,6 +125,7 @@ def surprise(
     example.
     """
     from chargen.tasks.surprise import CHAR, OWNERS, PER, REGION, UNITS, table
+    from chargen.terminal import tables
 
     for name, value, known in (("per", per, PER), ("space", space, OWNERS), ("base", base, UNITS)):
         if value is not None and value not in known:
@@ -131,7 +140,7 @@ def surprise(
         )
     loaded = load_all(model, out, blend)
     announce(console, loaded, model)
-    tables: list[Stimulus] = []
+    stimuli: list[Stimulus] = []
     if column is None:
         for name, value in (("group", group), ("region", region)):
             if value is not None:
@@ -142,8 +151,8 @@ def surprise(
         named = read(console, loaded, texts, lines, encoding, errors)
     else:
         leave_out({"lines": lines}, "is not for tables")
-        tables = read_tables(console, texts, (column, group, region), encoding, errors)
-        named = [(one.text, one.text + (loaded.checkpoint.end or "")) for one in tables]
+        stimuli = read_tables(console, texts, (column, group, region), encoding, errors)
+        named = [(one.text, one.text + (loaded.checkpoint.end or "")) for one in stimuli]
     if per == REGION and region is None:
         raise UsageError(
             f"{argument('per')} region needs to know the regions",
@@ -159,10 +168,20 @@ def surprise(
         found = loaded.surprises(
             named, exact=exact, likeliest=likeliest, label=label, progress=progress
         )
+    if like is not None:
+        alike = parallels_of(console, [text for _, text in named], like, encoding, errors)
+        if console.json or console.csv or tsv:
+            # The table has its own rows; these are the whole answer.
+            rows = [vars(one) for one in alike]
+            print_table(console, iter(rows), tsv)
+        else:
+            show(console, found)
+            tables.parallels(console, alike)
+        return
     if html is not None:
         write_page(console, loaded, found, html)
     if per is not None or console.json or console.csv or tsv:
-        print_table(console, table(found, per or CHAR, space, base, tables), tsv)
+        print_table(console, table(found, per or CHAR, space, base, stimuli), tsv)
     elif html is None:
         show(console, found)
 

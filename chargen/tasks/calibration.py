@@ -37,6 +37,12 @@ BINS = 10
 HIGHEST = 64.0
 """The highest inverse temperature."""
 
+SURE = 0.5
+"""A label that is likelier than all others together."""
+
+GROUPS = 4
+"""Groups of texts by their length."""
+
 FITTED_ON, WEIGHED, FEWEST = 1000, 15_000, 100
 """Limits on the held-out examples that the inverse temperature is fitted to: the most examples; the
 most examples times labels, if the judge reads a text once for each label; the fewest examples."""
@@ -101,6 +107,22 @@ def best_inverse_temperature(logs: Doubles, truth: Labels) -> float:
 
 
 @dataclass(frozen=True)
+class ByLength:
+    """How often the label of texts of similar length was right.
+
+    Attributes:
+        shortest, longest: characters of the shortest and the longest of them.
+        examples: how many they are.
+        accuracy: share of them whose likeliest label was right.
+    """
+
+    shortest: int
+    longest: int
+    examples: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
 class Verdict:
     """How well one way told the labels of held-out texts.
 
@@ -113,6 +135,12 @@ class Verdict:
             over ten equal ranges of the probability of the likeliest label.
         inverse_temperature: that fits all the texts.
         confusion: (K, K), texts of each label (rows) that were taken for each label (columns).
+        brier: mean over the texts of Σ (p - y)² over the labels, y being 1 for the right one (Brier
+            1950, Monthly Weather Review 78): 0 at best, 2 at worst.
+        c_at_1: accuracy if a text is left unanswered where no label is likelier than all others
+            together; such a text counts as much as the share of right answers (Peñas & Rodrigo
+            2011, "A simple measure to assess non-response").
+        by_length: accuracy by the length of the text, in groups of equal size.
     """
 
     name: str
@@ -121,6 +149,9 @@ class Verdict:
     calibration_error: float
     inverse_temperature: float
     confusion: NDArray[np.int64]
+    brier: float
+    c_at_1: float
+    by_length: tuple[ByLength, ...] = ()
 
     def json(self) -> dict[str, Any]:
         """Return the figures under their names."""
@@ -131,11 +162,33 @@ class Verdict:
             "calibration_error": self.calibration_error,
             "sharpness": self.inverse_temperature,
             "confusion": self.confusion.tolist(),
+            "brier": self.brier,
+            "c_at_1": self.c_at_1,
+            "by_length": [vars(group) for group in self.by_length],
         }
 
 
-def verdict(name: str, logs: Doubles, truth: NDArray[np.integer[Any]]) -> Verdict:
-    """Judge a way by its weights (N, K) for texts of known labels (N,)."""
+def by_length(right: NDArray[np.bool_], lengths: Labels) -> tuple[ByLength, ...]:
+    """Return the accuracy of `GROUPS` groups of equal size, the shortest texts first."""
+    order = np.argsort(lengths, kind="stable")
+    groups = [group for group in np.array_split(order, GROUPS) if len(group)]
+    return tuple(
+        ByLength(
+            int(lengths[group].min()),
+            int(lengths[group].max()),
+            len(group),
+            float(right[group].mean()),
+        )
+        for group in groups
+    )
+
+
+def verdict(name: str, logs: Doubles, truth: Labels, lengths: Labels | None = None) -> Verdict:
+    """Judge a way by its weights (N, K) for texts of known labels (N,).
+
+    Args:
+        lengths: (N,), characters of each text; None if they do not matter.
+    """
     labels = logs.shape[1]
     shares = np.empty_like(logs)
     halves = np.random.default_rng(0).permutation(len(truth)) % 2
@@ -152,6 +205,10 @@ def verdict(name: str, logs: Doubles, truth: NDArray[np.integer[Any]]) -> Verdic
     gaps = np.bincount(bins, claimed - right, minlength=BINS)
     confusion = np.zeros((labels, labels), dtype=np.int64)
     np.add.at(confusion, (truth, chosen), 1)
+    sure = claimed > SURE
+    answered = (right & sure).sum() / len(truth)
+    wanted = np.zeros_like(shares)
+    wanted[np.arange(len(truth)), truth] = 1
     true = np.maximum(shares[np.arange(len(truth)), truth], np.finfo(np.float64).tiny)
     return Verdict(
         name,
@@ -160,6 +217,9 @@ def verdict(name: str, logs: Doubles, truth: NDArray[np.integer[Any]]) -> Verdic
         float(np.abs(gaps).sum() / len(truth)),
         best_inverse_temperature(logs, truth),
         confusion,
+        brier=float(((shares - wanted) ** 2).sum(axis=1).mean()),
+        c_at_1=float(answered + (~sure).mean() * answered),
+        by_length=() if lengths is None else by_length(right, lengths),
     )
 
 
@@ -237,4 +297,5 @@ def verdicts(
     if split.learned:
         learned = [(text, place[label]) for text, label in split.learned]
         ways.append((f"{ORDER}-grams", Counting(judge.names, learned)))
-    return [verdict(way, weigh_all(one, texts, progress), truth) for way, one in ways]
+    lengths = np.array([len(text) for text in texts])
+    return [verdict(way, weigh_all(one, texts, progress), truth, lengths) for way, one in ways]

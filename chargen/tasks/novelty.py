@@ -15,6 +15,7 @@ import numpy as np
 
 from chargen.text.corpus import Text
 from chargen.text.grams import prints
+from chargen.text.place import lines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,8 +32,6 @@ much, because both texts repeat themselves without end."""
 
 MANY = 1 << 22
 """Pairs of places in one block that are too many."""
-
-NEW_LINE = ord("\n")
 
 
 @dataclass(frozen=True)
@@ -191,23 +190,3 @@ def _longest(starts: Places, lengths: Places, size: int) -> Places:
         covered[start:stop] = True
         kept.append(number)
     return np.array(sorted(kept, key=lambda number: starts[number]), np.int64)
-
-
-def lines(corpus: Text, places: Places) -> list[tuple[str, int]]:
-    """Return the file and the number of the line at each place of a corpus."""
-    found: dict[int, tuple[str, int]] = {}
-    owners = np.frombuffer(corpus.part, np.int64)
-    edges = np.frombuffer(corpus.first, np.int64)[np.flatnonzero(np.diff(owners, prepend=-1))]
-    wanted = np.unique(places)
-    for start, stop, name in zip(edges, [*edges[1:], corpus.characters], corpus.names, strict=True):
-        mine = wanted[(wanted >= start) & (wanted < stop)]
-        if not len(mine):
-            continue
-        at, line = int(start), 1
-        for block in corpus.blocks(int(start), int(mine[-1]) + 1):
-            ends = np.flatnonzero(block == NEW_LINE)
-            here = mine[(mine >= at) & (mine < at + len(block))]
-            counts = np.searchsorted(ends, here - at)
-            found |= {int(p): (name, line + int(n)) for p, n in zip(here, counts, strict=True)}
-            at, line = at + len(block), line + len(ends)
-    return [found[int(place)] for place in places]

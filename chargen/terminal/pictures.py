@@ -104,6 +104,33 @@ def units(path: Path, text: str, found: Sequence[Unit], told: str) -> None:
         save(figure, path)
 
 
+def rolling(path: Path, places: Sequence[float], shares: Mapping[str, Sequence[float]]) -> None:
+    """Draw the probability of each label along a text.
+
+    Args:
+        places: the middle of each window, in characters.
+        shares: for each label, its probability in each window.
+
+    Raises:
+        UsageError: see `drawable`, or the file cannot be written.
+    """
+    drawable(path)
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    settings: dict[Any, Any] = SIZES | {"svg.hashsalt": "chargen"}
+    with rc_context(settings):
+        figure = Figure(figsize=(12.8, 4.8), layout="constrained")
+        axes = figure.subplots()
+        for number, (label, values) in enumerate(shares.items()):
+            axes.plot(places, values, label=label, linestyle=STYLES[number % len(STYLES)])
+        axes.set(xlabel="characters from the beginning", ylabel="probability", ylim=(0, 1))
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        save(figure, path)
+
+
 def sign(character: str) -> str:
     """Return a character as it is drawn: a new line as a sign, a blank as nothing."""
     return "⏎" if character == "\n" else " " if character.isspace() else shown(character)

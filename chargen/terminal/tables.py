@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chargen.tasks.calibration import Verdict
     from chargen.tasks.comparing import Memory
     from chargen.tasks.guessing import Guess
+    from chargen.tasks.parallels import Parallel
     from chargen.tasks.restoring import Restoration
     from chargen.tasks.scoring import Score
 
@@ -165,6 +166,40 @@ def labels(console: Console, found: Sequence[Guess]) -> None:
     console.table(lines, head, left=left)
 
 
+def parallels(console: Console, found: Sequence[Parallel]) -> None:
+    """Show passages of a corpus that are like a text."""
+    console.show("")
+    if not found:
+        console.show("no passage of the corpus shares anything with the text")
+        return
+    rows = [
+        (f"{one.likeness:.0%}", f"{one.source}:{one.line}", " ".join(one.text.split()))
+        for one in found
+    ]
+    console.table(rows, ("alike", "passage", "text"), left=(1, 2))
+
+
+BAR = 24
+"""Columns of a bar."""
+
+
+def rolling(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Show the label along a text, with a bar for how sure it is."""
+    console.table(
+        [
+            (
+                f"{row['start']:,}",
+                row["label"] or NONE,
+                f"{row['probability']:.0%}" if row["fits"] else "—",
+                "█" * round(BAR * row["probability"]) if row["fits"] else "",
+            )
+            for row in rows
+        ],
+        ("from", "label", "sure", ""),
+        left=(1, 3),
+    )
+
+
 def verdicts(console: Console, ways: Sequence[Verdict], names: Sequence[str]) -> None:
     """Show how well each way told the labels, and which labels the first way confused."""
     rows = [
@@ -174,12 +209,29 @@ def verdicts(console: Console, ways: Sequence[Verdict], names: Sequence[str]) ->
             f"{one.log_loss:.3f}",
             f"{one.calibration_error:.1%}",
             f"{one.inverse_temperature:.2f}",
+            f"{one.brier:.3f}",
+            f"{one.c_at_1:.1%}",
         )
         for one in ways
     ]
     confusion = ways[0].confusion
     console.show(f"{confusion.sum():,} held-out examples of {len(names)} labels")
-    console.table(rows, ("by", "accuracy", "nats", "calibration error", "sharpness"))
+    console.table(
+        rows, ("by", "accuracy", "nats", "calibration error", "sharpness", "Brier", "c@1")
+    )
+    if len({group.longest for group in ways[0].by_length}) > 1:
+        console.show(f"\nby the length of the text, by {ways[0].name}")
+        console.table(
+            [
+                (
+                    f"{group.shortest:,} to {group.longest:,}",
+                    f"{group.examples:,}",
+                    f"{group.accuracy:.1%}",
+                )
+                for group in ways[0].by_length
+            ],
+            ("characters", "examples", "accuracy"),
+        )
     console.show(f"\nwhat each was taken for by {ways[0].name}")
     lines = []
     for at, (label, row) in enumerate(zip(names, confusion, strict=True)):

@@ -780,3 +780,37 @@ def test_items_are_new_and_differ(chargen: Chargen, tmp_path: Path) -> None:
     assert {row["text"] for row in rows} == set(found)
     costs = [row["nats_per_char"] * (len(row["text"]) + 1) for row in rows]
     assert costs == sorted(costs)
+
+
+def test_a_label_is_told_along_a_text(chargen: Chargen, tmp_path: Path) -> None:
+    """Window after window, as a table, as figures and as a picture."""
+    for name, text in (("low", STORY.lower()), ("high", STORY.upper())):
+        path = write(tmp_path / f"{name}.txt", text * 4)
+        small = ("--steps", "30", "--hidden", "16", "--evaluations", "1", "--name", name)
+        assert chargen("train", path, *small).returncode == 0
+    path = write(tmp_path / "both.txt", STORY[:600].lower() + STORY[:600].upper())
+    given = ("classify", path, "--rolling", "-m", "low", "-m", "high", "--window", "200")
+    drawn = chargen(*given, "--json", "--plot", tmp_path / "hands.svg")
+    windows = json.loads(drawn.stdout)["windows"]
+    assert [window["start"] for window in windows[:3]] == [0, 50, 100]
+    assert windows[-1]["end"] == 1200
+    told = [max(window["shares"], key=window["shares"].get) for window in windows]
+    assert told[0] == "low"
+    assert told[-1] == "high"
+    assert "<svg" in (tmp_path / "hands.svg").read_text()
+    shown = chargen(*given).stdout.decode()
+    assert shown.splitlines()[0].split() == ["from", "label", "sure"]
+
+
+def test_parallels_are_shown_with_their_places(
+    chargen: Chargen, tmp_path: Path, model_file: Path
+) -> None:
+    """Below what a text costs, or as the rows of a table."""
+    corpus = write(tmp_path / "corpus.txt", "Nothing is here.\n" * 20 + STORY)
+    given = ("surprise", "the boats lay down", "-m", model_file, "--parallels", corpus)
+    shown = chargen(*given).stdout.decode()
+    assert "corpus.txt:2" in shown
+    first = json.loads(chargen(*given, "--json").stdout.splitlines()[0])
+    assert first["source"] == "corpus.txt"
+    assert "boats lay down" in first["text"]
+    assert chargen(*given, "--csv").stdout.startswith(b"source,line,likeness,text")

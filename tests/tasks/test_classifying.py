@@ -160,6 +160,31 @@ def test_a_verdict_counts() -> None:
     assert found.inverse_temperature == pytest.approx(math.log(3), abs=1e-3)
     assert found.calibration_error < 0.2
     assert found.log_loss == pytest.approx(0.75 * math.log(4 / 3) + 0.25 * math.log(4), abs=0.05)
+    assert found.brier == pytest.approx(0.75 * 2 / 16 + 0.25 * 2 * 9 / 16, abs=0.05)
+    assert found.c_at_1 == 0.75
+
+
+def test_a_text_may_be_left_unanswered() -> None:
+    """It counts as much as the share of right answers; no answer at all is worth nothing."""
+    truth = np.array([0, 1, 2] * 30)
+    sure = np.where(np.arange(3)[None] == truth[:, None], 0.0, -9.0)
+    unsure = np.zeros_like(sure)
+    logs = np.where(np.arange(90)[:, None] < 45, sure, unsure)
+    found = verdict("half", logs, truth)
+    assert found.c_at_1 == pytest.approx(0.5 + 0.5 * 0.5)
+    assert verdict("none", unsure, truth).c_at_1 == 0
+
+
+def test_accuracy_goes_by_length() -> None:
+    """In groups of equal size, the shortest texts first."""
+    truth = np.zeros(40, np.int64)
+    lengths = np.arange(40)[::-1]
+    logs = np.where((lengths >= 20)[:, None], [[0.0, -1.0]], [[-1.0, 0.0]])
+    found = verdict("by length", logs, truth, lengths).by_length
+    assert [(one.shortest, one.longest, one.examples) for one in found] == [
+        (0, 9, 10), (10, 19, 10), (20, 29, 10), (30, 39, 10),
+    ]  # fmt: skip
+    assert [one.accuracy for one in found] == [0, 0, 1, 1]
 
 
 def test_many_texts_at_once(classifier: Checkpoint) -> None:
