@@ -112,7 +112,7 @@ def decompress(
     label: LabelOption = None,
     out: OutOption = OUT,
 ) -> None:
-    """Get back a file that was made small by compress."""
+    """Get back what compress made small."""
     from chargen.model import load
     from chargen.text.sources import STDIN
 

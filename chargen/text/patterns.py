@@ -122,7 +122,7 @@ def automaton(patterns: Sequence[str], vocabulary: Vocabulary) -> Automaton:
     Example:
         >>> found = automaton(["ab*"], Vocabulary("abc"))
         >>> found.table.tolist(), found.accepting.tolist()
-        ([[1, -1, -1], [-1, 1, -1]], [False, True])
+        ([[1, -1, -1], [-1, 2, -1], [-1, 2, -1]], [False, True, True])
     """
     import interegular
 

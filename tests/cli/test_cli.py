@@ -272,7 +272,10 @@ def test_a_killed_run_resumes_to_the_same_weights(
     steps = [json.loads(line)["step"] for line in lines]
     assert steps == sorted(steps)
     left = {path.name for path in (folder / "killed").iterdir()}
-    assert left == {"best.safetensors", "last.safetensors", "metrics.jsonl", "sources.json"}
+    assert left == {
+        "best.safetensors", "fingerprints.safetensors", "last.safetensors", "metrics.jsonl",
+        "sources.json",
+    }  # fmt: skip
 
 
 @posix_only

@@ -48,7 +48,7 @@ def test_figures_follow_from_the_definition() -> None:
     np.testing.assert_allclose(found.ends, shares[:, other].sum(axis=1), rtol=1e-4)
 
 
-@given(any_text(max_size=60), st.sampled_from(PER), st.sampled_from(OWNERS))
+@given(any_text(max_size=60), st.sampled_from(PER[:-1]), st.sampled_from(OWNERS))
 def test_the_rows_are_the_text(text: str, per: str, owner: str) -> None:
     """Rows follow one another without a gap, and their costs sum to that of the text."""
     rows = list(table(surprise(ENGINE, VOCABULARY, [("", text)]), per, owner, "e"))
