@@ -34,7 +34,7 @@ def novelty(
     encoding: EncodingOption = "utf-8",
     errors: ErrorsOption = "strict",
 ) -> None:
-    """Show what of a text is copied from a corpus.
+    """Show what of a text is copied.
 
     Copies are marked, and listed with their places.
     """

@@ -188,9 +188,9 @@ def test_killed_again_and_again(whole: Run, tmp_path: Path) -> None:
             # Killed when all was saved: there is nothing to go on with.
             assert ended(forked(lambda: train(story, tmp_path, run.name, resume=True))) == 1  # noqa: B023
         assert same(run, whole)
-        assert {path.name for path in run.folder.iterdir()} == {
-            "best.safetensors", "fingerprints.safetensors", "last.safetensors", "metrics.jsonl",
-            "sources.json",
+        # Only a model that continues texts has fingerprints of its corpus.
+        assert {path.name for path in run.folder.iterdir()} - {"fingerprints.safetensors"} == {
+            "best.safetensors", "last.safetensors", "metrics.jsonl", "sources.json",
         }  # fmt: skip
         runs += 1
         run, reached = Run(tmp_path / f"killed-{runs}"), 0
