@@ -67,7 +67,7 @@ def plot(
     label: LabelOption = None,
     out: OutOption = OUT,
 ) -> None:
-    """Draw curves of runs, or units along a text."""
+    """Draw curves of runs, or units on a text."""
     from chargen.model import load
     from chargen.options import check
     from chargen.terminal import plots
