@@ -93,8 +93,8 @@ def exp(x: np.float32) -> np.float32:
     k = BIAS - np.float32(exponent)
     r = fused(k, LN_2_REST, fused(k, LN_2, x))
     series = fused(r, fused(r, fused(r, C6, C5), C4), C3)
-    series = fused(r, fused(r, fused(r, series, C2), ONE), ONE)
-    return series * np.int32(exponent << MANTISSA).view(np.float32)
+    value: np.float32 = fused(r, fused(r, fused(r, series, C2), ONE), ONE)
+    return value * np.int32(exponent << MANTISSA).view(np.float32)
 
 
 @compiled
@@ -106,7 +106,8 @@ def sigmoid(x: np.float32) -> np.float32:
 @compiled
 def tanh(x: np.float32) -> np.float32:
     """2 σ(2x) - 1."""
-    return fused(TWO, sigmoid(TWO * x), -ONE)
+    value: np.float32 = fused(TWO, sigmoid(TWO * x), -ONE)
+    return value
 
 
 def load(value: Any) -> Any:
