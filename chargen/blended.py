@@ -129,7 +129,7 @@ def blend(
         UsageError: a weight is not positive, or the way is unknown.
 
     Example:
-        >>> blend({"starter": 1, "starter": 2}).sample(5, seed=1)  # doctest: +SKIP
+        >>> blend({"plays": 1, "recipes": 2}).sample(5, seed=1)  # doctest: +SKIP
     """
     named = dict(models) if isinstance(models, Mapping) else dict.fromkeys(map(str, models), 1.0)
     return Blended([load(name, out) for name in named], list(named.values()), way)

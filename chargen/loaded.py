@@ -142,11 +142,13 @@ class Loaded:
         """Return the longest run of a text that the model's corpus has, too.
 
         By fingerprints of the corpus: the true run is not longer, and hardly ever shorter. It is
-        empty where no run of eight characters or more is known.
+        empty where there is none of eight characters or more; of sixteen, for a corpus of more than
+        eleven million characters.
 
         Raises:
-            CheckpointError: see `grams`.
+            CheckpointError: see `grams`; or the corpus was too large, or too short, to keep any.
         """
+        self.grams.require_some()
         if self.as_bytes:
             text = text.encode("utf-8", "surrogateescape").decode("latin-1")
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
@@ -208,11 +210,12 @@ class Loaded:
 
     def info(self) -> dict[str, Any]:
         """Return all that is known of the model, as ``chargen info --json`` prints it."""
+        self.require_alone()
         return listing.document(self.name, self.path, self.checkpoint)
 
     def __repr__(self) -> str:
-        return f"<chargen model {self.name}: {self.checkpoint.architecture}>"
+        return f"<chargen model {self.name}: {self.network}>"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
-        return listing.as_html(self.info())
+        return listing.as_html(self.info() if self.alone else {"model": repr(self)})

@@ -158,7 +158,9 @@ class Model(Measured):
             label: the label of the items, for a model with labels.
         """
         known = Known.of(self.name, self.checkpoint)
-        begun = self.checkpoint.vocabulary.decode(prime)
+        vocabulary = self.checkpoint.vocabulary
+        characters = "".join(vocabulary.characters[at] for at in prime if at != vocabulary.bos)
+        begun = characters.encode("latin-1" if self.as_bytes else "utf-8")
         found = new_items(lambda one: self.draw(one, [prime], label=label), wanted, known, begun)
         return sorted(found, key=lambda one: one.nats) if rank else list(found)
 
@@ -271,6 +273,8 @@ class Model(Measured):
             KindError: there is one model and it has no labels, or one of several has some.
             UsageError: two models have the same name.
         """
+        for model in (self, *others):
+            model.require_alone()
         named = [(model.name, model.checkpoint) for model in (self, *others)]
         return guessing.guesses(named, texts, progress)
 

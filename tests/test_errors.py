@@ -135,6 +135,7 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "lone.tsv", "tide\t0-4:X\n")
     write(folder / "bare.tsv", "tide\t\nsand\t\n")
     write(folder / "stimuli.csv", "sentence,target\nthe tide and the sea,the\n")
+    write(folder / "open.csv", 'sentence\n"' + "the tide " * 20_000)
     write(folder / "hollow.csv", "sentence,target\n")
     write(folder / "unfilled.csv", "sentence,target\n,the\n")
     write(folder / "low.txt", "the tide went out and came back\n" * 9)
@@ -186,7 +187,7 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     two = replace(tiny, architecture=Architecture("gru", 1, 12, 5, kind=GAPS))
     shapes = two.architecture.shapes(len(two.vocabulary))
     two = replace(two, weights={n: np.zeros(s, np.float32) for n, s in shapes.items()})
-    for name, made in (("tiny", tiny), ("gaps", two), ("unsure", tiny)):
+    for name, made in (("tiny", tiny), ("gaps", two), ("unsure", tiny), ("hollow", tiny)):
         (runs / name).mkdir()
         checkpoint.write(runs / name / "best.safetensors", made)
     (runs / "attentive").mkdir()
@@ -201,8 +202,8 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"{name}.cgz").write_bytes(data)
     story = open_text([folder / "story.txt"]).span()
     Grams.of(story).write(Run(runs / "tiny").fingerprints)
-    Grams({}).write(Run(runs / "gaps").fingerprints)
     write(Run(runs / "unsure").fingerprints, STORY)
+    Grams({}).write(Run(runs / "hollow").fingerprints)
     whole = (runs / "tiny" / "best.safetensors").read_bytes()
     (folder / "torn.safetensors").write_bytes(whole[: len(whole) // 2])
     newer = whole.replace(b'"version":"1"', b'"version":"9"')

@@ -187,7 +187,7 @@ def along(
     from chargen.terminal import pictures, tables
 
     size, every = steps
-    starts = range(0, max(1, len(text) - size + every), every)
+    starts = range(0, max(1, min(len(text), len(text) - size + every)), every)
     parts = [text[start : start + size] for start in starts]
     with console.progress("telling", in_bytes=False) as progress:
         guesses = guessing.guesses(named, parts, progress, sharpness)
@@ -214,7 +214,10 @@ def along(
         {
             "characters": len(text),
             "model": name,
-            "windows": [row | {"shares": one} for row, one in zip(rows, each, strict=True)],
+            "windows": [
+                row | {"labels": [{"label": k, "probability": p} for k, p in one.items()]}
+                for row, one in zip(rows, each, strict=True)
+            ],
         },
         lambda: [row | one for row, one in zip(rows, each, strict=True)],
         lambda: tables.rolling(console, rows),

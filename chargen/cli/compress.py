@@ -71,7 +71,7 @@ def compress(
     if check:
         # A file that does not come back as it was does not fit its checksum.
         with console.progress("checking", in_bytes=False) as progress:
-            written = packed if into is None else into.read_bytes()
+            written = into.read_bytes() if into is not None and into.is_file() else packed
             loaded.decompress(written, label=label, progress=progress)
     told(console, loaded, file, data, packed, free=into is not None)
 

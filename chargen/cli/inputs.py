@@ -68,6 +68,10 @@ def load_all(models: Sequence[str] | None, out: Path, way: str) -> Model:
     from chargen.model import load
 
     found = [(one, WEIGHTED.fullmatch(one)) for one in models or ()]
+    if len(found) == 1 and found[0][1] and not os.path.exists(found[0][0]):
+        raise UsageError(
+            f"{found[0][0]!r} has a weight, and is one model", "Leave the weight out, or name two"
+        )
     if len(found) < 2:
         return load(found[0][0] if found else None, out)
     parts = [load(weighted[1] if weighted else one, out) for one, weighted in found]

@@ -12,7 +12,7 @@ import typer
 
 from chargen.options import DECLARED, DEFAULT_OUT, OUT_VARIABLE, Options
 
-FLAGS = {"as_bytes": "--bytes", "base": "--from", "output": "-o"}
+FLAGS = {"as_bytes": "--bytes", "base": "--from", "output": "-o", "like": "--parallels"}
 """The flags of those arguments whose flag is not simply their name after two dashes."""
 
 OUT = Path(DEFAULT_OUT)

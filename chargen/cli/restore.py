@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import announce, open_sources, parallels_of, unescaped
+from chargen.cli.inputs import announce, leave_out, open_sources, parallels_of, unescaped
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, ModelOption, OutOption
 from chargen.errors import UsageError, argument
 from chargen.terminal.console import Console
@@ -91,6 +91,7 @@ def restore(
     loaded = load(model, out)
     announce(console, loaded, model)
     if evaluate is not None:
+        leave_out({"like": like}, "is for a text with gaps")
         held_out = open_sources(console, [evaluate], encoding, loaded.as_bytes, errors)
         with console.progress("filling gaps", in_bytes=False) as progress:
             judged = restoration_quality(

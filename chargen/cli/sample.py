@@ -202,7 +202,7 @@ def sample(
     if items:
         check_items(console, loaded)
     if report_copies:
-        _ = loaded.grams
+        loaded.grams.require_some()
     for one in wanted:
         loaded.check_rules(one)
     ids = loaded.prime(prime, unknown)

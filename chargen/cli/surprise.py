@@ -169,6 +169,7 @@ def surprise(
             named, exact=exact, likeliest=likeliest, label=label, progress=progress
         )
     if like is not None:
+        leave_out({"html": html, "per": per}, f"does not go with {argument('like')}")
         alike = parallels_of(console, [text for _, text in named], like, encoding, errors)
         if console.json or console.csv or tsv:
             # The table has its own rows; these are the whole answer.

@@ -47,6 +47,9 @@ HEADER = struct.Struct("<3sB8s8s")
 WORD = 4
 """Bytes of a word."""
 
+LONGEST_NUMBER = 56
+"""Bits of a number before its last seven."""
+
 BITS = 24
 PIECE = 1 << 17
 """Characters of a piece, about; fewer would cost more than a thousandth."""
@@ -127,7 +130,11 @@ class Coder:
             _sizes(about.characters, len(about.pieces)),
         )
         encoding = "latin-1" if self.vocabulary.as_bytes else "utf-8"
-        return about.checked("".join(texts).encode(encoding, "surrogateescape"))
+        try:
+            data = "".join(texts).encode(encoding, "surrogateescape")
+        except UnicodeEncodeError:
+            raise damaged() from None
+        return about.checked(data)
 
     def _begin(self) -> Frequencies:
         """Return the model at the beginning of a text.
@@ -233,6 +240,8 @@ class Packed:
         if len(first) < 3:
             raise damaged()
         (size, _), (characters, _), (count, at) = first
+        if count > len(packed):
+            raise damaged()
         each = list(itertools.islice(numbers, count))
         if len(each) < count:
             raise damaged()
@@ -269,6 +278,8 @@ def _numbers(data: bytes, at: int) -> Iterator[tuple[int, int]]:
     """Yield numbers and where each ends; see `_number`."""
     value = shift = 0
     for place in range(at, len(data)):
+        if shift > LONGEST_NUMBER:
+            raise damaged()
         value |= (data[place] & 0x7F) << shift
         shift += 7
         if data[place] < 0x80:

@@ -2,8 +2,8 @@
 
 To forbid characters one by one bends the distribution: a text whose beginning leads mostly into
 what is forbidden comes too often. The exact distribution is the model's own, given that the rules
-are kept. It is drawn by rejection, made fast by a memory of what failed (Parys et al. 2025,
-"Constrained adaptive rejection sampling", arXiv:2510.01902).
+are kept. It is drawn by rejection, made fast by a memory of what failed ("Constrained
+adaptive rejection sampling", arXiv:2510.01902).
 
 A tree holds for each beginning of a text a bound on the probability that the model goes on from it
 to a text that keeps the rules. A bound starts at 1 and falls to the sum, over the characters c that

@@ -39,10 +39,12 @@ class Known:
     Attributes:
         prints: fingerprints of those that it learned from, sorted.
         held: the end of the range of fingerprints that were held out.
+        as_bytes: whether the items are bytes.
     """
 
     prints: Prints
     held: int
+    as_bytes: bool = False
 
     @classmethod
     def of(cls, name: str, saved: Checkpoint) -> Known:
@@ -57,16 +59,17 @@ class Known:
             )
         fraction = saved.settings.get("valid_fraction")
         held = fraction if isinstance(fraction, float) else 0.0
-        return cls(saved.seen, int(held * float(1 << 64)))
+        return cls(saved.seen, int(held * float(1 << 64)), saved.vocabulary.as_bytes)
 
     @property
     def whole(self) -> bool:
         """Whether all items are known; of more than a million, only some are."""
         return len(self.prints) < MOST_SEEN
 
-    def new(self, text: str) -> bool:
+    def new(self, data: bytes) -> bool:
         """Return whether an item is surely none of the list's."""
-        found = fingerprint([text])
+        encoding = "latin-1" if self.as_bytes else "utf-8"
+        found = fingerprint([data.decode(encoding, "surrogateescape")])
         if found < self.held:
             return False
         at = int(np.searchsorted(self.prints, np.uint64(found)))
@@ -74,7 +77,7 @@ class Known:
 
 
 def items(
-    draw: Callable[[Sampling], Iterator[Sample]], wanted: Sampling, known: Known, begun: str = ""
+    draw: Callable[[Sampling], Iterator[Sample]], wanted: Sampling, known: Known, begun: bytes = b""
 ) -> Iterator[Sample]:
     """Yield ``wanted.count`` items, each once and each new; fewer, if the model repeats itself.
 
@@ -89,7 +92,7 @@ def items(
     while len(had) < wanted.count and seed - wanted.seed < PATIENCE * wanted.count:
         before = len(had)
         for text in draw(replace(wanted, seed=seed, count=size)):
-            item = begun + text.text
+            item = begun + text.data
             ended = text.finish == "stop" and item.strip()
             if ended and text.text not in had and known.new(item):
                 had.add(text.text)

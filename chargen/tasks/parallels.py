@@ -28,7 +28,10 @@ SIZE = 5
 """Characters of a stretch."""
 
 PASSAGE = 240
-"""Characters of a passage, a sentence or two; but it is never shorter than the text."""
+"""Characters of a passage, a sentence or two; or as many as the text has."""
+
+LONGEST = 8 * PASSAGE
+"""Characters of a passage, at most: the time grows with them."""
 
 COUNT = 5
 """Passages that are found."""
@@ -73,7 +76,7 @@ def parallels(
         if progress is not None:
             progress(done, 2 * corpus.characters)
     weights = np.log(corpus.characters / np.maximum(seen, 1))
-    size = max(PASSAGE, sum(map(len, pieces)))
+    size = min(max(PASSAGE, sum(map(len, pieces))), LONGEST)
     best = _Best(size, count)
     for done, places in _hits(wanted, corpus):
         best.take(places, weights)
@@ -137,7 +140,7 @@ class _Best:
         values = windows(np.where(every >= 0, weights[every], 0.0), self.size)[::step]
         starts = np.arange(len(values)) * step
         heavy = (values * (windows(before, self.size)[::step] < starts[:, None])).sum(axis=1)
-        for place in np.argsort(-heavy)[: 8 * self.count].tolist():
+        for place in np.argsort(-heavy)[: 17 * self.count].tolist():
             if heavy[place] > 0:
                 self.candidates.append((float(heavy[place]), int(begin + starts[place])))
         self.candidates = self.found()

@@ -17,7 +17,7 @@ from chargen.errors import UsageError, argument
 from chargen.options import LARGEST_NUMBER, check
 from chargen.tasks.copies import Limit, Runs
 from chargen.text.grams import Grams
-from chargen.text.patterns import DEAD, NEVER, Automaton, automaton
+from chargen.text.patterns import DEAD, NEVER, Automaton, automaton, bare
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -92,7 +92,18 @@ class Rules:
                 length; or see `chargen.text.patterns.automaton`.
         """
         longest = length if self.max_length is None else min(length, self.max_length)
+        if self.min_length > longest:
+            raise UsageError(
+                f"{argument('min_length')} is {self.min_length:,}, and a text has {longest:,} "
+                "characters at most",
+                f"Give a larger {argument('length')}",
+            )
         found = automaton(self.patterns(), vocabulary)
+        if vocabulary.as_bytes and not self.forbid.isascii():
+            raise UsageError(
+                f"{argument('forbid')} is {self.forbid!r}, and the model is one of bytes",
+                "Forbid characters of ASCII only",
+            )
         if self.forbid:
             ids = vocabulary.encode(self.forbid)
             found = found.without(ids[ids != vocabulary.bos])
@@ -109,7 +120,13 @@ class Rules:
             assert grams is not None
             limit = Limit(grams, self.max_copy, vocabulary)
         plan = Plan(
-            found, found.least(shortest), longest, last if ends else None, bool(self.end), limit
+            automaton=found,
+            least=found.least(shortest),
+            longest=longest,
+            ending=last if ends else None,
+            last=index if ends else None,
+            soon=bool(self.end),
+            limit=limit,
         )
         self._require(plan, vocabulary)
         return plan
@@ -118,8 +135,8 @@ class Rules:
         """Return each rule as a regular expression for the whole text."""
         found = []
         if self.match is not None:
-            bare = f"(?:{self.match})"
-            found.append(f"{bare}(?:\n{bare})*\n?" if self.each_line else self.match)
+            line = f"(?:{bare(self.match)})"
+            found.append(f"{line}(?:\n{line})*\n?" if self.each_line else self.match)
         found += [f"{ANY}{re.escape(text)}{ANY}" for text in self.must]
         found += [f"{re.escape(self.start)}{ANY}"] if self.start else []
         found += [f"{ANY}{re.escape(self.end)}"] if self.end else []
@@ -162,6 +179,7 @@ class Plan:
         least: see `Automaton.least`, to the shortest length.
         longest: characters of a text, at most, the ending included.
         ending: the character that ends a text, which is no part of it; None for none.
+        last: its id.
         soon: whether a text ends as soon as it may, where no character ends it.
         limit: of runs that the corpus has, too; None for none.
     """
@@ -170,6 +188,7 @@ class Plan:
     least: NDArray[np.int64]
     longest: int
     ending: str | None
+    last: int | None
     soon: bool
     limit: Limit | None
 
@@ -211,7 +230,11 @@ class Guide:
         self.allowed = self.plan.allowed(self.states, self.drawn)
         if self.runs is not None:
             self.runs.read(ids)
-            self.allowed &= ~self.runs.forbidden()
+            forbidden = self.runs.forbidden()
+            if self.plan.last is not None:
+                # What ends a text is no part of it.
+                forbidden[:, self.plan.last] = False
+            self.allowed &= ~forbidden
 
     @property
     def over(self) -> Flags:

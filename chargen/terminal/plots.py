@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,9 @@ def save(figure: Figure, path: Path) -> None:
     """
     try:
         dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower())
-        figure.savefig(path, metadata={dated: None} if dated else None)
+        with warnings.catch_warnings(action="ignore"):
+            # It warns of each letter that its fonts lack.
+            figure.savefig(path, metadata={dated: None} if dated else None)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be drawn: {reason(error)}", "Use .png, .svg or .pdf"

@@ -121,6 +121,19 @@ class Grams:
         except (OSError, SafetensorError, ValueError):
             raise CheckpointError(f"{path} is damaged", "Train the model again") from None
 
+    def require_some(self) -> None:
+        """Make sure that anything is known.
+
+        Raises:
+            CheckpointError: the corpus was too large, or too short, or several have no length in
+                common.
+        """
+        if not self.filters:
+            raise CheckpointError(
+                "nothing is known of the corpus, which is too large or too short for fingerprints",
+                "Compare with the corpus by `chargen novelty`",
+            )
+
     def write(self, path: Path) -> None:
         """Write them to a file.
 

@@ -9,6 +9,7 @@ at once, and tells how many characters are needed to the end.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -130,19 +131,26 @@ def automaton(patterns: Sequence[str], vocabulary: Vocabulary) -> Automaton:
     made: FSM | None = None
     for pattern in patterns:
         try:
-            one = interegular.parse_pattern(spelled(pattern, vocabulary)).to_fsm()
-            made = one if made is None else made & one
-        except interegular.InvalidSyntax:
+            with warnings.catch_warnings(action="ignore"):
+                re.compile(pattern)
+        except re.error as error:
             raise UsageError(
-                f"the pattern {pattern!r} cannot be understood",
+                f"the pattern {pattern!r} cannot be understood: {error}",
                 "Check its brackets and backslashes",
             ) from None
-        except interegular.Unsupported as error:
+        try:
+            one = interegular.parse_pattern(spelled(pattern, vocabulary)).to_fsm()
+            made = one if made is None else made & one
+        except UsageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the library has no class for all it refuses
             raise UsageError(
                 f"the pattern {pattern!r} cannot be used: {str(error).rstrip('.')}",
                 "It is matched as a whole, without marks of places such as \\b or references back",
             ) from None
     count = len(vocabulary)
+    if made is not None and len(made.states) * count > LARGEST:
+        raise too_large()
     if made is None:
         return Automaton(np.zeros((1, count), np.int32), np.ones(1, np.bool_))
     states = {made.initial: 0}
@@ -223,15 +231,21 @@ def spelled(pattern: str, vocabulary: Vocabulary) -> str:
 
     def replaced(found: re.Match[str]) -> str:
         nonlocal within
-        if found[0] in "[]":
-            within = found[0] == "["
-        elif found[0] == r"\w":
+        if found[0][0] == "[" and not within:
+            within = True
+            # A bracket that closes is a character where a class has just begun.
+            return found[0].removesuffix("]") + ("\\]" if found[0][-1] == "]" else "")
+        if found[0] == "]":
+            within = False
+        if found[0] == r"\w":
             return letters if within else f"[{letters}]"
-        elif found[0] == r"\W" and not within:
-            return f"[^{letters}]"
-        return found[0]
+        if found[0] == r"\W" and within:
+            raise UsageError(
+                r"a class of characters cannot have \W", "Name the characters that are meant"
+            )
+        return f"[^{letters}]" if found[0] == r"\W" else found[0]
 
-    return re.sub(r"\\.|[\[\]]", replaced, bare(pattern), flags=re.DOTALL)
+    return re.sub(r"\\.|\[\^?\]?|\]", replaced, bare(pattern), flags=re.DOTALL)
 
 
 def bare(pattern: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chargen.text.corpus import Text
+from chargen.text.examples import named_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,9 @@ def lines(corpus: Text, places: Places) -> list[tuple[str, int]]:
     owners = np.frombuffer(corpus.part, np.int64)
     edges = np.frombuffer(corpus.first, np.int64)[np.flatnonzero(np.diff(owners, prepend=-1))]
     wanted = np.unique(places)
-    for start, stop, name in zip(edges, [*edges[1:], corpus.characters], corpus.names, strict=True):
+    for start, stop, name in zip(
+        edges, [*edges[1:], corpus.characters], named_files(corpus), strict=True
+    ):
         mine = wanted[(wanted >= start) & (wanted < stop)]
         if not len(mine):
             continue

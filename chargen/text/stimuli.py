@@ -47,16 +47,21 @@ def stimuli(
     """
     head = table.split("\n", 1)[0]
     delimiter = max(DELIMITERS, key=head.count)
-    rows = csv.DictReader(io.StringIO(table, newline=""), delimiter=delimiter)
-    there = rows.fieldnames or []
+    try:
+        rows = csv.DictReader(io.StringIO(table, newline=""), delimiter=delimiter)
+        there, every = rows.fieldnames or [], [(rows.line_num, row) for row in rows]
+    except csv.Error as error:
+        raise CorpusError(
+            f"{name} is no table: {error}", "Look for a quotation mark that is not closed"
+        ) from None
     for wanted in (column, group, region):
         if wanted is not None and wanted not in there:
             raise CorpusError(
                 f"{name} has no column {wanted!r}", f"Its columns are {', '.join(there) or 'none'}"
             )
     found = []
-    for row in rows:
-        where, text = f"line {rows.line_num:,} of {name}", row[column]
+    for line, row in every:
+        where, text = f"line {line:,} of {name}", row[column]
         if not text:
             raise CorpusError(f"{where} has no text", f"Fill its column {column!r}")
         part = None if region is None else place(text, row[region] or "", where)

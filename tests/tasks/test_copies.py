@@ -125,3 +125,12 @@ def test_a_large_corpus_leaves_fewer_lengths(
     """The file has a largest size; the most useful lengths are kept."""
     monkeypatch.setattr("chargen.text.grams.LARGEST", 3 * len(STORY))
     assert list(known(tmp_path).filters) == [16, 32]
+
+
+def test_what_ends_a_text_is_no_part_of_a_run(tmp_path: Path) -> None:
+    """A line of the corpus of the largest length may be written, and then ends."""
+    line = STORY.split("\n")[0]
+    rules = Rules(match=line, max_copy=len(line))
+    wanted = Sampling(length=90, end="\n", rules=rules)
+    (one,) = sample(Parrot(), VOCABULARY, wanted, grams=known(tmp_path))
+    assert one.text == line

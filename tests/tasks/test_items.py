@@ -49,15 +49,15 @@ def test_a_model_that_repeats_itself_gives_fewer() -> None:
 
 def test_a_prime_is_part_of_the_item() -> None:
     """The whole of it is compared, and what is written comes back."""
-    found = items(drawing("da", "va"), Sampling(count=1), KNOWN, "a")
+    found = items(drawing("da", "va"), Sampling(count=1), KNOWN, b"a")
     assert [one.text for one in found] == ["va"]
 
 
 def test_what_was_held_out_is_not_written() -> None:
     """Its fingerprints are not kept, but lie below a limit."""
     limit = fingerprint(["eve"])
-    assert not replace(KNOWN, held=limit + 1).new("eve")
-    assert replace(KNOWN, held=limit).new("eve")
+    assert not replace(KNOWN, held=limit + 1).new(b"eve")
+    assert replace(KNOWN, held=limit).new(b"eve")
 
 
 def test_only_a_model_of_items_knows_them() -> None:
@@ -73,3 +73,11 @@ def test_only_a_model_of_items_knows_them() -> None:
     assert known.held == 1 << 63
     assert known.whole
     assert not Known(np.zeros(MOST_SEEN, np.uint64), 0).whole
+
+
+def test_items_of_bytes_are_known_by_their_bytes() -> None:
+    """As they were read in training: each byte a character."""
+    print_of = fingerprint(["é".encode().decode("latin-1")])
+    known = Known(np.array([print_of], np.uint64), 0, as_bytes=True)
+    assert not known.new("é".encode())
+    assert known.new("è".encode())

@@ -73,3 +73,9 @@ def test_texts_without_end_are_judged_as_well(
     found = novelty("ab" * 500, opened(tmp_path, "ab" * 400), 6)
     assert found.copied.all()
     assert found.copies
+
+
+def test_an_empty_file_of_the_corpus_is_no_harm(tmp_path: Path) -> None:
+    """It has no place in which anything could stand."""
+    found = novelty("three is here", opened(tmp_path, "", "one\nthree is here\n", ""), 10)
+    assert [(copy.source, copy.line) for copy in found.copies] == [("1.txt", 2)]

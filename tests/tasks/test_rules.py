@@ -130,7 +130,10 @@ def test_a_text_in_a_batch_is_the_text_alone() -> None:
         ({"match": "a+", "must": ("b",)}, "can write no text that keeps all rules"),
         ({"match": "a{30}"}, "has 30 characters at least, not 20"),
         ({"match": "a{3}", "min_length": 4}, "can write no text"),
-        ({"min_length": 9, "max_length": 4, "match": "a*"}, "has 9 characters at least, not 4"),
+        (
+            {"min_length": 9, "max_length": 4, "match": "a*"},
+            "is 9, and a text has 4 characters at most",
+        ),
         ({"each_line": True}, "`each_line` is about a pattern"),
     ],
 )

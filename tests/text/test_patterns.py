@@ -138,3 +138,17 @@ def test_a_pattern_may_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
         automaton(["a{20}"], SMALL)
     with pytest.raises(UsageError, match="too large"):
         found.least(10)
+
+
+CLASSES = ["[]a]+", "[^]a]+", "[ab]*]?", r"[\]a]+", "a[^^]b?"]
+
+
+@pytest.mark.parametrize("pattern", CLASSES)
+def test_brackets_in_classes_are_characters(pattern: str) -> None:
+    """Where Python's expressions take them so."""
+    vocabulary = Vocabulary("ab]^[")
+    found = automaton([pattern], vocabulary)
+    for size in range(4):
+        for text in map("".join, itertools.product("ab]^[", repeat=size)):
+            matched = re.fullmatch(pattern, text) is not None
+            assert matches(found, text, vocabulary) == matched
