@@ -73,7 +73,10 @@ def test_every_command_of_a_guide_works(
     for part in ("held_out.txt", "chapter.txt"):
         (tmp_path / part).write_text(text[-2000:], encoding="utf-8")
     names = "".join(
-        f"{one}{two}\n" for one in ("Ma", "Lo", "Ti") for two in ("ra", "lin", "no") * 9
+        f"{one}{two}{three}\n"
+        for one in ("Ma", "Lo", "Ti", "Be")
+        for two in ("ra", "lin", "no", "de")
+        for three in ("", "s", "ta", "mi", "ko")
     )
     (tmp_path / "names.txt").write_text(names, encoding="utf-8")
     blocks = re.findall(
