@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import announce, read_bytes
+from chargen.cli.inputs import announce, keep, read_bytes
 from chargen.cli.options import OUT, LabelOption, ModelOption, OutOption
-from chargen.errors import RunError, UsageError, argument
+from chargen.errors import UsageError, argument
 from chargen.terminal.console import Console
 from chargen.terminal.streams import sink
 
@@ -63,7 +63,7 @@ def compress(
     loaded = load(model, out)
     announce(console, loaded, model)
     into = output or (None if file == STDIN else Path(file + SUFFIX))
-    refuse(into, force)
+    keep(into, force)
     with console.progress("compressing", in_bytes=False) as progress:
         packed = loaded.compress(data, label=label, progress=progress)
     with sink(into, force=True) as stream:
@@ -127,21 +127,8 @@ def decompress(
                 f"Name the file to write by {argument('output')}",
             )
         into = Path(file.removesuffix(SUFFIX))
-    refuse(into, force)
+    keep(into, force)
     with console.progress("decompressing", in_bytes=False) as progress:
         data = loaded.decompress(packed, label=label, progress=progress)
     with sink(into, force=True) as stream:
         stream.write(data)
-
-
-def refuse(into: Path | None, force: bool) -> None:
-    """Make sure that no file is lost.
-
-    Raises:
-        RunError: it exists.
-    """
-    if into is not None and into.is_file() and not force:
-        raise RunError(
-            f"{into} exists already",
-            f"Replace it by {argument('force')}, or choose another {argument('output')}",
-        )

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from chargen.errors import CorpusError, UsageError, argument
+from chargen.errors import CorpusError, RunError, UsageError, argument
 from chargen.runs import STARTER, Run
 from chargen.terminal.console import Console
 
@@ -35,6 +35,24 @@ def leave_out(given: Mapping[str, Any], why: str) -> None:
     for option, value in given.items():
         if value:
             raise UsageError(f"{argument(option)} {why}", "Leave it out")
+
+
+def keep(path: Path | None, force: bool, name: str = "output") -> None:
+    """Make sure that no file is lost.
+
+    Args:
+        path: to be written; None for standard output.
+        force: whether a file that exists may be replaced.
+        name: of the argument that has the path.
+
+    Raises:
+        RunError: it exists.
+    """
+    if path is not None and path.is_file() and not force:
+        raise RunError(
+            f"{path} exists already",
+            f"Replace it by {argument('force')}, or choose another {argument(name)}",
+        )
 
 
 def announce(console: Console, model: Model, named: str | Sequence[str] | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import announce, given, leave_out, read_text
+from chargen.cli.inputs import announce, given, keep, leave_out, read_text
 from chargen.cli.options import OUT, LabelOption, OutOption
 from chargen.errors import RunError, UsageError, argument
 from chargen.terminal.console import Console
@@ -72,11 +72,7 @@ def plot(
     from chargen.options import check
     from chargen.terminal import plots
 
-    if output.is_file() and not force:
-        raise RunError(
-            f"{output} exists already",
-            f"Replace it by {argument('force')}, or choose another {argument('output')}",
-        )
+    keep(output, force)
     plots.drawable(output)
     check("count", count, 1, 100)
     loaded = [load(model, out) for model in models]

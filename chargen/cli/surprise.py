@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chargen.cli.app import command
-from chargen.cli.inputs import announce, given, leave_out, load_all, open_sources, parallels_of
+from chargen.cli.inputs import (
+    announce,
+    given,
+    keep,
+    leave_out,
+    load_all,
+    open_sources,
+    parallels_of,
+)
 from chargen.cli.options import (
     OUT,
     BlendOption,
@@ -18,7 +26,7 @@ from chargen.cli.options import (
     ModelsOption,
     OutOption,
 )
-from chargen.errors import RunError, UsageError, argument
+from chargen.errors import UsageError, argument
 from chargen.terminal.console import Console
 
 if TYPE_CHECKING:
@@ -133,11 +141,9 @@ def surprise(
     if tsv and (console.json or console.csv):
         other = "json" if console.json else "csv"
         raise UsageError(f"{argument('tsv')} and --{other} exclude each other", "Give one of them")
-    if html is not None and html.is_file() and not force:
-        raise RunError(
-            f"{html} exists already",
-            f"Replace it by {argument('force')}, or choose another {argument('html')}",
-        )
+    keep(html, force, "html")
+    if like is not None:
+        leave_out({"html": html, "per": per}, f"does not go with {argument('like')}")
     loaded = load_all(model, out, blend)
     announce(console, loaded, model)
     stimuli: list[Stimulus] = []
@@ -162,6 +168,12 @@ def surprise(
         raise UsageError(
             f"{argument('html')} is for one text, not {len(named):,}", "Give each its own page"
         )
+    if like is not None:
+        alike = parallels_of(console, [text for _, text in named], like, encoding, errors)
+        if console.json or console.csv or tsv:
+            # The passages are the whole answer.
+            print_table(console, (vars(one) for one in alike), tsv)
+            return
     size = sum(len(text) for _, text in named)
     likeliest = LIKELIEST if html is not None and size <= MOST_EXPECTED else 0
     with console.progress("reading", in_bytes=False) as progress:
@@ -169,15 +181,8 @@ def surprise(
             named, exact=exact, likeliest=likeliest, label=label, progress=progress
         )
     if like is not None:
-        leave_out({"html": html, "per": per}, f"does not go with {argument('like')}")
-        alike = parallels_of(console, [text for _, text in named], like, encoding, errors)
-        if console.json or console.csv or tsv:
-            # The table has its own rows; these are the whole answer.
-            rows = [vars(one) for one in alike]
-            print_table(console, iter(rows), tsv)
-        else:
-            show(console, found)
-            tables.parallels(console, alike)
+        show(console, found)
+        tables.parallels(console, alike)
         return
     if html is not None:
         write_page(console, loaded, found, html)

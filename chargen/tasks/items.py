@@ -23,7 +23,7 @@ from chargen.text.examples import fingerprint
 if TYPE_CHECKING:
     from chargen.text.examples import Prints
 
-BEFORE = 0.5
+ENOUGH = 0.5
 """At least this share of the items of a round should be new; else the next round is larger."""
 
 PATIENCE = 200
@@ -100,5 +100,5 @@ def items(
                 if len(had) == wanted.count:
                     return
         seed += size
-        if len(had) - before < BEFORE * size:
+        if len(had) - before < ENOUGH * size:
             size = min(2 * size, LARGEST_ROUND)

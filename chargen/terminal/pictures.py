@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chargen.terminal.plots import SIZES, drawable, save, shown
+from chargen.terminal.plots import SIZES, drawn, shown
 
 if TYPE_CHECKING:
     from chargen.metrics import Metric
@@ -37,13 +37,7 @@ def curves(
     Raises:
         UsageError: see `drawable`, or the file cannot be written.
     """
-    drawable(path)
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    settings: dict[Any, Any] = SIZES | {"svg.hashsalt": "chargen"}
-    with rc_context(settings):
-        figure = Figure(figsize=(10, 6), layout="constrained")
+    with drawn(path, (10, 6)) as figure:
         axes = figure.subplots()
         for number, (name, history) in enumerate(runs):
             rows = [row for row in history if BY[by] in row and metric.loss in row]
@@ -59,7 +53,6 @@ def curves(
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-        save(figure, path)
 
 
 def units(path: Path, text: str, found: Sequence[Unit], told: str) -> None:
@@ -71,16 +64,11 @@ def units(path: Path, text: str, found: Sequence[Unit], told: str) -> None:
     Raises:
         UsageError: see `drawable`, or the file cannot be written.
     """
-    drawable(path)
     import numpy as np
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
 
     lines = -(-len(text) // COLUMNS)
-    settings: dict[Any, Any] = SIZES | {"svg.hashsalt": "chargen", "font.family": "monospace"}
-    with rc_context(settings):
-        high = len(found) * (0.28 * lines + 0.45) + 0.6
-        figure = Figure(figsize=(12.8, min(high, 200)), layout="constrained")
+    high = min(len(found) * (0.28 * lines + 0.45) + 0.6, 200)
+    with drawn(path, (12.8, high), SIZES | {"font.family": "monospace"}) as figure:
         for axes, unit in zip(np.atleast_1d(figure.subplots(len(found), 1)), found, strict=True):
             values = np.full(lines * COLUMNS, np.nan)
             values[: len(text)] = unit.values
@@ -101,7 +89,6 @@ def units(path: Path, text: str, found: Sequence[Unit], told: str) -> None:
             )  # fmt: skip
             axes.set_axis_off()
             figure.colorbar(image, ax=axes, pad=0.01, fraction=0.02)
-        save(figure, path)
 
 
 def rolling(path: Path, places: Sequence[float], shares: Mapping[str, Sequence[float]]) -> None:
@@ -114,13 +101,7 @@ def rolling(path: Path, places: Sequence[float], shares: Mapping[str, Sequence[f
     Raises:
         UsageError: see `drawable`, or the file cannot be written.
     """
-    drawable(path)
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    settings: dict[Any, Any] = SIZES | {"svg.hashsalt": "chargen"}
-    with rc_context(settings):
-        figure = Figure(figsize=(12.8, 4.8), layout="constrained")
+    with drawn(path, (12.8, 4.8)) as figure:
         axes = figure.subplots()
         for number, (label, values) in enumerate(shares.items()):
             axes.plot(places, values, label=label, linestyle=STYLES[number % len(STYLES)])
@@ -128,7 +109,6 @@ def rolling(path: Path, places: Sequence[float], shares: Mapping[str, Sequence[f
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-        save(figure, path)
 
 
 def sign(character: str) -> str:

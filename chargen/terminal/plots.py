@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,30 @@ def drawable(path: Path) -> None:
         raise UsageError(f"{path} cannot be drawn: {why}", "Use .png, .svg or .pdf")
 
 
+@contextmanager
+def drawn(
+    path: Path, size: tuple[float, float], settings: Mapping[str, Any] = SIZES
+) -> Iterator[Figure]:
+    """Yield a figure, and save it: without a date and with fixed names, so that it stays the same.
+
+    Args:
+        size: in inches.
+        settings: of matplotlib.
+
+    Raises:
+        UsageError: see `drawable`, or the file cannot be written.
+    """
+    drawable(path)
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    chosen: dict[Any, Any] = {**settings, "svg.hashsalt": "chargen"}
+    with rc_context(chosen):
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure
+        save(figure, path)
+
+
 def alignment(path: Path, source: str, symbols: Sequence[str], shares: NDArray[np.float64]) -> None:
     """Draw from which characters of a source each symbol of a target was written.
 
@@ -58,14 +83,8 @@ def alignment(path: Path, source: str, symbols: Sequence[str], shares: NDArray[n
     Raises:
         UsageError: see `drawable`, or the file cannot be written.
     """
-    drawable(path)
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    settings: dict[Any, Any] = SIZES | {"svg.hashsalt": "chargen"}
-    with rc_context(settings):
-        wide, high = (max(3.0, 1.5 + CELL * size) for size in (len(source), len(symbols)))
-        figure = Figure(figsize=(min(wide, LARGEST), min(high, LARGEST)), layout="constrained")
+    wide, high = (max(3.0, 1.5 + CELL * size) for size in (len(source), len(symbols)))
+    with drawn(path, (min(wide, LARGEST), min(high, LARGEST))) as figure:
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(len(source)), [shown(one) for one in source])
@@ -73,7 +92,6 @@ def alignment(path: Path, source: str, symbols: Sequence[str], shares: NDArray[n
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
         axes.set(xlabel="source", ylabel="target")
         axes.xaxis.set_label_position("top")
-        save(figure, path)
 
 
 def shown(symbol: str) -> str:
@@ -104,14 +122,7 @@ def memories(path: Path, models: Sequence[tuple[str, Memory]]) -> None:
     Raises:
         UsageError: see `drawable`, or the file cannot be written.
     """
-    drawable(path)
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    # Without a date and with fixed names, so that the same figures give the same file.
-    settings: dict[Any, Any] = SIZES | {"svg.hashsalt": "chargen"}
-    with rc_context(settings):
-        figure = Figure(figsize=(12.8, 7.2), layout="constrained")
+    with drawn(path, (12.8, 7.2)) as figure:
         figure.suptitle("How much context each network makes use of")
         helped, reached = figure.subplots(1, 2)
         ticks: set[int] = set()
@@ -152,4 +163,3 @@ def memories(path: Path, models: Sequence[tuple[str, Memory]]) -> None:
             axes.legend(frameon=False)
         said = conclusion(models).replace("tell, ", "tell,\n").replace("; ", "\n")
         figure.supxlabel(said, fontsize=13, x=0.02, ha="left")
-        save(figure, path)
