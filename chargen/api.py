@@ -25,6 +25,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     base: str | Path | None = None,
+    keep: str | Path | None = None,
     encoding: str = "utf-8",
     errors: str = "strict",
     as_bytes: bool = False,
@@ -44,6 +45,8 @@ def train(
         overwrite: replace a run of this name; its best model stays until the new run has one.
         encoding, errors: of the texts, see `chargen.text.corpus.open_text`.
         base: a model to start from.
+        keep: a text that it has learned: it is read again beside the corpus, and scored before and
+            after; see `chargen.training.keep`.
         fingerprints: leave fingerprints of the corpus beside the model, which tell later what it
             copies; see `chargen.text.grams`.
         progress: whether to show it on standard error; None for yes on terminals and in notebooks.
@@ -70,6 +73,7 @@ def train(
         corpus=[str(name) for name in named],
         valid=None if valid is None else str(valid),
         labels=None if labels is None else str(labels),
+        keep=None if keep is None else str(keep),
         encoding=encoding,
         errors=errors,
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from chargen.engine.language_model import LanguageModel
 from chargen.engine.likelihood import character_nats, with_escape
+from chargen.errors import KindError, argument
 from chargen.loaded import Loaded
 from chargen.tasks import comparing, compressing, each, scoring
 from chargen.tasks import surprise as surprising
@@ -104,6 +105,25 @@ class Measured(Loaded):
             KindError, UsageError: see `require_causal` and `label_id`.
         """
         return self.network_for(label).outputs(self.checkpoint.vocabulary.encode(text))
+
+    def attention(self, text: str, *, label: str | None = None) -> NDArray[np.float32]:
+        """Return what each head of a transformer attends to along a text.
+
+        Returns:
+            (L, heads, T + 1, T + 1) for L layers and T characters: the share of each place (the
+            last axis) in what each place reads; the first place is the beginning of the text.
+
+        Raises:
+            KindError: the model is no transformer that continues texts.
+            UsageError: see `label_id`.
+        """
+        network = self.network_for(label)
+        if not self.checkpoint.architecture.family.attends:
+            raise KindError(
+                f"{self.name} is no transformer, so nothing in it attends",
+                f"Use a model trained with {argument('arch')} transformer",
+            )
+        return network.attention(self.checkpoint.vocabulary.encode(text))
 
     def score(
         self,

@@ -8,10 +8,11 @@ read. `Plan` is what was decided (see `chargen.training.choices`): nothing in it
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from chargen.architecture import ATTENTIONS, FAMILIES, Architecture
+from chargen.declared import LARGEST_COUNT, Declared, check, option
 from chargen.errors import UsageError, argument
 from chargen.text.pair_form import CHARACTERS, DEFAULT_COLUMNS, LONGEST, SEPARATORS, SKIP, TOO_LONG
 
@@ -21,57 +22,6 @@ OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
 
 DEFAULT_MINUTES = 2.0
 HIGHEST_HELD_OUT = 0.9
-LARGEST_NUMBER = (1 << 63) - 1
-"""The largest whole number that an option may have."""
-
-LARGEST_COUNT = 1 << 20
-"""The largest size that may be asked for; `Architecture` has a lower limit of its own."""
-
-
-@dataclass(frozen=True)
-class Declared:
-    """The declaration of an option.
-
-    Attributes:
-        help: one phrase: meaning, unit, effect.
-        usual: the value if the user gives none; None if the value is chosen for each text.
-        chosen: how it is chosen, in words, where ``usual`` is None.
-        low, high, open_low: bounds of a number, see `check`.
-        choices: the words that are allowed.
-    """
-
-    help: str
-    usual: Any = None
-    chosen: str | None = None
-    low: float | None = None
-    high: float = LARGEST_NUMBER
-    open_low: bool = False
-    choices: tuple[str, ...] = ()
-
-
-def option(help: str, usual: Any = None, **declared: Any) -> Any:  # noqa: A002 - as Typer
-    """Declare a field of `Options`."""
-    return field(default=None, metadata={"declared": Declared(help, usual, **declared)})
-
-
-def check(
-    name: str, value: float | None, low: float, high: float, *, open_low: bool = False
-) -> None:
-    """Refuse an argument outside [low, high], or (low, high] with ``open_low``; None passes.
-
-    Raises:
-        UsageError: the value is outside, or not a number.
-    """
-    if value is None:
-        return
-    if not (low <= value <= high) or (open_low and value == low) or value == math.inf:
-        bracket = "(" if open_low else "["
-        upper = f"{high:.10g}]" if high < LARGEST_NUMBER else "∞)"
-        # A whole number can be too large for the format ``g``.
-        given = f"{value:g}" if -(10**15) < value < 10**15 else str(value)[:40]
-        raise UsageError(
-            f"{argument(name)} is {given}", f"Give a number in {bracket}{low:g}, {upper}"
-        )
 
 
 @dataclass(frozen=True)
@@ -234,6 +184,12 @@ class Options:
     weight_decay: float | None = option(
         "Weight decay of the weight matrices (AdamW).", 0.05, low=0, high=10
     )
+    keep_share: float | None = option(
+        "With --keep: share of the lanes that read the old text.",
+        0.25,
+        low=0,
+        high=0.9,
+    )
     valid_fraction: float | None = option(
         "Share of each file, at its end, or of the examples, to hold out.",
         0.1,
@@ -344,6 +300,8 @@ class Plan:
         pairs, columns, target_symbols, longest, too_long: whether and how each line is a pair, see
             `chargen.text.pair_form.Form`.
         tags, undo: whether the texts have spans; which damage is undone.
+        keep_share: share of the lanes that read an old text, so that it is not forgotten; 0 without
+            one.
         valid_fraction: share of each file, at its end, or of the examples, that is held out.
         valid_chars: at most this many characters of it are scored at an evaluation.
         evaluations: how many, spread evenly over the budget.
@@ -371,6 +329,7 @@ class Plan:
     target_symbols: str
     longest: int
     too_long: str
+    keep_share: float
     valid_fraction: float
     valid_chars: int
     evaluations: int

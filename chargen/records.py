@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from chargen.architecture import Architecture
+from chargen.declared import LARGEST_COUNT
 from chargen.kinds import MENDER, PAIRS, TAGGER, Kind, kind_of
-from chargen.options import LARGEST_COUNT
 from chargen.text.marking import Marking, of_labels
 from chargen.text.pair_form import CHARACTERS, DEFAULT_COLUMNS, LONGEST, SEPARATORS, Form
 from chargen.text.pairs import Symbols

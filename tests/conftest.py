@@ -199,6 +199,7 @@ def prepared(
     *,
     valid: str | None = None,
     labels: str | None = None,
+    keep: str | None = None,
     **asked: Any,
 ) -> Trainer:
     """Return a trainer for a text, by options; the rest is for `Request`."""
@@ -206,7 +207,7 @@ def prepared(
     from chargen.training.request import Request
     from chargen.training.texts import Sources
 
-    sources = Sources([] if story is None else [str(story)], valid, labels)
+    sources = Sources([] if story is None else [str(story)], valid, labels, keep)
     return prepare(Request(sources, Options(**options or {}), out, **asked))
 
 

@@ -48,8 +48,8 @@ What follows is made from the docstrings.
 
 METHODS = (
     "sample", "samples", "stream", "items", "longest_copy", "restore", "classify", "translate",
-    "mend", "tag", "perplexity", "adapt", "nats", "surprise", "states", "compare", "compress",
-    "decompress", "info", "save",
+    "mend", "tag", "perplexity", "adapt", "nats", "surprise", "states", "attention", "compare",
+    "compress", "decompress", "info", "save",
 )  # fmt: skip
 FUNCTIONS = (load, train, blend)
 RECORDS = (How, Sample, Score, Restoration, Guess, Told, Written, Mended, Marked, Memory)

@@ -112,6 +112,7 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "blank.txt", "\n \n")
     write(folder / "short.txt", "short")
     write(folder / "long.txt", STORY * 3)
+    write(folder / "many.txt", "tide\n" * 1001)
     (folder / "picture.png").write_bytes(bytes(range(256)))
     (folder / "latin.txt").write_bytes("café au lait".encode("latin-1"))
     (folder / "half.txt.gz").write_bytes(gzip.compress(STORY.encode())[:50])

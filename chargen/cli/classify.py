@@ -12,8 +12,9 @@ import typer
 from chargen.cli.app import command
 from chargen.cli.inputs import given, leave_out, open_sources
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
+from chargen.declared import LARGEST_NUMBER, check
 from chargen.errors import UsageError, argument
-from chargen.options import LARGEST_NUMBER, Options, check
+from chargen.options import Options
 from chargen.terminal.console import Console
 
 if TYPE_CHECKING:

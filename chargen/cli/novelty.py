@@ -9,7 +9,7 @@ import typer
 from chargen.cli.app import command
 from chargen.cli.inputs import given, open_sources
 from chargen.cli.options import EncodingOption, ErrorsOption
-from chargen.options import LARGEST_NUMBER, check
+from chargen.declared import LARGEST_NUMBER, check
 from chargen.terminal.console import Console
 
 if TYPE_CHECKING:

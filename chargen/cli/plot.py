@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LONGEST = 2000
 """Characters of a text along which units are drawn, at most."""
 
+LONGEST_ATTENDED = 200
+"""Characters of a text along which attention is drawn, at most: a square of them for each head."""
+
 
 @command("chargen plot lstm gru -o curves.svg", table=True)
 def plot(
@@ -58,6 +61,13 @@ def plot(
             help="With --text: these units, each by layer and number, such as 0:17,0:203.",
         ),
     ] = None,
+    attention: Annotated[
+        bool,
+        typer.Option(
+            "--attention",
+            help="With --text: what each head of a transformer attends to, instead of units.",
+        ),
+    ] = False,
     count: Annotated[
         int, typer.Option("-n", "--count", help="With --text: draw so many units.")
     ] = 6,
@@ -67,9 +77,9 @@ def plot(
     label: LabelOption = None,
     out: OutOption = OUT,
 ) -> None:
-    """Draw curves of runs, or units on a text."""
+    """Draw curves of runs, or a network along a text."""
+    from chargen.declared import check
     from chargen.model import load
-    from chargen.options import check
     from chargen.terminal import plots
 
     keep(output, force)
@@ -77,11 +87,16 @@ def plot(
     check("count", count, 1, 100)
     loaded = [load(model, out) for model in models]
     if text is None:
-        leave_out({"inside": inside, "units": units}, "is about units along a --text")
+        told = {"inside": inside, "units": units, "attention": attention or None}
+        leave_out(told, "is about a network along a --text")
         rows = curves(loaded, output, by)
+    elif len(loaded) > 1:
+        raise UsageError(f"{argument('text')} is for one model", "Name one model")
+    elif attention:
+        leave_out({"inside": inside, "units": units}, "is not for --attention")
+        announce(console, loaded[0], models[0])
+        rows = attended(loaded[0], output, text, label)
     else:
-        if len(loaded) > 1:
-            raise UsageError(f"{argument('text')} is for one model", "Name one model")
         announce(console, loaded[0], models[0])
         rows = along(loaded[0], output, text, inside, units, count, label)
     if console.json:
@@ -139,12 +154,7 @@ def along(
     from chargen.tasks import units as task
     from chargen.terminal.pictures import units as draw
 
-    text = source if given(source) else read_text(source, "text")
-    if not 2 <= len(text) <= LONGEST:
-        raise UsageError(
-            f"the text has {len(text):,} characters, which is no number to draw",
-            f"Give 2 to {LONGEST:,}",
-        )
+    text = drawn_text(source, LONGEST)
     marks = None if inside is None else task.inside(text, inside)
     states = model.states(text, label=label)
     if states.shape[1] != len(text):
@@ -159,6 +169,43 @@ def along(
     return [
         {"layer": one.layer, "unit": one.number, "correlation": one.correlation} for one in found
     ]
+
+
+def attended(model: Model, output: Path, source: str, label: str | None) -> list[dict[str, Any]]:
+    """Draw what each head of a transformer attends to, and return how far back that is.
+
+    Raises:
+        UsageError: the text is too long.
+        KindError: the model is no transformer.
+    """
+    from chargen.tasks.units import reach
+    from chargen.terminal.pictures import attention as draw
+
+    text = drawn_text(source, LONGEST_ATTENDED)
+    shares = model.attention(text, label=label)
+    if shares.shape[-1] != len(text) + 1:
+        raise UsageError(f"{model.name} reads bytes, not characters", "Use a model of characters")
+    draw(output, text, shares)
+    return [
+        {"layer": layer, "head": head, "characters_back": back}
+        for layer, heads in enumerate(reach(shares).tolist())
+        for head, back in enumerate(heads)
+    ]
+
+
+def drawn_text(source: str, most: int) -> str:
+    """Return the text of an option, in quotes or a file.
+
+    Raises:
+        UsageError: it is too long to be drawn, or too short.
+    """
+    text = source if given(source) else read_text(source, "text")
+    if not 2 <= len(text) <= most:
+        raise UsageError(
+            f"the text has {len(text):,} characters, which is no number to draw",
+            f"Give 2 to {most:,}",
+        )
+    return text
 
 
 def places(units: str) -> list[tuple[int, int]]:

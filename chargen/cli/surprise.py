@@ -42,6 +42,9 @@ LIKELIEST = 5
 MOST_EXPECTED = 300_000
 """Of a longer text, it does not, because the page would be too large."""
 
+MOST_PAGES = 1000
+"""Texts of a page, at most: it has a list of them."""
+
 SHOWN = 5
 """The most surprising words that are listed."""
 
@@ -164,9 +167,10 @@ def surprise(
             f"{argument('per')} region needs to know the regions",
             f"Name their column by {argument('region')}",
         )
-    if html is not None and len(named) != 1:
+    if html is not None and not 1 <= len(named) <= MOST_PAGES:
         raise UsageError(
-            f"{argument('html')} is for one text, not {len(named):,}", "Give each its own page"
+            f"{argument('html')} is for 1 to {MOST_PAGES:,} texts, not {len(named):,}",
+            "Give fewer",
         )
     if like is not None:
         alike = parallels_of(console, [text for _, text in named], like, encoding, errors)
@@ -238,11 +242,11 @@ def read_tables(
 
 
 def write_page(console: Console, loaded: Model, found: Sequence[Surprise], path: Path) -> None:
-    """Write the page of a text."""
+    """Write the page of the texts."""
     from chargen.terminal.streams import sink
     from chargen.terminal.web import page
 
-    made = page(found[0], loaded.checkpoint.vocabulary.characters, loaded.name)
+    made = page(found, loaded.checkpoint.vocabulary.characters, loaded.name)
     with sink(path, force=True) as file:
         file.write(made.encode())
     console.note(f"{path} is ready: open it in a browser")

@@ -81,6 +81,14 @@ def train(
             help="Start from this model's weights, with its sizes, instead of from nothing.",
         ),
     ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CORPUS",
+            help="With --from: a text that the model has learned; a share of it is read again, so "
+            "that it is not forgotten, and it is scored before and after.",
+        ),
+    ] = None,
     encoding: EncodingOption = "utf-8",
     errors: ErrorsOption = "strict",
     as_bytes: Annotated[
@@ -112,7 +120,7 @@ def train(
         from chargen.training.texts import Sources
 
         request = Request(
-            sources=Sources(corpus or [], valid, labels, encoding, errors),
+            sources=Sources(corpus or [], valid, labels, keep, encoding, errors),
             options=options,
             out=out,
             name=name,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chargen.engine.recurrent import RecurrentLayer
+    from chargen.engine.transformer import Block
     from chargen.engine.writer import Writer
 
     Floats = NDArray[np.float32]
@@ -84,6 +85,22 @@ class Causal:
             outputs, state = self.stack.outputs(ids[None, at : at + WINDOW], state)
             parts.append(np.stack(outputs)[:, 0])
         return np.concatenate(parts, axis=1)
+
+    def attention(self, ids: Ids) -> Floats:
+        """Return what each head attends to (L, heads, T + 1, T + 1), as one reads ``ids`` (T,).
+
+        A row for each place that reads, a column for each that is read; the first of both is the
+        beginning of the text. Each row sums to one. Only for a transformer.
+        """
+        blocks = cast("list[Block]", self.stack.layers)
+        read = np.concatenate([np.array([self.bos], dtype=np.int32), ids])
+        shares: list[Floats] = []
+        for block in blocks:
+            block.watched = shares
+        self.stack.forward(read[None], self.stack.start(1))
+        for block in blocks:
+            block.watched = None
+        return np.concatenate(shares)
 
     def writer(self, filters: Sequence[float], *, steady: bool = False) -> Writer | None:
         """Return the same network in compiled code; None for a transformer.

@@ -71,6 +71,8 @@ class Block:
         self.norms = weights["before_attention.weight"], weights["before_inner.weight"]
         self.attention, self.mixed = weights["attention.weight"].T, weights["mixed.weight"].T
         self.inner, self.outer = weights["inner.weight"].T, weights["outer.weight"].T
+        self.watched: list[Floats] | None = None
+        """Where the shares (B, heads, T, S) of each call are kept, if somebody watches."""
 
     def start(self, batch: int) -> tuple[NDArray[Any], ...]:
         """Return an empty ring: keys and values (B, heads, C, d), and how many came, (B, 1)."""
@@ -143,5 +145,8 @@ class Block:
         fit *= self.size**-0.5
         if seen is not None:
             np.copyto(fit, -np.inf, where=~seen[:, None])
-        attended: Floats = softmax(fit) @ values
+        shares = softmax(fit)
+        if self.watched is not None:
+            self.watched.append(shares)
+        attended: Floats = shares @ values
         return attended

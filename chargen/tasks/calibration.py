@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chargen.checkpoint import MOST_SEEN, Checkpoint
+from chargen.declared import LARGEST_NUMBER, check
 from chargen.engine.likelihood import log_softmax
 from chargen.errors import CorpusError
 from chargen.kinds import load
-from chargen.options import LARGEST_NUMBER, check
 from chargen.tasks.classifying import LONGEST_READ, Counting, Judge, weigh_all
 from chargen.tasks.ngrams import ORDER
 from chargen.text.corpus import Span

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chargen.checkpoint import Checkpoint
+from chargen.declared import LARGEST_NUMBER, check
 from chargen.errors import CorpusError
-from chargen.options import LARGEST_NUMBER, check
 from chargen.text.corpus import Span
 
 if TYPE_CHECKING:

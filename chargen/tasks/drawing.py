@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chargen.declared import LARGEST_NUMBER, check
 from chargen.engine.language_model import Compiles, LanguageModel, State, pick
 from chargen.errors import UsageError, argument
 from chargen.files import compiled_before
-from chargen.options import LARGEST_NUMBER, check
 from chargen.tasks import filters
 from chargen.tasks.rules import FREE, Guide, Plan, Rules
 from chargen.text.grams import Grams

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from chargen.declared import LARGEST_NUMBER, check
 from chargen.errors import CorpusError
-from chargen.options import LARGEST_NUMBER, check
 from chargen.tasks.beam import Gap, Reader, search
 from chargen.tasks.restoring import BEAM
 from chargen.text.corpus import Span

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chargen.checkpoint import Checkpoint
+from chargen.declared import check
 from chargen.engine.causal import Causal
 from chargen.engine.gaps import GapFiller
 from chargen.engine.language_model import LanguageModel
 from chargen.engine.likelihood import log_softmax, sequence_nats
 from chargen.errors import UsageError, argument
 from chargen.kinds import LONGEST_GAP
-from chargen.options import check
 from chargen.tasks.beam import GIVEN, Gap, Reader, Row, search
 from chargen.text.vocabulary import Vocabulary
 

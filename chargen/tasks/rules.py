@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chargen.declared import LARGEST_NUMBER, check
 from chargen.errors import UsageError, argument
-from chargen.options import LARGEST_NUMBER, check
 from chargen.tasks.copies import Limit, Runs
 from chargen.text.grams import Grams
 from chargen.text.patterns import DEAD, NEVER, Automaton, automaton, bare

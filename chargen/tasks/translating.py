@@ -23,9 +23,9 @@ import numpy as np
 
 from chargen.architecture import MONOTONIC, NONE
 from chargen.checkpoint import Checkpoint
+from chargen.declared import check
 from chargen.engine.transducer import Together, Transducer, Writer
 from chargen.errors import KindError, argument
-from chargen.options import check
 from chargen.text.batches import side_by_side
 from chargen.text.pair_form import Form, Pair
 from chargen.text.pair_windows import Coder

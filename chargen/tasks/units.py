@@ -1,4 +1,7 @@
-"""What single units of a network follow along a text (Karpathy et al. 2015, arXiv:1506.02078)."""
+"""What the parts of a network follow along a text: single units, and heads that attend.
+
+On units: Karpathy et al. 2015, arXiv:1506.02078.
+"""
 
 from __future__ import annotations
 
@@ -107,6 +110,17 @@ def named(states: Floats, marks: Flags | None, units: Sequence[tuple[int, int]])
                 f"There are {layers} layers of {hidden:,} units, both counted from 0",
             )
     return [found[one] for one in units]
+
+
+def reach(shares: Floats) -> NDArray[np.float64]:
+    """Return how many characters back each head attends to, on average (L, heads).
+
+    Args:
+        shares: (L, heads, T, T), see `chargen.measured.Measured.attention`.
+    """
+    places = np.arange(shares.shape[-1])
+    back = places[:, None] - places
+    return np.asarray((shares * back).sum(axis=-1, dtype=np.float64).mean(axis=-1))
 
 
 def correlated(one: Floats, other: Floats) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Pictures of runs and of units: curves over time, and values along a text."""
+"""Pictures of runs and of networks: curves over time, and values along a text."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chargen.terminal.plots import SIZES, drawn, shown
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from chargen.metrics import Metric
     from chargen.tasks.units import Unit
 
@@ -17,6 +21,9 @@ BY = {"seconds": "seconds", "steps": "step", "characters": "characters_seen"}
 
 COLUMNS = 80
 """Characters in a line of a picture."""
+
+SMALLEST = 4.0
+"""Points of the smallest letters that are drawn beside a square."""
 
 STYLES = ("-", "--", "-.", ":")
 MARKERS = "os^Dvp*X"
@@ -64,8 +71,6 @@ def units(path: Path, text: str, found: Sequence[Unit], told: str) -> None:
     Raises:
         UsageError: see `drawable`, or the file cannot be written.
     """
-    import numpy as np
-
     lines = -(-len(text) // COLUMNS)
     high = min(len(found) * (0.28 * lines + 0.45) + 0.6, 200)
     with drawn(path, (12.8, high), SIZES | {"font.family": "monospace"}) as figure:
@@ -89,6 +94,33 @@ def units(path: Path, text: str, found: Sequence[Unit], told: str) -> None:
             )  # fmt: skip
             axes.set_axis_off()
             figure.colorbar(image, ax=axes, pad=0.01, fraction=0.02)
+
+
+def attention(path: Path, text: str, shares: NDArray[np.float32]) -> None:
+    """Draw what each head attends to: a square for each, a row for each character that reads.
+
+    Args:
+        shares: (L, heads, T + 1, T + 1), see `chargen.measured.Measured.attention`.
+
+    Raises:
+        UsageError: see `drawable`, or the file cannot be written.
+    """
+    layers, heads, places, _ = shares.shape
+    size = min(max(3.2, 0.14 * places), 40 / max(layers, heads))
+    # Letters that fit beside one another; smaller ones cannot be read.
+    letters = min(11.0, 50 * size / places)
+    names = ["⊢", *map(sign, text)] if letters >= SMALLEST else []
+    with drawn(path, (size * heads + 1, size * layers + 0.6)) as figure:
+        for layer, row in enumerate(figure.subplots(layers, heads, squeeze=False)):
+            for head, axes in enumerate(row):
+                # The darkest is where a head looks at one place; the root shows faint ones, too.
+                axes.imshow(shares[layer, head] ** 0.5, cmap="Greys", vmin=0, vmax=1)
+                axes.set_title(f"layer {layer}, head {head}", fontsize=11)
+                axes.set_xticks(range(len(names)), names, fontsize=letters)
+                axes.set_yticks(range(len(names)), names, fontsize=letters)
+                axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+        figure.supxlabel("the character that is read", fontsize=11)
+        figure.supylabel("the last character so far", fontsize=11)
 
 
 def rolling(path: Path, places: Sequence[float], shares: Mapping[str, Sequence[float]]) -> None:

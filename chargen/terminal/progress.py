@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console as Rich
 
@@ -44,6 +46,7 @@ def opening(start: Start) -> str:
         f"{start.budget} on {start.device} in {settings['precision']}, "
         f"batch {settings['batch']} × {settings['bptt']}, lr {settings['lr']:g}, "
         f"dropout {settings['dropout']:g}, seed {settings['seed']}{going_on}"
+        f"{kept(start.kept, start.metric)}"
     )
 
 
@@ -54,9 +57,26 @@ def closing(done: Done, metric: Metric) -> str:
     lines = [f"{head}, {done.characters_seen:,} characters, {done.step:,} steps"]
     if done.valid is not None:
         lines.append(f"held-out {figures.final(metric, done.valid)}")
+    lines += kept(done.kept, metric).splitlines()[1:]
     if done.best:
         lines.append(f"best model: {done.best}")
     return "\n".join(lines)
+
+
+def kept(old: Mapping[str, Any] | None, metric: Metric) -> str:
+    """Say on a line of its own how well an old text is known; nothing without one."""
+    if old is None:
+        return ""
+    words = f"\nold text {old['corpus']}, held out: {metric.title}"
+    before, after = old["before"], old["after"]
+    if after is None:
+        share = f"; {old['share']:.0%} of the lanes read it" if old["share"] else ""
+        return f"{words} {before[metric.headline]:.3f} before training{share}"
+    lost = after[metric.loss] - before[metric.loss]
+    return (
+        f"{words} {before[metric.headline]:.3f} before, {after[metric.headline]:.3f} now "
+        f"({lost:+.4f} nats)"
+    )
 
 
 def evaluated(evaluation: Evaluation, metric: Metric, dropout: float) -> str:

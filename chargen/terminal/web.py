@@ -1,4 +1,4 @@
-"""A text's surprise as one page for a browser, with everything in it and nothing from outside."""
+"""The surprise of texts as one page for a browser, with all in it and nothing from outside."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from chargen.tasks.surprise import table
 from chargen.terminal.heat import EDGES, names
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from chargen.tasks.surprise import Surprise
@@ -28,37 +30,44 @@ LONGEST = 120
 """Characters of it that are shown."""
 
 
-def page(found: Surprise, alphabet: str, model: str) -> str:
+def page(found: Sequence[Surprise], alphabet: str, model: str) -> str:
     """Return the page.
 
     Args:
-        found: with the likeliest characters, where they are wanted.
+        found: each text, at least one, with the likeliest characters, where they are wanted.
         alphabet: the vocabulary's characters.
         model: its name.
     """
-    bits = found.nats / math.log(2)
-    each = float(bits.mean()) if len(bits) else 0.0
     data = {
-        "name": found.name,
-        "figures": f"{len(bits):,} characters, {bits.sum():,.1f} bits, {each:.3f} bits per "
-        f"character; model {model}",
-        "text": found.text,
         "alphabet": alphabet,
-        "width": found.likely.shape[1],
-        "bits": packed(np.minimum(np.round(bits * 100), 65535), np.uint16),
-        "ranks": packed(np.minimum(found.rank, 65535), np.uint16),
-        "likely": packed(found.likely.ravel(), np.uint16),
-        "shares": packed(np.round(found.shares.ravel() * 250), np.uint8),
         "edges": EDGES,
         "levels": names(),
-        "sentences": listed(found, "sentence"),
-        "words": listed(found, "word"),
+        "texts": [told(one, model) for one in found],
     }
     # A text may hold what would end the script.
     held = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     held = held.encode("utf-8", "replace").decode()
     filled = EMPTY.replace("{}", held)
     return TEMPLATE.read_text(encoding="utf-8").replace(EMPTY, filled)
+
+
+def told(found: Surprise, model: str) -> dict[str, Any]:
+    """Return what the page holds of one text."""
+    bits = found.nats / math.log(2)
+    each = float(bits.mean()) if len(bits) else 0.0
+    return {
+        "name": shortened(found.name),
+        "figures": f"{len(bits):,} characters, {bits.sum():,.1f} bits, {each:.3f} bits per "
+        f"character; model {model}",
+        "text": found.text,
+        "width": found.likely.shape[1],
+        "bits": packed(np.minimum(np.round(bits * 100), 65535), np.uint16),
+        "ranks": packed(np.minimum(found.rank, 65535), np.uint16),
+        "likely": packed(found.likely.ravel(), np.uint16),
+        "shares": packed(np.round(found.shares.ravel() * 250), np.uint8),
+        "sentences": listed(found, "sentence"),
+        "words": listed(found, "word"),
+    }
 
 
 def packed(values: NDArray[Any], kind: type[np.unsignedinteger[Any]]) -> str:

@@ -244,7 +244,7 @@ class Span:
 
     Attributes:
         text: the whole text.
-        ranges: where each stretch starts and stops, in order, none of them empty.
+        ranges: where each stretch starts and stops, in the order of reading, none of them empty.
     """
 
     text: Text
@@ -280,6 +280,27 @@ class Span:
                 parts.append((first + begin, first + end))
             edge += last - first
         return Span(self.text, tuple(parts))
+
+    def around(self, start: int, length: int) -> Span:
+        """Return a stretch of the span read round and round: after its end, its start follows."""
+        ranges: list[tuple[int, int]] = []
+        while length:
+            start %= len(self)
+            stop = min(len(self), start + length)
+            ranges += self.part(start, stop).ranges
+            start, length = stop, length - (stop - start)
+        return Span(self.text, tuple(ranges))
+
+    def places(self, within: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where characters stand in the text, given where they stand in the span.
+
+        Places after the span's end are counted on from its last stretch.
+        """
+        starts, stops = np.array(self.ranges).T
+        edges = np.concatenate([[0], np.cumsum(stops - starts)[:-1]])
+        row = np.searchsorted(edges, within, side="right") - 1
+        found: NDArray[np.int64] = starts[row] + within - edges[row]
+        return found
 
     def size(self) -> int:
         """Bytes that the span takes as UTF-8 (as given, for a text of bytes)."""

@@ -57,6 +57,21 @@ class Window:
         return int((self.targets != PAST).sum())
 
 
+def beside(one: Window, other: Window) -> Window:
+    """Return the lanes of two windows of one width as one window; both have labels, or neither."""
+
+    def joined(first: Ids | None, second: Ids | None) -> Ids | None:
+        return None if first is None or second is None else np.concatenate([first, second])
+
+    return Window(
+        np.concatenate([one.inputs, other.inputs]),
+        np.concatenate([one.targets, other.targets]),
+        one.start,
+        joined(one.labels, other.labels),
+        joined(one.ages, other.ages),
+    )
+
+
 class Lane:
     """Reads one stretch of a span forward, holding one block of ids at a time."""
 
@@ -129,7 +144,7 @@ def windows(
         inputs[inputs == PAST] = vocabulary.bos
         labels = ages = None
         if span.marks is not None:
-            labels, ages = span.marks.at(span.start + firsts + np.arange(at, at + width))
+            labels, ages = span.marks.at(span.places(firsts + np.arange(at, at + width)))
             # The first input of an example is "no character", as at the start of a text.
             inputs[ages == 0] = vocabulary.bos
         yield Window(inputs, targets, at, labels, ages)

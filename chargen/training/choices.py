@@ -172,6 +172,7 @@ class Known:
         usual, longest: of pairs: characters of a usual source, and of the longest side.
         characters: of the vocabulary of running text; 0 of other texts.
         common: characters of it that have outputs as wide as a layer; 0 for all.
+        keeps: whether an old text is read beside it.
     """
 
     labels: int = 0
@@ -181,6 +182,7 @@ class Known:
     longest: int = 0
     characters: int = 0
     common: int = 0
+    keeps: bool = False
 
 
 def decide(
@@ -198,6 +200,7 @@ def decide(
         CorpusError: the text is shorter than the window asked for.
         UsageError: sizes that contradict one another.
     """
+    keep_share = options.usual("keep_share") if known.keeps else 0.0
     usual = defaults(options)
     options = replace(options, arch=options.arch or _entry(usual.arch_by_length, characters))
     throughput = usual.throughput if throughput is None else throughput
@@ -210,6 +213,11 @@ def decide(
     budget = options.budget()
     bptt = options.bptt or max(1, min(usual.bptt, characters // 2))
     batch = options.batch or max(1, min(usual.batch, characters // (4 * bptt)))
+    if keep_share and batch == 1:
+        raise UsageError(
+            f"{argument('keep')} needs a lane of its own, and there is one lane in all",
+            f"Give {argument('batch')} 2 or more, or {argument('keep_share')} 0",
+        )
     seen = _seen(budget, characters, batch * bptt, throughput)
     hidden = options.hidden or min(
         _entry(usual.width_by_seen, seen), _entry(usual.width_by_length, characters)
@@ -239,6 +247,7 @@ def decide(
         target_symbols=options.usual("target_symbols"),
         longest=options.usual("longest"),
         too_long=options.usual("too_long"),
+        keep_share=keep_share,
         valid_fraction=options.usual("valid_fraction"),
         valid_chars=options.usual("valid_chars"),
         evaluations=options.usual("evaluations"),

@@ -24,6 +24,8 @@ class Counters:
         rollbacks: in a row.
         smooth: the training loss in nats per character, averaged over the last steps.
         sample: held-out characters that are scored at an evaluation; 0 until that is chosen.
+        kept, kept_sample: what the old text's held-out part cost before training, in nats per
+            character, and how many characters of it are scored; see `chargen.training.keep`.
         concluded: whether the best model has been scored on the whole held-out text.
     """
 
@@ -41,6 +43,8 @@ class Counters:
     rollbacks: int = 0
     smooth: float | None = None
     sample: int = 0
+    kept: float | None = None
+    kept_sample: int = 0
     concluded: bool = False
 
     def __post_init__(self) -> None:

@@ -59,9 +59,9 @@ class HeldOut:
         readable = FASTER * trained * SHARE / self.plan.evaluations
         return min(len(self.span), max(FEWEST, int(readable) - BURNING_IN))
 
-    def last(self) -> int:
-        """Return how many characters to score at the end."""
-        seconds = self.plan.budget.seconds * LAST_SHARE
+    def last(self, share: float = LAST_SHARE) -> int:
+        """Return how many characters to score at the end, in a share of the budget at most."""
+        seconds = self.plan.budget.seconds * share
         if not self.pace or not math.isfinite(seconds):
             return len(self.span)
         return min(len(self.span), max(FEWEST, int(seconds * self.pace) - BURNING_IN))
@@ -81,8 +81,8 @@ class HeldOut:
         self.pace = self._read(most) / (time.perf_counter() - began)
         return scored
 
-    def score_model(self, model: Checkpoint, like: Trainable, precision: str) -> Scored:
-        """Score as much as there is time for by a saved model, on the device of a network."""
+    def score_model(self, model: Checkpoint, like: Trainable, precision: str, most: int) -> Scored:
+        """Score about ``most`` characters by a saved model, on the device of a network."""
         network = build(model.architecture, len(model.vocabulary))
         network.assign(model.weights)
-        return self.score(network.to(like.output.bias.device), precision, self.last())
+        return self.score(network.to(like.output.bias.device), precision, most)

@@ -24,6 +24,7 @@ from chargen.training.clock import Clock
 from chargen.training.feeds import feed
 from chargen.training.held_out import HeldOut
 from chargen.training.hooks import Hooks
+from chargen.training.keep import Kept
 from chargen.training.reports import (
     Conclusion,
     Done,
@@ -87,6 +88,7 @@ class Trainer:
         self.hooks = hooks or Hooks()
         self.learner = Learner(plan, vocabulary, texts.labels, texts.seen)
         self.held_out = None if texts.valid is None else HeldOut(texts.valid, vocabulary, plan)
+        self.kept = Kept.of(texts, self.learner)
         self.feed = feed(texts, vocabulary, plan)
         self.schedule = Schedule(
             plan=plan,
@@ -96,6 +98,7 @@ class Trainer:
             places=self.feed.places,
             held_out=self.held_out,
             fits=self.hooks.finish is not None and self.held_out is not None,
+            kept=self.kept,
         )
         self.best: Checkpoint | None = None
         self.good: tuple[Checkpoint, Checkpoint | None] | None = None
@@ -312,26 +315,36 @@ class Trainer:
         return True
 
     def _conclude(self) -> Iterator[Report]:
-        """Score the best model on all of the held-out text, and add what is fitted to that."""
-        learner, held_out = self.learner, self.held_out
-        if held_out is not None and learner.figures:
-            best = self.best
-            if best is None and self.run is not None and self.run.best.exists():
-                best = checkpoint.read(self.run.best)
-            if best is not None:
-                figures = dict(learner.figures)
-                if learner.counters.sample < held_out.last():
-                    yield Conclusion(figures["step"], held_out.last())
-                    scored = held_out.score_model(best, learner.network, learner.precision)
-                    if math.isfinite(scored.loss):
-                        figures |= scored.json()
-                if self.hooks.finish is not None:
-                    fitting = self.schedule.fitting()
-                    figures |= self.hooks.finish(best, held_out.span, fitting)
-                self.best = replace(best, figures=figures)
-                learner.figures = figures
+        """Score the best model on all of the held-out text, and add what is fitted to that.
+
+        If an old text is to be kept in mind, score it as well.
+        """
+        learner, held_out, best = self.learner, self.held_out, self._best()
+        if best is not None:
+            figures = dict(learner.figures)
+            if held_out is not None and learner.counters.sample < held_out.last():
+                most = held_out.last()
+                yield Conclusion(figures["step"], most)
+                scored = held_out.score_model(best, learner.network, learner.precision, most)
+                if math.isfinite(scored.loss):
+                    figures |= scored.json()
+            if held_out is not None and self.hooks.finish is not None:
+                fitting = self.schedule.fitting()
+                figures |= self.hooks.finish(best, held_out.span, fitting)
+            if self.kept is not None:
+                figures |= self.kept.after(best)
+            self.best = replace(best, figures=figures)
+            learner.figures = figures
         learner.counters.concluded = True
         self.schedule.charge("conclusion", most=math.inf)
+
+    def _best(self) -> Checkpoint | None:
+        """Return the best model so far, if there is one."""
+        if not self.learner.figures:
+            return None
+        if self.best is None and self.run is not None and self.run.best.exists():
+            return checkpoint.read(self.run.best)
+        return self.best
 
     def _start(self) -> Start:
         learner, architecture = self.learner, self.plan.architecture
@@ -351,6 +364,7 @@ class Trainer:
             settings=self.plan.settings() | {"precision": learner.precision},
             device=learner.device.type,
             history=learner.history,
+            kept=None if self.kept is None else self.kept.json(),
             metric=architecture.kind.metric,
         )
 
@@ -376,6 +390,7 @@ class Trainer:
             best=str(run.best) if run and learner.figures else None,
             last=str(run.last) if run else None,
             valid=valid and valid | {"model": run.name if run else None},
+            kept=None if self.kept is None else self.kept.json(),
             seconds=round(learner.counters.seconds, 3),
             step=learner.counters.step,
             characters_seen=learner.counters.characters,

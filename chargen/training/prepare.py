@@ -83,6 +83,8 @@ def _started(
         trainer = Trainer(texts, vocabulary, plan, run, lock, hooks, request.began)
         if base is not None:
             give_weights(base.saved, trainer.learner, trainer.first_window())
+            if trainer.kept is not None:
+                trainer.kept.before(base.saved)
         # Nothing can go wrong any more: the run that this one replaces may go.
         run.clear()
         run.remember(request.sources.kept())

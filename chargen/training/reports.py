@@ -38,6 +38,7 @@ class Start(Report):
         budget: in words.
         settings: every choice, by the names of `chargen.options.Options`.
         history: the evaluations of a run that goes on.
+        kept: how well an old text is known, see `chargen.training.keep`; None without one.
     """
 
     event = "start"
@@ -56,6 +57,7 @@ class Start(Report):
     settings: Mapping[str, Any]
     device: str
     history: Sequence[Mapping[str, Any]]
+    kept: Mapping[str, Any] | None
     metric: Metric
 
     @property
@@ -167,6 +169,7 @@ class Done(Report):
     Attributes:
         best, last: paths of the run's model files.
         valid: the best model's score, by the names of the metric's figures, and the model's name.
+        kept: how well an old text is known, before and after; None without one.
         seconds: that somebody has waited, to the last line.
         stopped: why: ``budget``, ``patience`` or ``interrupted``.
     """
@@ -176,6 +179,7 @@ class Done(Report):
     best: str | None
     last: str | None
     valid: Mapping[str, Any] | None
+    kept: Mapping[str, Any] | None
     seconds: float
     step: int
     characters_seen: int

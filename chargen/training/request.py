@@ -54,6 +54,15 @@ class Request:
                 f"{argument('resume')} and {argument('overwrite')} exclude each other",
                 "Give one of them",
             )
+        if self.sources.keep is not None and not (self.base or self.resume):
+            raise UsageError(
+                f"{argument('keep')} is for {argument('base')}",
+                "Name the model that has learned that text",
+            )
+        if self.options.keep_share is not None and self.sources.keep is None and not self.resume:
+            raise UsageError(
+                f"{argument('keep_share')} is for {argument('keep')}", "Name the text to keep"
+            )
         if self.sources.labels is not None and (self.sources.corpus or self.sources.valid):
             other = f"{argument('valid')}" if self.sources.valid else "a corpus"
             raise UsageError(

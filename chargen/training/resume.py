@@ -152,6 +152,12 @@ def same_corpus(saved: Checkpoint, corpus: dict[str, Any], name: str) -> None:
             f"({now}…)",
             f"Give the same corpus again, or start a new run from it by {argument('base')}",
         )
+    before, now = _print_of(saved.corpus.get("kept")), _print_of(corpus.get("kept"))
+    if before != now:
+        raise RunError(
+            f"the run {name} keeps another text in mind than this (sha256 {before}, not {now})",
+            f"Give the same {argument('keep')} again, or none if there was none",
+        )
     if saved.corpus.get("held_out") != corpus.get("held_out"):
         raise RunError(
             f"the run {name} was begun by an earlier chargen, which held out other parts of "

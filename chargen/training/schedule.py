@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from chargen.options import Plan
 from chargen.training.clock import FIRST, Clock
 from chargen.training.held_out import SHARE, HeldOut
+from chargen.training.keep import Kept
 from chargen.training.state import Learner
 
 WARM_UP = 50
@@ -36,6 +37,7 @@ class Schedule:
         places: the place at the end of a pass.
         held_out: the held-out text, if there is one.
         fits: whether something is fitted to it at the end.
+        kept: scores an old text at the end, if there is one.
     """
 
     plan: Plan
@@ -45,6 +47,7 @@ class Schedule:
     places: int
     held_out: HeldOut | None
     fits: bool
+    kept: Kept | None = None
 
     @property
     def timed(self) -> bool:
@@ -116,5 +119,6 @@ class Schedule:
         seconds = usual.get("evaluation", 0.0) + 2 * usual.get("save", 0.0) + self.fitting()
         if self.held_out is not None and counters.sample < self.held_out.last():
             seconds += self.held_out.seconds(self.held_out.last())
+        seconds += 0.0 if self.kept is None else self.kept.seconds()
         left = self.plan.budget.seconds - counters.overhead
         return min(seconds, LARGEST_RESERVE * left) if math.isfinite(left) else seconds

@@ -14,7 +14,7 @@ from chargen.options import TASKS, Options
 from chargen.text import catalog
 from chargen.text.corpus import Span, Text, open_text, read_all
 from chargen.text.damage import kinds_of
-from chargen.text.examples import LINES, divided, documents, is_list, items_of
+from chargen.text.examples import DOCUMENTS, LINES, divided, documents, is_list, items_of
 from chargen.text.labelled import read_labelled
 from chargen.text.remarks import remarks
 from chargen.text.sources import STRICT
@@ -55,12 +55,14 @@ class Sources:
         corpus: paths, ``-``, or names from the catalog; none for the default corpus.
         valid: a text of its own to hold out, instead of the corpus's end.
         labels: labelled texts, instead of a corpus; see `chargen.text.labelled`.
+        keep: what the model to start from has learned, so that it is not forgotten.
         encoding, errors: of all files, see `chargen.text.corpus.open_text`.
     """
 
     corpus: Sequence[str] = ()
     valid: str | None = None
     labels: str | None = None
+    keep: str | None = None
     encoding: str = "utf-8"
     errors: str = STRICT
 
@@ -73,7 +75,7 @@ class Sources:
         )
         others = {
             name: kept[name]
-            for name in ("valid", "labels", "encoding", "errors")
+            for name in ("valid", "labels", "keep", "encoding", "errors")
             if isinstance(kept.get(name), str)
         }
         return cls(texts, **others)
@@ -88,6 +90,7 @@ class Sources:
             "corpus": [absolute(name) for name in self.corpus],
             "valid": self.valid and absolute(self.valid),
             "labels": self.labels and absolute(self.labels),
+            "keep": self.keep and absolute(self.keep),
             "encoding": self.encoding,
             "errors": self.errors,
         }
@@ -105,6 +108,7 @@ class Texts:
         items: what the text is made of, lines or documents; nothing for running text.
         folder: the name of the folder that the text is from, if it is one.
         counted: what was counted, if the model knows symbols beside characters.
+        kept: the text that the model to start from has learned, if it is not to be forgotten.
     """
 
     train: Span
@@ -114,6 +118,7 @@ class Texts:
     items: str = ""
     folder: str = ""
     counted: Counted | None = None
+    kept: Texts | None = None
 
     @property
     def seen(self) -> NDArray[np.uint64] | None:
@@ -133,6 +138,7 @@ class Texts:
                 len(self.labels),
                 characters=len(vocabulary),
                 common=common(vocabulary, self.train.text),
+                keeps=self.kept is not None,
             )
         pairs, marking = vocabulary.symbols, vocabulary.marking
         return Known(
@@ -145,6 +151,7 @@ class Texts:
     def vocabulary(self, known: Vocabulary | None = None) -> Vocabulary:
         """Return the vocabulary of the texts: the ``known`` characters, then the others."""
         if self.counted is None:
+            known = known if self.kept is None else self.kept.vocabulary(known)
             return Vocabulary.of(self.train.text, known.characters if known else "")
         return self.counted.vocabulary(known)
 
@@ -197,7 +204,16 @@ def open_texts(
         opened = replace(opened, folder=os.path.basename(os.path.abspath(first)))
     if opened.valid is None:
         note("no text is held out, so the best model is simply the latest")
-    return opened
+    if sources.keep is None:
+        return opened
+    if task or opened.labels:
+        raise UsageError(
+            f"{argument('keep')} is for models that are scored by perplexity", "Leave it out"
+        )
+    old = Sources([sources.keep], encoding=sources.encoding, errors=sources.errors)
+    made = replace(options, lines=opened.items == LINES, documents=opened.items == DOCUMENTS)
+    kept = _running(old, made, as_bytes, note, progress)
+    return replace(opened, kept=kept, corpus=opened.corpus | {"kept": described(kept.train.text)})
 
 
 def _labelled(

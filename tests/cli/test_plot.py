@@ -44,3 +44,15 @@ def test_curves_and_units_are_drawn(chargen: Chargen, runs: Path) -> None:
     )
     assert [row["unit"] for row in json.loads(named.stdout)] == [7, 1]
     assert {path.name for path in (runs / "board").iterdir()} == {"one", "two"}
+
+
+def test_attention_is_drawn(chargen: Chargen, story: Path, tmp_path: Path) -> None:
+    """A square for each head, and how far back each looks; for transformers only."""
+    given = ("train", story, "--name", "three", "--arch", "transformer", "--layers", "2", *SMALL)
+    chargen(*given, "--embed", "8", "--heads", "2")
+    asked = ("plot", "three", "--text", STORY[:40], "--attention")
+    drawn = chargen(*asked, "-o", tmp_path / "heads.svg", "--json")
+    rows = json.loads(drawn.stdout)
+    assert [(row["layer"], row["head"]) for row in rows] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert all(0 <= row["characters_back"] <= 40 for row in rows)
+    assert "<svg" in (tmp_path / "heads.svg").read_text()

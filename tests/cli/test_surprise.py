@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_the_unit_follows_the_base(chargen: Chargen, model_file: Path, base: str
 
 
 def test_a_page_is_written_once(chargen: Chargen, tmp_path: Path, model_file: Path) -> None:
-    """A file that exists is kept; a page is about one text."""
+    """A file that exists is kept; a page holds all texts."""
     path, out = write(tmp_path / "text.txt", TEXT), tmp_path / "page.html"
     given = ("surprise", path, "-m", model_file, "--html", out)
     assert chargen(*given).stdout == b""
@@ -75,6 +76,11 @@ def test_a_page_is_written_once(chargen: Chargen, tmp_path: Path, model_file: Pa
     assert refused.returncode == 1
     assert b"exists already" in refused.stderr
     assert chargen(*given, "--force", "--csv").stdout.startswith(b"text_id,")
+    other = write(tmp_path / "other.txt", "the ebb")
+    chargen(*given, other, "--force")
+    held = re.search(r'json">(.*?)</script>', out.read_text(encoding="utf-8"))
+    assert held is not None
+    assert [one["text"] for one in json.loads(held[1])["texts"]] == [TEXT, "the ebb"]
 
 
 @pytest.mark.parametrize("items", ["lines", "documents"])

@@ -21,10 +21,11 @@ ENGINE = Engine(MODEL.architecture, MODEL.weights)
 def made(text: str, likeliest: int = 5) -> tuple[str, dict[str, Any]]:
     """Return a page and the data in it."""
     (found,) = surprise(ENGINE, MODEL.vocabulary, [("a <name>", text)], likeliest=likeliest)
-    written = page(found, MODEL.vocabulary.characters, "tiny")
+    written = page([found], MODEL.vocabulary.characters, "tiny")
     held = re.search(r'<script id="data" type="application/json">(.*?)</script>', written, re.S)
     assert held is not None
-    return written, json.loads(held[1])
+    (text_held,) = json.loads(held[1])["texts"]
+    return written, text_held
 
 
 def unpacked(text: str, kind: str) -> np.ndarray:
