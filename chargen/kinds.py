@@ -104,8 +104,9 @@ class Kind:
             characters, None for all.
         preview: ``(model, span, number) -> text``, the text to show while the model trains; None
             if there is none. ``number`` counts the evaluations from 0.
-        finish: ``(model, span, seconds) -> figures``, for a model with labels: figures that are
-            fitted to held-out examples when training ends. ``fitted`` lists their keys.
+        finish: ``(model, span, seconds) -> figures``, figures that are fitted to held-out examples
+            when training ends; None if there are none. ``fitted`` lists those of a model with
+            labels.
         does: what it does instead of continuing texts, in words.
         continues: whether it predicts each next character, so that it can sample and score.
         reader: ``(model) -> reader`` that fills gaps, see `chargen.tasks.beam.Reader`.
@@ -152,7 +153,7 @@ CAUSAL = Kind(
     network="chargen.networks.causal:Causal",
     evaluate="chargen.training.evaluate:score_causal",
     preview="chargen.tasks.previews:written",
-    finish="chargen.tasks.calibration:fit",
+    finish="chargen.tasks.guessing:fit",
     fitted=("sharpness",),
     does="writes texts",
     continues=True,

@@ -14,12 +14,15 @@ a text of one piece gives 84 % at most, and nine pieces that all agree 99.9 %.
 
 Whether a label fits at all is asked of its own model. By its own distributions, the model expects
 the text to cost the sum of their entropies, and knows the variance of that cost. A text that costs
-much more was not written by what the model has learned.
+much more was not written by what the model has learned. But even a text that was costs a little
+more than expected, because no model has learned everything. How much that is, is measured when
+training ends: on held-out texts, of which one in a hundred may be said not to fit.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,8 +33,11 @@ from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
 from chargen.errors import KindError, UsageError, argument
 from chargen.kinds import load
+from chargen.tasks import calibration
 from chargen.tasks.calibration import probabilities
 from chargen.tasks.classifying import Judge, Likelihood, weigh_all
+from chargen.text.corpus import Span, read_all
+from chargen.text.labelled import as_string, examples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +51,21 @@ PIECE = 8
 
 DEVIATIONS, SLACK = 3.0, 0.35
 """A text fits if it costs at most so many standard deviations, and so many nats a character, more
-than its model expects."""
+than its model expects. The second number is fitted; this one is for models that were not."""
+
+FITTED = "slack"
+"""The key of that number in a checkpoint."""
+
+REFUSED = 0.01
+"""The share of held-out texts that are said not to fit."""
+
+FEWEST = 50
+"""Stretches that can tell, at least."""
+
+STRETCHES, STRETCH, SOME = 256, 100, 64
+"""How many held-out stretches it is fitted to, of how many characters, and how many at a time."""
+
+MOST_SLACK = 100.0
 
 
 @dataclass(frozen=True)
@@ -130,6 +150,54 @@ def judge_of(models: Sequence[tuple[str, Checkpoint]]) -> tuple[Judge, float]:
     return Likelihood(names, members), 1.0
 
 
+def fit(saved: Checkpoint, valid: Span, seconds: float = math.inf) -> dict[str, float]:
+    """Return what is fitted to held-out texts: how sure to be of labels, and what does not fit.
+
+    Args:
+        seconds: to read them for, about.
+    """
+    figures = calibration.fit(saved, valid, seconds) if saved.labels else {}
+    slack = fitted_slack(saved, valid, seconds)
+    return figures if slack is None else figures | {FITTED: slack}
+
+
+def fitted_slack(saved: Checkpoint, valid: Span, seconds: float) -> float | None:
+    """Return by how much more than expected held-out texts cost, in nats a character.
+
+    Returns:
+        What all but `REFUSED` of them are below, beyond `DEVIATIONS`; None if they are too few to
+        tell.
+    """
+    began = time.perf_counter()
+    found: list[float] = []
+    texts = stretches(valid)
+    if len(texts) < FEWEST:
+        return None
+    for at in range(0, len(texts), SOME):
+        if found and time.perf_counter() - began > seconds:
+            break
+        some = texts[at : at + SOME]
+        for label in {label for _, label in some}:
+            network = Causal(saved.architecture, saved.weights, label if saved.labels else None)
+            judge = Likelihood([""], [(network, saved.vocabulary)])
+            mine = [text for text, own in some if own == label]
+            found += [excess(figures[0]) for figures in judge.characters(mine)]
+    return min(MOST_SLACK, max(0.0, float(np.quantile(found, 1 - REFUSED, method="higher"))))
+
+
+def stretches(valid: Span) -> list[tuple[str, int]]:
+    """Return texts to fit to, each with its label's id: examples, or stretches from all over."""
+    if valid.marks is not None:
+        marked = examples(valid.text, STRETCHES)
+        return [(text[:STRETCH], label) for text, label in marked if text]
+    count = min(STRETCHES, len(valid) // STRETCH)
+    starts = [number * (len(valid) - STRETCH) // max(1, count - 1) for number in range(count)]
+    return [
+        (as_string(text, "surrogateescape") if valid.text.as_bytes else text, 0)
+        for text in (read_all(valid.blocks(start, start + STRETCH)) for start in starts)
+    ]
+
+
 def guesses(
     models: Sequence[tuple[str, Checkpoint]],
     texts: Sequence[str],
@@ -152,6 +220,9 @@ def guesses(
     """
     judge, fitted = judge_of(models)
     tempered = fitted if sharpness is None else sharpness
+    slacks = [slack_of(saved) for _, saved in models]
+    if len(models) == 1:
+        slacks *= len(judge.names)
     written = [text for text in texts if text]
     unknown = np.full(len(judge.names), np.nan)
     told: list[tuple[Doubles, Doubles, bool]] = []
@@ -161,7 +232,9 @@ def guesses(
             nats = figures[..., 0]
             totals = nats.sum(axis=1)
             shares = steady(nats) if apart else probabilities(-totals[None], tempered)[0]
-            told.append((shares, totals / nats.shape[1], fitting(figures[int(shares.argmax())])))
+            likeliest = int(shares.argmax())
+            fits = fitting(figures[likeliest], slacks[likeliest])
+            told.append((shares, totals / nats.shape[1], fits))
     elif written:
         rows = probabilities(weigh_all(judge, written, progress), tempered)
         told = [(row, unknown, True) for row in rows]
@@ -174,15 +247,25 @@ def guesses(
     ]
 
 
-def fitting(figures: Doubles) -> bool:
-    """Return whether a text can be one of what a model has learned.
+def slack_of(saved: Checkpoint) -> float:
+    """Return the fitted slack of a model, or the usual one."""
+    slack = saved.figures.get(FITTED)
+    return slack if isinstance(slack, float) and 0 <= slack <= MOST_SLACK else SLACK
+
+
+def excess(figures: Doubles) -> float:
+    """Return by how many nats a character a text costs more than `DEVIATIONS` beyond expectation.
 
     Args:
         figures: (T, 3), see `chargen.engine.likelihood.expected_nats`.
     """
     nats, expected, variance = figures.sum(axis=0)
-    room = DEVIATIONS * math.sqrt(variance) + SLACK * len(figures)
-    return bool(nats - expected <= room)
+    return float(nats - expected - DEVIATIONS * math.sqrt(variance)) / len(figures)
+
+
+def fitting(figures: Doubles, slack: float = SLACK) -> bool:
+    """Return whether a text can be one of what a model has learned; see `excess`."""
+    return excess(figures) <= slack
 
 
 def _guess(name: str, judge: Judge, shares: Doubles, nats: Doubles, fits: bool) -> Guess:

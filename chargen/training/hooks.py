@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ from chargen.checkpoint import Checkpoint
 from chargen.kinds import Kind, load
 from chargen.text.corpus import Span
 from chargen.training.texts import Texts
+
+BRIEFLY = 0.5
+"""Seconds for what is fitted to a text without labels, at most."""
 
 
 @dataclass(frozen=True)
@@ -20,17 +24,21 @@ class Hooks:
         preview: ``(model, span, number) -> text``, what to show of it after evaluation ``number``.
         finish: ``(model, held-out span, seconds) -> figures``, what to add to the best model at the
             end, in about so many seconds.
-        fitted: the keys of those figures.
+        fitted: keys without which a run has not ended.
+        most: seconds that fitting may take, at most.
     """
 
     preview: Callable[[Checkpoint, Span, int], str] | None = None
     finish: Callable[[Checkpoint, Span, float], dict[str, Any]] | None = None
     fitted: tuple[str, ...] = ()
+    most: float = math.inf
 
     @classmethod
     def of(cls, kind: Kind, texts: Texts) -> Hooks:
         """Return what a kind of model is given."""
         preview = None if kind.preview is None else load(kind.preview)
-        if kind.finish is None or not texts.labels:
+        if kind.finish is None:
             return cls(preview)
-        return cls(preview, load(kind.finish), kind.fitted)
+        if texts.labels:
+            return cls(preview, load(kind.finish), kind.fitted)
+        return cls(preview, load(kind.finish), most=BRIEFLY)

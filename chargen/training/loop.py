@@ -97,7 +97,7 @@ class Trainer:
             characters=self.feed.characters,
             places=self.feed.places,
             held_out=self.held_out,
-            fits=self.hooks.finish is not None and self.held_out is not None,
+            fits=self.hooks.most if self.hooks.finish and self.held_out else 0.0,
             kept=self.kept,
         )
         self.best: Checkpoint | None = None

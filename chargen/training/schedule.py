@@ -36,7 +36,7 @@ class Schedule:
         characters: of the training text.
         places: the place at the end of a pass.
         held_out: the held-out text, if there is one.
-        fits: whether something is fitted to it at the end.
+        fits: seconds for what is fitted to it at the end, at most; 0 if nothing is.
         kept: scores an old text at the end, if there is one.
     """
 
@@ -46,7 +46,7 @@ class Schedule:
     characters: int
     places: int
     held_out: HeldOut | None
-    fits: bool
+    fits: float
     kept: Kept | None = None
 
     @property
@@ -111,7 +111,9 @@ class Schedule:
 
     def fitting(self) -> float:
         """Return the seconds for what is fitted at the end; infinity for a budget without time."""
-        return SHARE * self.plan.budget.seconds if self.fits else 0.0
+        if not self.timed:
+            return math.inf if self.fits else 0.0
+        return min(self.fits, SHARE * self.plan.budget.seconds)
 
     def _reserve(self) -> float:
         """Return the seconds that are kept for what follows the last step."""

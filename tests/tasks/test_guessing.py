@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import random
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,9 +14,21 @@ from hypothesis import strategies as st
 from chargen.engine.causal import Causal
 from chargen.engine.likelihood import expected_nats
 from chargen.tasks.drawing import Sampling
-from chargen.tasks.guessing import PIECE, fitting, guesses, steady
+from chargen.tasks.guessing import (
+    FITTED,
+    PIECE,
+    REFUSED,
+    STRETCH,
+    fit,
+    fitting,
+    guesses,
+    steady,
+    stretches,
+)
 from chargen.tasks.sampling import sample
-from tests.conftest import probabilities, tiny_checkpoint
+from chargen.text.corpus import open_text
+from chargen.text.sources import spool
+from tests.conftest import STORY, probabilities, tiny_checkpoint
 
 ONE, TWO = tiny_checkpoint(seed=1), tiny_checkpoint(seed=2)
 MODELS = [("one", ONE), ("two", TWO)]
@@ -65,6 +81,37 @@ def test_what_a_model_writes_fits_it_and_noise_does_not() -> None:
     # A text costs what was expected, or a little more: that fits.
     assert fitting(np.array([[1.0, 1.0, 0.1]] * 50))
     assert not fitting(np.array([[2.0, 1.0, 0.1]] * 50))
+
+
+def test_one_held_out_stretch_in_a_hundred_is_refused() -> None:
+    """The slack is the excess that all but so many stretches of the held-out text are below."""
+    text = "".join(random.Random(1).choices(STORY, k=STRETCH * 300))
+    valid = open_text([spool("held out", io.BytesIO(text.encode()))]).span()
+    told = fit(ONE, valid)
+    assert told.keys() == {FITTED}
+    # A text that a model has not learned costs more than it expects: so it learns to expect that.
+    assert told[FITTED] > 0
+    fitted = replace(ONE, figures=ONE.figures | told)
+    found = guesses([("one", fitted), ("two", fitted)], [text for text, _ in stretches(valid)])
+    assert 1 - np.mean([guess.fits for guess in found]) <= REFUSED
+    strict = replace(ONE, figures=ONE.figures | {FITTED: 0.0})
+    found = guesses([("one", strict), ("two", strict)], [text for text, _ in stretches(valid)])
+    assert np.mean([guess.fits for guess in found]) < 1
+
+
+def test_stretches_of_bytes_are_those_bytes() -> None:
+    """A stretch that begins or ends inside a character is still the bytes that it was."""
+    data = ("é" * STRETCH * 60).encode()
+    valid = open_text([spool("held out", io.BytesIO(data))], as_bytes=True).span(1)
+    found = [text.encode("utf-8", "surrogateescape") for text, _ in stretches(valid)]
+    assert {len(one) for one in found} == {STRETCH}
+    assert set(found) <= {data[:STRETCH], data[1 : STRETCH + 1]}
+
+
+def test_few_stretches_tell_nothing() -> None:
+    """A short held-out text leaves the usual slack."""
+    valid = open_text([spool("held out", io.BytesIO(STORY.encode()))]).span()
+    assert fit(ONE, valid) == {}
 
 
 def test_texts_do_not_depend_on_their_neighbours() -> None:
