@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
@@ -39,6 +39,57 @@ only where that is written (`fused`). So results are the same on every machine; 
 rest on that."""
 
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
+LEAST = np.float32(1e-8)
+"""The shortest step that a step is divided by."""
+
+
+class Weights(NamedTuple):
+    """A recurrent network's weights as compiled code reads them.
+
+    Attributes:
+        table: (V + 1, G·H), each character's part of the first layer's pre-activations.
+        inputs: (L - 1, H, G·H), the input weights of the layers above the first, transposed; these
+            and all other matrices are float32, or the bits of bfloat16.
+        recurrent: (L, H, G·H), the recurrent weights of all layers, transposed.
+        bias: (L, G + inner, H), what is added to the products; see `chargen.networks.recurrence`.
+        output, output_bias: (H, V), transposed, and (V,); or those of common characters and one
+            more for all rare ones.
+        narrow, rare, rare_bias: (H, N), (N, R) and (R,), of rare characters; or empty.
+        row_of, rows: of n-grams, see `add_contexts`.
+    """
+
+    table: Array
+    inputs: Array
+    recurrent: Array
+    bias: Array
+    output: Array
+    output_bias: Row
+    narrow: Array
+    rare: Array
+    rare_bias: Row
+    row_of: Row
+    rows: Array
+
+
+class Learning(NamedTuple):
+    """What is known of a text that n-grams learn from; see `learn_contexts`.
+
+    Attributes:
+        rate: of the steps; 0 if nothing is learned.
+        squares: (R,), the sums of squares of the rows.
+        used: (1,), how many rows there are.
+        likely: (V,), the probabilities of the next character.
+        places: (`LONGEST`,), of the contexts before it; the first of them is below zero at the
+            beginning of a text.
+    """
+
+    rate: np.float32
+    squares: Row
+    used: Row
+    likely: Row
+    places: Row
+
+
 LOG2_E = np.float32(1 / math.log(2))
 LN_2, LN_2_REST = np.float32(355 / 512), np.float32(math.log(2) - 355 / 512)
 """ln(2) in two parts, the first of so few bits that its product with an exponent is exact."""
@@ -520,20 +571,51 @@ def draw(weights: Row, uniform: float) -> int:
 
 
 @compiled
-def add_contexts(last: int, past: Row, index: Row, rows: Array, logits: Row) -> None:
+def add_contexts(last: int, past: Row, row_of: Row, rows: Array, logits: Row, places: Row) -> None:
     """Add the weights of the contexts that end with a character; then it is the last of the past.
 
-    See `chargen.text.contexts`. ``index`` has the row of each place, or is empty.
+    See `chargen.text.contexts`. ``row_of`` has the row of each place, or is empty; ``places``
+    (`LONGEST`,) is written.
     """
     bos, hashed = len(logits), 0
-    for back in range(LONGEST if len(index) else 0):
+    for back in range(LONGEST if len(row_of) else 0):
         ended = last if back == 0 else past[len(past) - back]
         code = 1 if ended == bos else ended + 2
         hashed = ((hashed + code) * FACTOR) & ((1 << WORD) - 1)
-        add(rows[index[(back << BITS) + (hashed >> (WORD - BITS))]], logits, logits)
+        places[back] = (back << BITS) + (hashed >> (WORD - BITS))
+        add(rows[row_of[places[back]]], logits, logits)
     for back in range(len(past) - 1):
         past[back] = past[back + 1]
     past[len(past) - 1] = last
+
+
+@compiled
+def learn_contexts(target: int, row_of: Row, rows: Array, learning: Learning) -> None:
+    """Learn which character followed the last contexts; see `chargen.networks.ngrams`.
+
+    Args:
+        target: its id.
+        row_of: the row of each place, 0 where nothing was learned; such a place gets a new row.
+        rows: (R, V), with room for new ones, which are zero.
+        learning: ``likely`` is overwritten by the gradient.
+    """
+    squares, used, shares = learning.squares, learning.used, learning.likely
+    shares[target] -= ONE
+    mean = ZERO
+    for i in range(len(shares)):
+        mean += shares[i] * shares[i]
+    mean /= np.float32(len(shares))
+    for back in range(LONGEST):
+        place = learning.places[back]
+        if row_of[place] == 0:
+            row_of[place] = used[0]
+            used[0] += 1
+        row = row_of[place]
+        squares[row] += mean
+        step = learning.rate / max(np.sqrt(squares[row]), LEAST)
+        mine = rows[row]
+        for i in range(len(shares)):
+            mine[i] -= step * shares[i]
 
 
 @compiled
@@ -561,29 +643,26 @@ def add_rare(x: Row, narrow: Array, rare: Array, bias: Row, common: int, logits:
 def read(
     gates: int,
     last: int,
-    table: Array,
-    inputs: Array,
-    recurrent: Array,
-    bias: Array,
-    output: Array,
-    output_bias: Row,
-    narrow: Array,
-    rare: Array,
-    rare_bias: Row,
-    index: Row,
-    rows: Array,
+    weights: Weights,
     state: Array,
     past: Row,
+    places: Row,
     scratch: Array,
     logits: Row,
 ) -> None:
-    """Read one character, and write the logits (V,) of the next; the arguments are as in `write`.
+    """Read one character, and write the logits (V,) of the next.
 
     Args:
+        gates: of the cells: 1 for elman, 3 for gru, 4 for lstm.
+        last: id of the character.
+        weights: of the network.
+        state: (L, 2, 1, H), overwritten.
+        past: (`LONGEST` - 1,), the characters before the last, overwritten.
+        places: (`LONGEST`,), written, see `add_contexts`.
         scratch: (3 G + 5, H), overwritten.
     """
-    layers, hidden, width = recurrent.shape
-    wide = len(output_bias)
+    layers, hidden, width = weights.recurrent.shape
+    wide = len(weights.output_bias)
     # The cells' steps see a window of one step and one row.
     window = scratch[:gates].reshape(1, 1, gates, hidden)
     row = scratch[gates : 2 * gates].reshape(1, gates, hidden)
@@ -591,76 +670,69 @@ def read(
     track = scratch[2 * gates : 2 * gates + 2].reshape(2, 1, hidden)
     memory = scratch[2 * gates + 2 : 2 * gates + 4].reshape(2, 1, hidden)
     work = scratch[2 * gates + 4 :]
-    convert(table[last], projected)
+    convert(weights.table[last], projected)
     for layer in range(layers):
         now = state[layer]
         if layer:
-            multiply(state[layer - 1, 0, 0], inputs[layer - 1], projected)
-        multiply(now[0, 0], recurrent[layer], product)
+            multiply(state[layer - 1, 0, 0], weights.inputs[layer - 1], projected)
+        multiply(now[0, 0], weights.recurrent[layer], product)
         if gates == 1:
-            elman_advance(0, window, row, bias[layer], now, track, memory, work)
+            elman_advance(0, window, row, weights.bias[layer], now, track, memory, work)
         elif gates == 3:
-            gru_advance(0, window, row, bias[layer], now, track, memory, work)
+            gru_advance(0, window, row, weights.bias[layer], now, track, memory, work)
         else:
-            lstm_advance(0, window, row, bias[layer], now, track, memory, work)
+            lstm_advance(0, window, row, weights.bias[layer], now, track, memory, work)
     top = state[layers - 1, 0, 0]
-    multiply(top, output, logits[:wide])
-    add(logits[:wide], output_bias, logits[:wide])
-    if len(rare_bias):
-        add_rare(top, narrow, rare, rare_bias, wide - 1, logits)
-    add_contexts(last, past, index, rows, logits)
+    multiply(top, weights.output, logits[:wide])
+    add(logits[:wide], weights.output_bias, logits[:wide])
+    if len(weights.rare_bias):
+        add_rare(top, weights.narrow, weights.rare, weights.rare_bias, wide - 1, logits)
+    add_contexts(last, past, weights.row_of, weights.rows, logits, places)
 
 
 @compiled
 def frequencies(
     gates: int,
     ids: Row,
-    table: Array,
-    inputs: Array,
-    recurrent: Array,
-    bias: Array,
-    output: Array,
-    output_bias: Row,
-    narrow: Array,
-    rare: Array,
-    rare_bias: Row,
-    index: Row,
-    rows: Array,
+    weights: Weights,
     state: Array,
     past: Row,
+    learning: Learning,
     escape: float,
     whole: float,
     shares: Array,
 ) -> None:
     """Read characters, and write after each how often the next one is what, as whole numbers.
 
-    The other arguments are those of `write`.
+    The first arguments are those of `read`.
 
     Args:
         ids: (N,), to read.
+        learning: what was known before, overwritten by what is known after the last.
         escape: the probability of a character that is none of the vocabulary.
         whole: what the numbers sum to; much more than V.
         shares: (N, V + 1), written: each is 1 at least; the last one is that of the escape.
     """
-    characters = shares.shape[1] - 1
-    scratch = np.empty((3 * gates + 5, recurrent.shape[1]), np.float32)
+    likely, places = learning.likely, learning.places
+    characters = len(likely)
+    scratch = np.empty((3 * gates + 5, weights.recurrent.shape[1]), np.float32)
     logits = np.empty(characters, np.float32)
-    weights = np.empty(characters, np.float32)
     for n in range(len(ids)):
-        read(
-            gates, ids[n], table, inputs, recurrent, bias, output, output_bias, narrow, rare,
-            rare_bias, index, rows, state, past, scratch, logits,
-        )  # fmt: skip
+        if learning.rate > ZERO and places[0] >= 0 and ids[n] < characters:
+            learn_contexts(ids[n], weights.row_of, weights.rows, learning)
+        read(gates, ids[n], weights, state, past, places, scratch, logits)
         likeliest = 0
         for i in range(characters):
             likeliest = i if logits[i] > logits[likeliest] else likeliest
-        total = exponentials(logits, logits[likeliest], ONE, weights)
+        total = exponentials(logits, logits[likeliest], ONE, likely)
         # One for each, and the rest by the probabilities, rounded down.
         free = whole - (characters + 1)
         left = whole
         for i in range(characters):
-            shares[n, i] = 1 + math.floor((1 - escape) * free * (weights[i] / total))
+            share = likely[i] / total
+            shares[n, i] = 1 + math.floor((1 - escape) * free * share)
             left -= shares[n, i]
+            likely[i] = share
         shares[n, characters] = 1 + math.floor(escape * free)
         shares[n, likeliest] += left - shares[n, characters]
 
@@ -669,17 +741,7 @@ def frequencies(
 def write(
     gates: int,
     last: int,
-    table: Array,
-    inputs: Array,
-    recurrent: Array,
-    bias: Array,
-    output: Array,
-    output_bias: Row,
-    narrow: Array,
-    rare: Array,
-    rare_bias: Row,
-    index: Row,
-    rows: Array,
+    weights: Weights,
     state: Array,
     past: Row,
     uniform: Row,
@@ -689,48 +751,35 @@ def write(
 ) -> None:
     """Read the last character and draw the next, as often as there is a random number.
 
+    The first arguments are those of `read`.
+
     Args:
-        gates: of the cells: 1 for elman, 3 for gru, 4 for lstm.
-        last: id of the character that was drawn before.
-        table: (V + 1, G·H), each character's part of the first layer's pre-activations.
-        inputs: (L - 1, H, G·H), the input weights of the layers above the first, transposed; these
-            and all other matrices are float32, or the bits of bfloat16.
-        recurrent: (L, H, G·H), the recurrent weights of all layers, transposed.
-        bias: (L, G + inner, H), what is added to the products; see `chargen.networks.recurrence`.
-        output, output_bias: (H, V), transposed, and (V,); or those of common characters and one
-            more for all rare ones.
-        narrow, rare, rare_bias: (H, N), (N, R) and (R,), of rare characters; or empty.
-        index, rows: of n-grams, see `add_contexts`.
-        state: (L, 2, 1, H), overwritten.
-        past: (`LONGEST` - 1,), the characters before the last, overwritten.
         uniform: (N,), random numbers in [0, 1).
         filters: temperature, top-k, top-p and min-p; zero for no filter.
         ids, nats: (N,), written: what was drawn, and what it costs without filters, at
             temperature 1.
     """
-    characters = len(output_bias) + max(0, len(rare_bias) - 1)
+    characters = len(weights.output_bias) + max(0, len(weights.rare_bias) - 1)
     temp, k, p, least = np.float32(filters[0]), int(filters[1]), filters[2], np.float32(filters[3])
-    scratch = np.empty((3 * gates + 5, recurrent.shape[1]), np.float32)
+    scratch = np.empty((3 * gates + 5, weights.recurrent.shape[1]), np.float32)
     logits = np.empty(characters, np.float32)
-    weights = np.empty(characters, np.float32)
+    likely = np.empty(characters, np.float32)
+    places = np.empty(LONGEST, np.int64)
     for n in range(len(uniform)):
-        read(
-            gates, last, table, inputs, recurrent, bias, output, output_bias, narrow, rare,
-            rare_bias, index, rows, state, past, scratch, logits,
-        )  # fmt: skip
+        read(gates, last, weights, state, past, places, scratch, logits)
         last = 0
         for i in range(characters):
             last = i if logits[i] > logits[last] else last
         highest = logits[last]
-        total = exponentials(logits, highest, ONE, weights)
+        total = exponentials(logits, highest, ONE, likely)
         if temp > ZERO:
             if temp != ONE:
-                exponentials(logits, highest, temp, weights)
+                exponentials(logits, highest, temp, likely)
             if 0 < k < characters:
-                cut(weights, edge_of(weights, k, 0.0))
+                cut(likely, edge_of(likely, k, 0.0))
             if p > 0:
-                cut_share(weights, p)
-            cut(weights, least)
-            last = draw(weights, uniform[n])
+                cut_share(likely, p)
+            cut(likely, least)
+            last = draw(likely, uniform[n])
         ids[n] = last
         nats[n] = np.log(total) - (logits[last] - highest)

@@ -237,6 +237,7 @@ class Measured(Loaded):
         data: bytes,
         *,
         label: str | None = None,
+        adapt: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> bytes:
         """Return a file's bytes as small as the model can make them; see `decompress`.
@@ -245,11 +246,13 @@ class Measured(Loaded):
 
         Args:
             label: of the text, for a model with labels.
+            adapt: let weights of n-grams learn from the file while it is read, as `adapt` does;
+                the other weights stay, so that it can be read back on every machine.
             progress: called with characters done and characters in all.
 
         Raises:
             KindError: the model is no recurrent network that continues texts.
-            UsageError: see `label_id`.
+            UsageError: see `label_id`; or the model has too many characters to learn.
 
         Example:
             >>> from chargen import load
@@ -259,7 +262,7 @@ class Measured(Loaded):
             >>> model.decompress(packed) == text
             True
         """
-        return self._coder(label).compress(data, progress)
+        return self._coder(label).compress(data, progress, adapt=adapt)
 
     def decompress(
         self,

@@ -188,7 +188,9 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     two = replace(tiny, architecture=Architecture("gru", 1, 12, 5, kind=GAPS))
     shapes = two.architecture.shapes(len(two.vocabulary))
     two = replace(two, weights={n: np.zeros(s, np.float32) for n, s in shapes.items()})
-    for name, made in (("tiny", tiny), ("gaps", two), ("unsure", tiny), ("hollow", tiny)):
+    wide = tiny_checkpoint("".join(map(chr, range(0x4E00, 0x4E00 + 300))))
+    made_runs = {"tiny": tiny, "gaps": two, "unsure": tiny, "hollow": tiny, "wide": wide}
+    for name, made in made_runs.items():
         (runs / name).mkdir()
         checkpoint.write(runs / name / "best.safetensors", made)
     (runs / "attentive").mkdir()

@@ -48,6 +48,12 @@ def compress(
             "--check/--no-check", help="Read the result back, to be sure; it takes as long again."
         ),
     ] = True,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt", help="Learn from the file while it is read: smaller for most files."
+        ),
+    ] = False,
     label: LabelOption = None,
     out: OutOption = OUT,
 ) -> None:
@@ -65,7 +71,7 @@ def compress(
     into = output or (None if file == STDIN else Path(file + SUFFIX))
     keep(into, force)
     with console.progress("compressing", in_bytes=False) as progress:
-        packed = loaded.compress(data, label=label, progress=progress)
+        packed = loaded.compress(data, label=label, adapt=adapt, progress=progress)
     with sink(into, force=True) as stream:
         stream.write(packed)
     if check:

@@ -77,7 +77,7 @@ def plot(
     label: LabelOption = None,
     out: OutOption = OUT,
 ) -> None:
-    """Draw curves of runs, or a network along a text."""
+    """Draw curves of runs, or a network at work."""
     from chargen.declared import check
     from chargen.model import load
     from chargen.terminal import plots

@@ -14,7 +14,7 @@ import numpy as np
 from chargen import kernels
 from chargen.engine.language_model import State
 from chargen.engine.rounding import packed
-from chargen.text.contexts import LONGEST
+from chargen.text.contexts import KNOWN, LONGEST, PLACES, RATE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Writer:
         rows = layers[0].recurrent.shape[1]
         self.gates = rows // hidden
         self.filters = np.array(filters, np.float64)
-        self.weights = (
+        self.weights = kernels.Weights(
             _table(model.stack.rows, layers[0]) if steady else model.stack.table,
             packed(_stacked([layer.inputs for layer in layers[1:]], (hidden, rows))),
             packed(_stacked([layer.recurrent for layer in layers], (hidden, rows))),
@@ -75,12 +75,12 @@ class Writer:
             ids (N,), their nats (N,) at temperature 1 without filters, and the state before the
             last of them.
         """
-        layers, states = len(self.weights[2]), len(state[0])
+        layers, states = len(self.weights.recurrent), len(state[0])
         carried, before = self.carried(state)
         ids = np.empty(len(uniform), np.int32)
         nats = np.empty(len(uniform), np.float32)
         kernels.write(
-            self.gates, last, *self.weights, carried, before, uniform, self.filters, ids, nats
+            self.gates, last, self.weights, carried, before, uniform, self.filters, ids, nats
         )
         after: State = [tuple(part for part in layer[:states]) for layer in carried]
         past = [(before[None].astype(np.int32),)] if len(state) > layers else []
@@ -88,7 +88,7 @@ class Writer:
 
     def carried(self, state: State) -> tuple[Floats, NDArray[np.int64]]:
         """Return a state of one text as compiled code has it: that of the layers, and the past."""
-        layers, states = len(self.weights[2]), len(state[0])
+        layers, states = len(self.weights.recurrent), len(state[0])
         carried = np.zeros((layers, 2, *state[0][0].shape), np.float32)
         for into, parts in zip(carried, state, strict=False):
             into[:states] = parts
@@ -105,16 +105,19 @@ class Frequencies:
         state: of one text that has not begun.
         escape: the probability of a character that is none of the vocabulary.
         bits: the numbers sum to 2 to this power.
+        learns: characters of the text, if weights of n-grams learn from it while it is read; see
+            `chargen.kernels.learn_contexts`.
     """
 
-    def __init__(self, writer: Writer, state: State, escape: float, bits: int) -> None:
-        self.gates, self.weights, self.escape, self.bits = (
-            writer.gates,
-            writer.weights,
-            escape,
-            bits,
-        )
+    def __init__(
+        self, writer: Writer, state: State, escape: float, bits: int, learns: int = 0
+    ) -> None:
+        self.gates, self.escape, self.bits = writer.gates, escape, bits
         self.carried, self.past = writer.carried(state)
+        self.weights, self.learning = _learning(writer, learns)
+        if len(state) == len(self.carried):
+            # A model without n-grams carries no characters before a text.
+            self.past[:] = writer.weights.rows.shape[1]
 
     def after(self, ids: Ids) -> NDArray[np.float64]:
         """Read characters (N,), and return the shares (N, V + 1) of the next after each.
@@ -122,11 +125,33 @@ class Frequencies:
         The last column is that of the escape. Each share is a whole number divided by 2^bits.
         """
         whole = float(1 << self.bits)
-        shares = np.empty((len(ids), len(self.weights[0])), np.float64)
+        shares = np.empty((len(ids), len(self.weights.table)), np.float64)
         kernels.frequencies(
-            self.gates, ids, *self.weights, self.carried, self.past, self.escape, whole, shares
-        )
+            self.gates, ids, self.weights, self.carried, self.past, self.learning, self.escape,
+            whole, shares,
+        )  # fmt: skip
         return shares / whole
+
+
+def _learning(writer: Writer, characters: int) -> tuple[kernels.Weights, kernels.Learning]:
+    """Return weights, and what learning from so many characters needs; none is no learning."""
+    weights = writer.weights
+    known, size = weights.rows.shape
+    # Memory that nobody has touched takes no room.
+    room = known + min(LONGEST * characters, PLACES)
+    squares, rows = np.zeros(room, np.float32), np.zeros((room, size), np.float32)
+    learning = kernels.Learning(
+        np.float32(RATE if characters else 0),
+        squares,
+        np.array([known]),
+        np.zeros(size, np.float32),
+        np.full(LONGEST, -1),
+    )
+    if not characters:
+        return weights, learning
+    rows[:known], squares[1:known] = weights.rows, KNOWN
+    row_of = weights.row_of.copy() if len(weights.row_of) else np.zeros(PLACES, np.int32)
+    return weights._replace(row_of=row_of, rows=rows), learning
 
 
 def _rare(model: Causal) -> tuple[NDArray[Any], NDArray[Any], Floats]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chargen.text.contexts import LONGEST, PLACES, latest, places
+from chargen.text.contexts import KNOWN, LONGEST, PLACES, RATE, latest, places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +25,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-RATE = 0.1
-"""The first step of a vector is so long, in root mean square over its weights."""
-
-UNTOUCHED, UNKNOWN = 0.0, 1e-12
-"""The sum of squares of a vector that has not learned, and of one that learned elsewhere."""
+UNTOUCHED = 0.0
+"""The sum of squares of a vector that has not learned."""
 
 PLACE, WEIGHT, SQUARES = "ngrams.place", "ngrams.weight", "ngrams.squares"
 """Names of what a file has of the table: the places that have learned, their vectors and sums."""
@@ -115,4 +112,4 @@ class Ngrams(nn.Module):
         self.table[self.learned()] = 0
         self.table[found] = torch.from_numpy(arrays[WEIGHT]).to(self.table.device)
         self.squares.fill_(UNTOUCHED)
-        self.squares[found] = UNKNOWN
+        self.squares[found] = KNOWN

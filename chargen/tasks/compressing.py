@@ -31,7 +31,8 @@ import numpy as np
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
 from chargen.engine.writer import Frequencies
-from chargen.errors import CheckpointError, CorpusError, KindError
+from chargen.errors import CheckpointError, CorpusError, KindError, UsageError, argument
+from chargen.text.contexts import MOST_COUNTED
 from chargen.text.corpus import CODE_POINTS
 from chargen.text.vocabulary import Vocabulary
 
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.int32]
 
-MAGIC, VERSION = b"cgz", 1
+MAGIC, PLAIN, LEARNED = b"cgz", 1, 2
 HEADER = struct.Struct("<3sB8s8s")
-"""`MAGIC`, the version, the fingerprint of the model, and the checksum of the file."""
+"""`MAGIC`, `PLAIN` or `LEARNED`, the fingerprint of the model, and the checksum of the file."""
 
 WORD = 4
 """Bytes of a word."""
@@ -51,8 +52,9 @@ LONGEST_NUMBER = 56
 """Bits of a number before its last seven."""
 
 BITS = 24
-PIECE = 1 << 17
-"""Characters of a piece, about; fewer would cost more than a thousandth."""
+PIECE, LEARNED_PIECE = 1 << 17, 1 << 19
+"""Characters of a piece, about; fewer would cost more than a thousandth. A longer one has more to
+learn from."""
 
 BLOCK = 256
 """Characters whose probabilities are made in one call."""
@@ -79,28 +81,43 @@ class Coder:
     vocabulary: Vocabulary
     fingerprint: bytes
 
-    def compress(self, data: bytes, progress: Callable[[int, int], None] | None = None) -> bytes:
+    def compress(
+        self,
+        data: bytes,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        adapt: bool = False,
+    ) -> bytes:
         """Return a file's bytes, compressed.
 
         Args:
+            adapt: let n-grams learn from the file, each character after it was written.
             progress: called with characters done and characters in all.
 
         Raises:
             KindError: the model is no recurrent network.
+            UsageError: it has too many characters to learn.
         """
+        if adapt and len(self.vocabulary) > MOST_COUNTED:
+            raise UsageError(
+                f"{argument('adapt')} is for models of at most {MOST_COUNTED} characters, and "
+                f"{self.name} has {len(self.vocabulary):,}",
+                "Leave it out",
+            )
         text = data.decode("utf-8", "surrogateescape")
         ids, points = self.vocabulary.encode(text), _points(text)
-        sizes = _sizes(len(ids), max(1, round(len(ids) / PIECE)) if data else 0)
+        piece = LEARNED_PIECE if adapt else PIECE
+        sizes = _sizes(len(ids), max(1, round(len(ids) / piece)) if data else 0)
         cuts, count = np.cumsum(sizes)[:-1], _Count(len(ids), progress)
         pieces = _side_by_side(
-            lambda part, marks: self._encode(part, marks, count),
+            lambda part, marks: self._encode(part, marks, count, adapt),
             np.split(ids, cuts) if data else [],
             np.split(points, cuts) if data else [],
         )
         words = b"".join(piece.astype("<u4").tobytes() for piece in pieces)
         if len(words) >= len(data):
             pieces, words = [], data
-        head = HEADER.pack(MAGIC, VERSION, self.fingerprint, checksum(data))
+        head = HEADER.pack(MAGIC, LEARNED if adapt else PLAIN, self.fingerprint, checksum(data))
         numbers = [len(data), len(ids), len(pieces), *map(len, pieces)]
         return head + b"".join(map(_number, numbers)) + words
 
@@ -125,7 +142,7 @@ class Coder:
             return about.checked(about.rest)
         count = _Count(about.characters, progress)
         texts = _side_by_side(
-            lambda words, size: self._decode(words, size, count),
+            lambda words, size: self._decode(words, size, count, about.learned),
             about.pieces,
             _sizes(about.characters, len(about.pieces)),
         )
@@ -136,8 +153,8 @@ class Coder:
             raise damaged() from None
         return about.checked(data)
 
-    def _begin(self) -> Frequencies:
-        """Return the model at the beginning of a text.
+    def _begin(self, learns: int) -> Frequencies:
+        """Return the model at the beginning of a text, of whose characters so many are learned.
 
         Raises:
             KindError: it is no recurrent network.
@@ -149,13 +166,16 @@ class Coder:
                 "Use a model of --arch lstm, gru or elman",
             )
         escape = 0.0 if self.vocabulary.as_bytes else self.vocabulary.escape
-        return Frequencies(writer, self.engine.start(1), escape, BITS)
+        return Frequencies(writer, self.engine.start(1), escape, BITS, learns)
 
-    def _encode(self, ids: Ids, points: NDArray[np.uint32], count: _Count) -> NDArray[np.uint32]:
+    def _encode(
+        self, ids: Ids, points: NDArray[np.uint32], count: _Count, adapt: bool
+    ) -> NDArray[np.uint32]:
         """Return the words of one piece."""
         from constriction import stream
 
-        model, encoder = self._begin(), stream.queue.RangeEncoder()
+        model = self._begin(len(ids) if adapt else 0)
+        encoder = stream.queue.RangeEncoder()
         family, uniform = stream.model.Categorical(perfect=False), stream.model.Uniform(CODE_POINTS)
         read = np.append(np.int32(self.vocabulary.bos), ids[:-1]).astype(np.int32)
         for at in range(0, len(ids), BLOCK):
@@ -171,7 +191,7 @@ class Coder:
         words: NDArray[np.uint32] = encoder.get_compressed()
         return words
 
-    def _decode(self, words: NDArray[np.uint32], size: int, count: _Count) -> str:
+    def _decode(self, words: NDArray[np.uint32], size: int, count: _Count, adapt: bool) -> str:
         """Return the text of one piece.
 
         Raises:
@@ -179,7 +199,8 @@ class Coder:
         """
         from constriction import stream
 
-        model, decoder = self._begin(), stream.queue.RangeDecoder(words.astype(np.uint32))
+        model = self._begin(size if adapt else 0)
+        decoder = stream.queue.RangeDecoder(words.astype(np.uint32))
         likely, uniform = stream.model.Categorical, stream.model.Uniform(CODE_POINTS)
         last = np.array([self.vocabulary.bos], np.int32)
         found: list[str] = []
@@ -209,6 +230,7 @@ class Packed:
         size, characters: of it, in bytes and in characters.
         pieces: the words of each piece; none for a file that is there as it was.
         rest: such a file.
+        learned: whether n-grams learned from it.
     """
 
     fingerprint: bytes
@@ -217,6 +239,7 @@ class Packed:
     characters: int
     pieces: Sequence[NDArray[np.uint32]]
     rest: bytes
+    learned: bool
 
     @classmethod
     def read(cls, packed: bytes) -> Packed:
@@ -230,7 +253,7 @@ class Packed:
                 "the file was not compressed by chargen", "Compress one by `chargen compress`"
             )
         _, version, model, check = HEADER.unpack_from(packed)
-        if version != VERSION:
+        if version not in (PLAIN, LEARNED):
             raise CorpusError(
                 f"the file was compressed by another chargen: its version is {version}",
                 "Install the newest chargen",
@@ -252,7 +275,7 @@ class Packed:
             raise damaged()
         words = np.frombuffer(rest if count else b"", "<u4")
         pieces = np.split(words, np.cumsum(sizes)[:-1]) if count else []
-        return cls(model, check, size, characters, pieces, rest)
+        return cls(model, check, size, characters, pieces, rest, version == LEARNED)
 
     def checked(self, data: bytes) -> bytes:
         """Return the file that was compressed, if this is it.

@@ -22,6 +22,13 @@ BITS = 17
 PLACES = LONGEST << BITS
 """How many places there are in all."""
 
+RATE, KNOWN = 0.1, 0.02
+"""How the weights of a context learn (`chargen.networks.ngrams`): the first step is so long, in
+root mean square; and the sum of squares that those have which learned from another text."""
+
+MOST_COUNTED = 256
+"""Characters of a vocabulary up to which contexts have weights of their own: a weight for each."""
+
 FACTOR, WORD = 1_103_515_245, 31
 """The hash is h' = (h + character) · factor, modulo 2^31; its upper bits are used.
 

@@ -20,7 +20,7 @@ from chargen.checkpoint import Checkpoint
 from chargen.networks.base import State
 from chargen.networks.causal import Causal
 from chargen.tasks.scoring import Score, score
-from chargen.training.choices import MOST_COUNTED
+from chargen.text.contexts import MOST_COUNTED
 from chargen.training.devices import keep_freed_memory
 from chargen.training.evaluate import CausalPredictor
 
@@ -35,8 +35,8 @@ WINDOW = 64
 thousandth, and take half as long again."""
 
 RATE = 0.0003
-SHARE = 0.3
-"""Of the n-grams' highest rate (`chargen.networks.ngrams.RATE`)."""
+SHARE = 0.6
+"""Of the n-grams' highest rate (`chargen.text.contexts.RATE`)."""
 
 MEMORY = 0.999
 """What a mean square keeps at each step."""

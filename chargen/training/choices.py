@@ -13,6 +13,7 @@ from chargen.architecture import FAMILIES, MONOTONIC, SOFT, Architecture
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.kinds import kind_of
 from chargen.options import Budget, Options, Plan
+from chargen.text.contexts import MOST_COUNTED
 from chargen.text.corpus import Text
 from chargen.text.pair_form import DEFAULT_COLUMNS
 from chargen.text.vocabulary import MANY, Vocabulary
@@ -137,9 +138,6 @@ DROPOUT_BY_PASSES = (
 )  # fmt: skip
 """Dropout by the number of passes: without it, a text read many times is learned by heart."""
 
-
-MOST_COUNTED = 256
-"""Characters of a vocabulary up to which contexts have weights of their own: a weight for each."""
 
 COUNTED_PASSES = 8.0
 """Passes up to which they pay; with more, they learn the text by heart (docs/experiments.md)."""

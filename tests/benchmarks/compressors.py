@@ -63,6 +63,7 @@ def main(model: str, file: str) -> None:
         pack = [*CHARGEN, "compress", "F", "-m", found, "--no-check", "--quiet"]
         unpack = [*CHARGEN, "decompress", "F.cgz", "-m", found, "--force", "--quiet"]
         row("chargen", pack, unpack, path)
+        row("chargen --adapt", [*pack, "--adapt"], unpack, path)
 
 
 if __name__ == "__main__":

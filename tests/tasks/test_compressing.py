@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,12 @@ from chargen import checkpoint
 from chargen.engine.causal import Causal
 from chargen.engine.likelihood import log_softmax
 from chargen.engine.writer import Frequencies
-from chargen.errors import CheckpointError, CorpusError, KindError
+from chargen.errors import CheckpointError, CorpusError, KindError, UsageError
 from chargen.tasks import compressing
 from chargen.tasks.compressing import BITS, Packed
+from chargen.text.contexts import KNOWN, LONGEST, PLACES, RATE, places
 from chargen.text.vocabulary import ALL_BYTES, Vocabulary
-from tests.conftest import RECURRENT, STORY, any_text, tiny_checkpoint
+from tests.conftest import RECURRENT, STORY, any_text, probabilities, tiny_checkpoint
 
 
 def model(folder: Path, **asked: object) -> chargen.Model:
@@ -38,11 +40,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> chargen.Model:
     return model(tmp_path_factory.mktemp("m"))
 
 
-@given(data=st.one_of(st.binary(max_size=200), any_text(max_size=80).map(str.encode)))
+@given(
+    data=st.one_of(st.binary(max_size=200), any_text(max_size=80).map(str.encode)),
+    adapt=st.booleans(),
+)
 @settings(max_examples=60)
-def test_every_file_comes_back(small: chargen.Model, data: bytes) -> None:
+def test_every_file_comes_back(small: chargen.Model, data: bytes, adapt: bool) -> None:
     """Whatever its bytes are; and none becomes larger by more than the header."""
-    packed = small.compress(data)
+    packed = small.compress(data, adapt=adapt)
     assert small.decompress(packed) == data
     assert len(packed) <= len(data) + 32
 
@@ -62,14 +67,61 @@ def test_the_size_is_what_the_text_costs(
     assert small.decompress(packed) == text.encode()
 
 
+@pytest.mark.parametrize("ngrams", [0, 30])
+def test_learning_is_that_of_the_network(tmp_path: Path, ngrams: int) -> None:
+    """After each character, its contexts learn as `chargen.networks.ngrams` does; see there."""
+    small = model(tmp_path, ngrams=ngrams)
+    saved = small.checkpoint
+    text, bos = STORY[:400], len(saved.vocabulary)
+    ids = np.concatenate([[bos], saved.vocabulary.encode(text)]).astype(np.int32)
+    writer = Causal(saved.architecture, saved.weights).writer((1, 0, 0, 0), steady=True)
+    assert writer is not None
+    start = Causal(saved.architecture, saved.weights).start(1)
+    learned = Frequencies(writer, start, 0.0, BITS, learns=len(text)).after(ids)
+    # The network alone, and a table that learns in the plainest way.
+    kept = {name: one for name, one in saved.weights.items() if not name.startswith("ngrams.")}
+    alone = Causal(replace(saved.architecture, ngrams=0), kept)
+    logits = alone.forward(ids[None], alone.start(1))[0][0]
+    table = np.zeros((PLACES, bos))
+    squares = np.zeros(PLACES)
+    if ngrams:
+        known = saved.weights["ngrams.place"].astype(int)
+        table[known], squares[known] = saved.weights["ngrams.weight"], KNOWN
+    at = places(ids[None], np.full((1, LONGEST - 1), bos), bos)[0]
+    for place, row in enumerate(at):
+        shares = probabilities(logits[place] + table[row].sum(axis=0))
+        assert np.allclose(learned[place, :bos], shares, atol=2e-5)
+        if place + 1 < len(ids):
+            shares[ids[place + 1]] -= 1
+            squares[row] += np.mean(shares**2)
+            table[row] -= RATE * shares / np.sqrt(squares[row])[:, None]
+
+
+def test_what_was_read_costs_less_when_it_comes_again(small: chargen.Model) -> None:
+    """Learning pays for every text that repeats itself, and is told apart by the header."""
+    data = STORY.encode()
+    plain, learned = small.compress(data), small.compress(data, adapt=True)
+    assert len(learned) < len(plain) / 2
+    assert small.decompress(learned) == small.decompress(plain) == data
+
+
+def test_learning_needs_a_small_alphabet(tmp_path: Path) -> None:
+    """A weight for each character and context would be too many."""
+    wide = model(tmp_path, text="".join(map(chr, range(0x4E00, 0x4E00 + 300))))
+    with pytest.raises(UsageError, match="at most 256"):
+        wide.compress(b"x", adapt=True)
+
+
 def test_a_long_text_is_cut_into_pieces(
     small: chargen.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which are read side by side, and joined again."""
     monkeypatch.setattr(compressing, "PIECE", 300)
-    packed = small.compress(STORY.encode())
-    assert len(Packed.read(packed).pieces) > 2
-    assert small.decompress(packed) == STORY.encode()
+    monkeypatch.setattr(compressing, "LEARNED_PIECE", 500)
+    for adapt in (False, True):
+        packed = small.compress(STORY.encode(), adapt=adapt)
+        assert len(Packed.read(packed).pieces) > 1
+        assert small.decompress(packed) == STORY.encode()
 
 
 def test_bytes_are_compressed_by_a_model_of_bytes(tmp_path: Path) -> None:
@@ -102,14 +154,14 @@ def test_shares_are_whole_numbers_like_the_probabilities() -> None:
 
 def test_other_threads_and_libraries_read_it_back(small: chargen.Model, tmp_path: Path) -> None:
     """Another number of threads, and another way of multiplying matrices, change nothing."""
-    (tmp_path / "packed").write_bytes(small.compress(STORY.encode()))
     code = (
         "import sys, chargen\n"
         "model = chargen.load(sys.argv[1])\n"
         "data = model.decompress(open(sys.argv[2], 'rb').read())\n"
         "sys.stdout.buffer.write(data)\n"
     )
-    for threads, core in (("1", "Haswell"), ("4", "Prescott")):
+    for threads, core, adapt in (("1", "Haswell", True), ("4", "Prescott", False)):
+        (tmp_path / "packed").write_bytes(small.compress(STORY.encode(), adapt=adapt))
         environment = os.environ | {
             "OPENBLAS_NUM_THREADS": threads,
             "OMP_NUM_THREADS": threads,
