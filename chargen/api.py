@@ -28,6 +28,7 @@ def train(
     keep: str | Path | None = None,
     encoding: str = "utf-8",
     errors: str = "strict",
+    column: str = "text",
     as_bytes: bool = False,
     fingerprints: bool = True,
     progress: bool | None = None,
@@ -43,7 +44,7 @@ def train(
         labels: instead of a corpus, labelled texts; see `chargen.text.labelled`.
         resume: go on with the run.
         overwrite: replace a run of this name; its best model stays until the new run has one.
-        encoding, errors: of the texts, see `chargen.text.corpus.open_text`.
+        encoding, errors, column: of the texts, see `chargen.text.corpus.open_text`.
         base: a model to start from.
         keep: a text that it has learned: it is read again beside the corpus, and scored before and
             after; see `chargen.training.keep`.
@@ -76,6 +77,7 @@ def train(
         keep=None if keep is None else str(keep),
         encoding=encoding,
         errors=errors,
+        column=column,
     )
     # A notebook is no terminal, but somebody is watching.
     watched = interactive() or "ipykernel" in sys.modules

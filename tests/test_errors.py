@@ -13,6 +13,7 @@ import re
 import shlex
 import signal
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -115,6 +116,10 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "many.txt", "tide\n" * 1001)
     (folder / "picture.png").write_bytes(bytes(range(256)))
     (folder / "latin.txt").write_bytes("café au lait".encode("latin-1"))
+    with zipfile.ZipFile(folder / "numbers.zip", "w") as archive:
+        archive.writestr("numbers.bin", b"\0\0\0\0")
+    write(folder / "rows.jsonl", '{"text": "the tide", "id": 1}\n[]\n')
+    write(folder / "rows.parquet", "no table")
     (folder / "half.txt.gz").write_bytes(gzip.compress(STORY.encode())[:50])
     (folder / "hollow").mkdir()
     (folder / "spoiled").mkdir()
@@ -282,7 +287,7 @@ def _unreadable() -> None:
         raise PermissionError(13, "Permission denied")
 
     _replaced("chargen.checkpoint.safe_open", refuse)
-    _replaced("chargen.text.sources._opened", refuse)
+    _replaced("chargen.text.sources.Path.open", refuse)
 
 
 def _wrong_bytes() -> None:
@@ -335,6 +340,7 @@ CIRCUMSTANCES: dict[str, Callable[[], None]] = {
     "with a loss that stays infinite": _divergence,
     "without matplotlib": _without("matplotlib"),
     "without tensorboardX": _without("tensorboardX"),
+    "without fsspec": _without("fsspec"),
     "without pydoc_data": _without("pydoc_data.topics"),
     "without memory": _broken(MemoryError()),
     "with a defect": _broken(RuntimeError("two\nlines")),

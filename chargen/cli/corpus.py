@@ -8,8 +8,9 @@ import typer
 
 from chargen.cli.app import app, command
 from chargen.cli.inputs import open_sources
-from chargen.cli.options import EncodingOption, ErrorsOption
+from chargen.cli.options import ColumnOption, EncodingOption, ErrorsOption
 from chargen.terminal.console import Console
+from chargen.text.formats import COLUMN
 
 corpus = typer.Typer(
     help="List, fetch or look at texts.",
@@ -67,19 +68,23 @@ def show_statistics(
     console: Console,
     text: Annotated[
         list[str],
-        typer.Argument(metavar="TEXT...", help="Files, folders, .gz, a corpus's name, or -."),
+        typer.Argument(
+            metavar="TEXT...",
+            help="Files, folders, archives, tables, addresses, names of corpora, or -.",
+        ),
     ],
     encoding: EncodingOption = "utf-8",
     errors: ErrorsOption = "strict",
     as_bytes: Annotated[
         bool, typer.Option("--bytes", help="Count bytes instead of characters.")
     ] = False,
+    column: ColumnOption = COLUMN,
 ) -> None:
     """Show what a text looks like to the trainer."""
     from chargen.terminal import tables
     from chargen.text.remarks import by_code, remarks
 
-    opened = open_sources(console, text, encoding, as_bytes, errors)
+    opened = open_sources(console, text, encoding, as_bytes, errors, column)
     about = opened.statistics()
     counts = {chr(point): count for point, count in opened.ranking()}
     noted = remarks(opened)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from chargen.errors import CorpusError, RunError, UsageError, argument
 from chargen.runs import STARTER, Run
 from chargen.terminal.console import Console
+from chargen.text.formats import COLUMN
 
 if TYPE_CHECKING:
     import io
@@ -105,7 +106,12 @@ def described(model: Model) -> str:
 
 
 def open_sources(
-    console: Console, sources: Sequence[str], encoding: str, as_bytes: bool, errors: str = "strict"
+    console: Console,
+    sources: Sequence[str],
+    encoding: str,
+    as_bytes: bool,
+    errors: str = "strict",
+    column: str = COLUMN,
 ) -> Text:
     """Open files, folders, names from the catalog, or standard input, as one text."""
     from chargen.text import catalog
@@ -113,12 +119,13 @@ def open_sources(
 
     with console.progress(f"reading {sources[0]}") as progress:
         return open_text(
-            [catalog.resolve(source) for source in sources],
+            catalog.resolved(sources),
             encoding=encoding,
             as_bytes=as_bytes,
             errors=errors,
             progress=progress,
             skipped=lambda name: console.note(f"skipped {name}"),
+            column=column,
         )
 
 

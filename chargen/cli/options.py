@@ -53,6 +53,10 @@ LabelOption = Annotated[
 EncodingOption = Annotated[
     str, typer.Option(help="The encoding of text files, such as utf-8, utf-16 or latin-1.")
 ]
+ColumnOption = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Of tables (.jsonl, .parquet): where the text is."),
+]
 ErrorsOption = Annotated[
     str,
     typer.Option(

@@ -14,6 +14,7 @@ from chargen.cli.inputs import announce, load_all, open_sources
 from chargen.cli.options import (
     OUT,
     BlendOption,
+    ColumnOption,
     EncodingOption,
     ErrorsOption,
     LabelOption,
@@ -22,6 +23,7 @@ from chargen.cli.options import (
 )
 from chargen.errors import ChargenError, CorpusError, UsageError, argument
 from chargen.terminal.console import Console
+from chargen.text.formats import COLUMN
 
 if TYPE_CHECKING:
     from chargen.model import Model
@@ -37,7 +39,10 @@ def perplexity(
     console: Console,
     texts: Annotated[
         list[str],
-        typer.Argument(metavar="TEXT...", help="Files, folders, .gz, a corpus's name, or -."),
+        typer.Argument(
+            metavar="TEXT...",
+            help="Files, folders, archives, tables, addresses, names of corpora, or -.",
+        ),
     ],
     model: ModelsOption = None,
     blend: BlendOption = "probabilities",
@@ -63,6 +68,7 @@ def perplexity(
     label: LabelOption = None,
     encoding: EncodingOption = "utf-8",
     errors: ErrorsOption = "strict",
+    column: ColumnOption = COLUMN,
     out: OutOption = OUT,
 ) -> None:
     """Score how well a model predicts texts.
@@ -90,7 +96,7 @@ def perplexity(
         # What is wrong with one text is no reason to say nothing of the others.
         try:
             opened.append(
-                (source, open_sources(console, [source], encoding, loaded.as_bytes, errors))
+                (source, open_sources(console, [source], encoding, loaded.as_bytes, errors, column))
             )
         except CorpusError as error:
             if len(texts) == 1:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chargen.cli.app import command, program
-from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
+from chargen.cli.options import OUT, ColumnOption, EncodingOption, ErrorsOption, OutOption
 from chargen.options import Options
 from chargen.runs import default_out
 from chargen.terminal.board import Board, require_board
 from chargen.terminal.console import Console, Throttle
 from chargen.terminal.streams import closed, mute
+from chargen.text.formats import COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,8 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="[CORPUS]...",
-            help="Files, folders, .gz, - for standard input, or a name from `chargen corpus list`; "
+            help="Files, folders, archives, tables (.jsonl, .parquet), addresses, - for standard "
+            "input, or a name from `chargen corpus list`; a.txt:2 counts twice, @LIST has names; "
             "default: the Python language reference.",
             show_default=False,
         ),
@@ -91,6 +93,7 @@ def train(
     ] = None,
     encoding: EncodingOption = "utf-8",
     errors: ErrorsOption = "strict",
+    column: ColumnOption = COLUMN,
     as_bytes: Annotated[
         bool, typer.Option("--bytes", help="Model bytes instead of characters: any file will do.")
     ] = False,
@@ -120,7 +123,7 @@ def train(
         from chargen.training.texts import Sources
 
         request = Request(
-            sources=Sources(corpus or [], valid, labels, keep, encoding, errors),
+            sources=Sources(corpus or [], valid, labels, keep, encoding, errors, column),
             options=options,
             out=out,
             name=name,

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 
 from chargen.errors import CatalogError
 from chargen.files import BUNDLED, cache, homeless, reason
+from chargen.text.expand import expanded
 from chargen.text.sources import STDIN, Part, Source, spool
 
 DEFAULT = "pydoc"
@@ -107,6 +108,15 @@ def entry(name: str) -> Entry:
     if name not in known:
         raise CatalogError(f"no corpus {name!r}", f"There are: {', '.join(known)}")
     return known[name]
+
+
+def resolved(names: Iterable[str]) -> list[Source]:
+    """Return what to open for some names; see `chargen.text.expand.expanded` and `resolve`.
+
+    Raises:
+        CatalogError, CorpusError: see there.
+    """
+    return [resolve(name) for name in expanded(names)]
 
 
 def resolve(source: str) -> Source:

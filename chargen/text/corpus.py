@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chargen.errors import CorpusError, argument
+from chargen.text.formats import COLUMN
 from chargen.text.sources import (
     BLOCK,
     STRICT,
@@ -323,21 +324,24 @@ def open_text(
     errors: str = STRICT,
     progress: Callable[[int, int], None] | None = None,
     skipped: Skipped | None = None,
+    column: str = COLUMN,
 ) -> Text:
-    """Open files, folders, ``.gz`` files and ``-`` (standard input) as one text, in that order.
+    """Open files, folders, archives, tables, addresses and standard input as one text, in order.
 
     Args:
-        sources: paths; a folder stands for the text files below it, in the order of their names.
+        sources: paths; a folder stands for the text files below it, in the order of their names;
+            see `chargen.text.sources.Opener.parts`.
         encoding: of every file; anything but UTF-8 is transcoded to a temporary file.
         as_bytes: take each byte as a character and decode nothing.
         errors: for bytes that are no text: strict, skip or replace; see `Opener`.
         progress: called with bytes surveyed and bytes in all.
         skipped: called with each file in a folder that is passed over, and why.
+        column: of tables (JSON lines, Parquet): where the text is.
 
     Raises:
         CorpusError: a source is missing, unreadable, wrongly encoded, or there is no text in them.
     """
-    parts = list(Opener(encoding, as_bytes, errors, skipped).parts(sources))
+    parts = list(Opener(encoding, as_bytes, errors, skipped, column).parts(sources))
     text = Text(parts, as_bytes=as_bytes, progress=progress)
     if text.characters == 0:
         names = ", ".join(text.names)

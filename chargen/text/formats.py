@@ -9,15 +9,18 @@ from chargen.errors import CorpusError, argument
 HEAD = 1 << 12
 """Bytes at the beginning that are looked at."""
 
+COLUMN = "text"
+"""Where the text of a table is, if nothing is said."""
+
 KINDS: Mapping[bytes, tuple[str, str]] = {
     b"%PDF": ("a PDF document", "Take the text out of it, for example by pdftotext"),
     b"{\\rtf": ("a Rich Text document", "Save it as plain text in UTF-8"),
     b"\xd0\xcf\x11\xe0": ("an old Word document", "Save it as plain text in UTF-8"),
     b"MThd": ("a MIDI file", "Convert it to a text notation, for example ABC"),
     b"\x1f\x8b": ("compressed by gzip", "Name it *.gz, or unpack it"),
-    b"BZh": ("compressed by bzip2", "Unpack it"),
-    b"\xfd7zXZ": ("compressed by xz", "Unpack it"),
-    b"\x28\xb5\x2f\xfd": ("compressed by zstandard", "Unpack it"),
+    b"BZh": ("compressed by bzip2", "Name it *.bz2, or unpack it"),
+    b"\xfd7zXZ": ("compressed by xz", "Name it *.xz, or unpack it"),
+    b"\x28\xb5\x2f\xfd": ("compressed by zstandard", "Name it *.zst, or unpack it"),
     b"Rar!": ("a RAR archive", "Unpack it, and name the texts in it"),
     b"7z\xbc\xaf": ("a 7-Zip archive", "Unpack it, and name the texts in it"),
     b"\x89PNG": ("a picture", "Give a text"),
@@ -60,7 +63,7 @@ def refused(name: str, head: bytes) -> CorpusError | None:
     found = KINDS.get(next((start for start in KINDS if head.startswith(start)), b""))
     if head.startswith(ZIP):
         ending = next((ending for ending in ZIPPED if name.lower().endswith(ending)), "")
-        found = ZIPPED.get(ending, ("a zip archive", "Unpack it, and name the texts in it"))
+        found = ZIPPED.get(ending, ("a zip archive", "Name it *.zip, or unpack it"))
     if found is not None:
         return CorpusError(f"{name} is {found[0]}, not plain text", f"{found[1]}")
     encoding = wide(head)

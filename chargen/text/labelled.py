@@ -18,7 +18,8 @@ import numpy as np
 from chargen.errors import CorpusError
 from chargen.text.corpus import Text, open_text, read_all
 from chargen.text.examples import Found, fingerprint, held_out, joined, lines
-from chargen.text.sources import HIDDEN, STRICT, proper
+from chargen.text.packed import HIDDEN
+from chargen.text.sources import STRICT, proper
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

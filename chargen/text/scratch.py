@@ -40,6 +40,11 @@ class Scratch:
         if len(self.pending) >= PENDING:
             self._flush()
 
+    def cut(self, size: int) -> None:
+        """Forget what was written after the first ``size`` bytes."""
+        self._flush()
+        self.size = size
+
     def read(self, offset: int, size: int) -> bytes:
         """Return bytes from an offset on, fewer at the end."""
         self._flush()

@@ -1,16 +1,16 @@
-"""Where texts come from: files, folders, gzip and standard input, as seekable parts.
+"""Where texts come from: files, folders, archives, tables, addresses and standard input.
 
-A file in UTF-8 is read where it lies. What cannot be seeked, or is not UTF-8, is copied once to an
-unnamed temporary file as UTF-8, so that there is one way of reading.
+All become parts, which can be seeked. A file in UTF-8 is read where it lies. What cannot be seeked,
+or is not UTF-8, is copied once to an unnamed temporary file as UTF-8, so that there is one way of
+reading.
 """
 
 from __future__ import annotations
 
 import codecs
-import gzip
+import io
 import os
 import sys
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,15 +19,16 @@ from typing import BinaryIO
 
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.files import reason
-from chargen.text.formats import HEAD, likely, refused
+from chargen.text.formats import COLUMN, HEAD, likely, refused
+from chargen.text.packed import ARCHIVES, HIDDEN, REMOTE, broken, ending, fetched, members, unpacked
 from chargen.text.scratch import Scratch
+from chargen.text.tables import TABLES, rows
 
 BLOCK = 1 << 16
 """Bytes that are read and decoded at a time."""
 
 BOM = codecs.BOM_UTF8
 STDIN = "-"
-HIDDEN = "."
 
 STRICT, SKIP, REPLACE = ERRORS = ("strict", "skip", "replace")
 """What to do with bytes that are no text in the encoding; see `Opener`."""
@@ -121,6 +122,7 @@ class Opener:
         errors: what to do with bytes that are no text in the encoding: ``strict`` refuses the file,
             ``skip`` passes it over if it is one of a folder, ``replace`` puts U+FFFD for them.
         skipped: called with each file that is passed over.
+        column: of tables: where the text is.
 
     Raises:
         CorpusError: the encoding is unknown.
@@ -133,6 +135,7 @@ class Opener:
         as_bytes: bool = False,
         errors: str = STRICT,
         skipped: Skipped | None = None,
+        column: str = COLUMN,
     ) -> None:
         try:
             "".encode(encoding)
@@ -145,7 +148,7 @@ class Opener:
             raise UsageError(
                 f"unknown {argument('errors')} {errors!r}", f"Choose {', '.join(ERRORS)}"
             )
-        self.as_bytes, self.errors = as_bytes, errors
+        self.as_bytes, self.errors, self.column = as_bytes, errors, column
         self.skipped: Skipped = skipped or (lambda _: None)
 
     @cached_property
@@ -154,7 +157,10 @@ class Opener:
         return Scratch()
 
     def parts(self, sources: Sequence[Source]) -> Iterator[Part]:
-        """Yield files, folders, ``.gz`` files and ``-`` (standard input) as parts, in that order.
+        """Yield all sources as parts, in that order.
+
+        A path is a file, a folder, an archive (a part for each file in it), or a table (a part for
+        each row); ``-`` is standard input, and ``https://…`` an address.
 
         Raises:
             CorpusError: a source is missing or unreadable, or no text.
@@ -166,8 +172,11 @@ class Opener:
                 yield self.copied("standard input", sys.stdin.buffer)
             elif os.path.isdir(source):
                 yield from self._folder(Path(source))
+            elif REMOTE in str(source) and not os.path.exists(source):
+                with fetched(str(source)) as file:
+                    yield from self._stream(str(source), file)
             else:
-                yield self._file(Path(source))
+                yield from self._file(Path(source))
 
     def _folder(self, folder: Path) -> Iterator[Part]:
         found = False
@@ -181,7 +190,7 @@ class Opener:
                 self.skipped(f"{path}: {reason(error)}")
                 continue
             found = True
-            yield self._file(path)
+            yield from self._file(path)
         if not found:
             raise CorpusError(f"{folder} holds no text files", "Name a folder with text in it")
 
@@ -208,8 +217,11 @@ class Opener:
         """Return why a folder's file is passed over; None if it is not."""
         if self.as_bytes:
             return None
+        kind, _ = ending(path.name)
+        if kind in TABLES:
+            return None
         try:
-            with _opened(path) as file:
+            with path.open("rb") as packed, unpacked(str(path), packed) as file:
                 head = file.read(HEAD)
                 if self._narrow and (refused(str(path), head) or b"\0" in head):
                     return "not text"
@@ -222,8 +234,10 @@ class Opener:
                     decoder.decode(b"", final=True)
         except UnicodeError:
             return f"not {self.codec} text"
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            return "not a whole gzip file"
+        except Exception as error:
+            if not broken(error):
+                raise
+            return "not whole"
         return None
 
     @property
@@ -231,21 +245,64 @@ class Opener:
         """Whether the encoding is one in which a text has no NULs."""
         return not self.codec.startswith(("utf-16", "utf-32"))
 
-    def _file(self, path: Path) -> Part:
+    def _file(self, path: Path) -> Iterator[Part]:
+        kind, last = ending(path.name)
         plain = self.as_bytes or (self.codec == "utf-8" and self.errors != REPLACE)
         try:
-            with _opened(path) as file:
-                if path.suffix == ".gz" or not plain or not path.is_file():
-                    return self.copied(str(path), file)
+            with path.open("rb") as file:
+                if last or kind in (*ARCHIVES, *TABLES) or not plain or not path.is_file():
+                    yield from self._stream(str(path), file)
+                    return
                 head = file.read(HEAD)
                 size = os.fstat(file.fileno()).st_size
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise broken(str(path)) from error
         except OSError as error:
             raise unreadable(str(path), error) from error
         self._check(str(path), head)
         start = 0 if self.as_bytes or not head.startswith(BOM) else len(BOM)
-        return Part(str(path), size - start, start)
+        yield Part(str(path), size - start, start)
+
+    def _stream(self, name: str, file: BinaryIO) -> Iterator[Part]:
+        """Yield what is in a stream: its text, or those of an archive's files or a table's rows.
+
+        Raises:
+            CorpusError: it is no text as asked for, or breaks off.
+        """
+        kind, _ = ending(name)
+        try:
+            stream = unpacked(name, file)
+            if kind in TABLES and not self.as_bytes:
+                for text in rows(name, stream, self.column):
+                    yield self.copied(name, io.BytesIO(text.encode()), "utf-8")
+            elif kind in ARCHIVES and not self.as_bytes:
+                yield from self._archive(name, stream)
+            else:
+                yield self.copied(name, stream)
+        except OSError as error:
+            if broken(error):
+                raise not_whole(name) from error
+            raise unreadable(name, error) from error
+        except Exception as error:
+            if broken(error):
+                raise not_whole(name) from error
+            raise
+
+    def _archive(self, name: str, stream: BinaryIO) -> Iterator[Part]:
+        found = False
+        for inner, file in members(name, stream):
+            size = self.scratch.size
+            plain = ending(inner)[0] not in (*ARCHIVES, *TABLES) and not ending(inner)[1]
+            try:
+                if plain and self._narrow and b"\0" in file.peek(HEAD)[:HEAD]:
+                    self.skipped(f"{inner}: not text")
+                    continue
+                yield from self._stream(inner, file)
+                found = True
+            except CorpusError as error:
+                # What is no text is passed over, as in a folder.
+                self.scratch.cut(size)
+                self.skipped(str(error.problem))
+        if not found:
+            raise CorpusError(f"{name} holds no texts", "Name an archive with text in it")
 
     def _check(self, name: str, head: bytes) -> None:
         """Refuse what is no plain text, by its beginning."""
@@ -253,14 +310,17 @@ class Opener:
         if why is not None:
             raise why
 
-    def copied(self, name: str, source: BinaryIO) -> Part:
+    def copied(self, name: str, source: BinaryIO, codec: str = "") -> Part:
         """Copy a stream as UTF-8, without a byte order mark.
 
+        Args:
+            codec: of the stream, if it is not that of all files.
+
         Raises:
-            CorpusError: the stream is not text in the encoding, or breaks off.
+            CorpusError: the stream is not text in the encoding.
         """
         errors = "replace" if self.errors == REPLACE else "strict"
-        decoder = codecs.getincrementaldecoder(self.codec)(errors)
+        decoder = codecs.getincrementaldecoder(codec or self.codec)(errors)
         copy, start, offset = self.scratch, self.scratch.size, 0
         try:
             while True:
@@ -285,21 +345,17 @@ class Opener:
                 f"{name} is not {self.codec} text: {why}",
                 f"Name its encoding by {argument('encoding')}",
             ) from None
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise broken(name) from error
-        except OSError as error:
-            raise unreadable(name, error) from error
         return Part(name, copy.size - start, start, copy)
 
 
-def _opened(path: Path) -> BinaryIO:
-    # Both read bytes and seek; their types have no name in common but this.
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]  # both give bytes
-
-
-def broken(name: str) -> CorpusError:
-    """Say that a file is no whole gzip file."""
-    return CorpusError(f"{name} is not a whole gzip file", "Unpack it, or fetch it again")
+def not_whole(name: str) -> CorpusError:
+    """Say that a compressed file or an archive is not whole."""
+    what = {".zip": "zip archive", ".tar": "tar archive"}
+    kind, last = ending(name)
+    form = what.get(kind) or {
+        ".gz": "gzip file", ".xz": "xz file", ".bz2": "bzip2 file", ".zst": "zstandard file",
+    }.get(last, "file")  # fmt: skip
+    return CorpusError(f"{name} is not a whole {form}", "Unpack it, or fetch it again")
 
 
 def spool(name: str, source: BinaryIO, as_bytes: bool = False) -> Part:

@@ -15,6 +15,8 @@ from chargen.text import catalog
 from chargen.text.corpus import Span, Text, open_text, read_all
 from chargen.text.damage import kinds_of
 from chargen.text.examples import DOCUMENTS, LINES, divided, documents, is_list, items_of
+from chargen.text.expand import expanded
+from chargen.text.formats import COLUMN
 from chargen.text.labelled import read_labelled
 from chargen.text.remarks import remarks
 from chargen.text.sources import STRICT
@@ -56,7 +58,7 @@ class Sources:
         valid: a text of its own to hold out, instead of the corpus's end.
         labels: labelled texts, instead of a corpus; see `chargen.text.labelled`.
         keep: what the model to start from has learned, so that it is not forgotten.
-        encoding, errors: of all files, see `chargen.text.corpus.open_text`.
+        encoding, errors, column: of all files, see `chargen.text.corpus.open_text`.
     """
 
     corpus: Sequence[str] = ()
@@ -65,6 +67,7 @@ class Sources:
     keep: str | None = None
     encoding: str = "utf-8"
     errors: str = STRICT
+    column: str = COLUMN
 
     @classmethod
     def remembered(cls, kept: dict[str, Any]) -> Sources:
@@ -75,7 +78,7 @@ class Sources:
         )
         others = {
             name: kept[name]
-            for name in ("valid", "labels", "keep", "encoding", "errors")
+            for name in ("valid", "labels", "keep", "encoding", "errors", "column")
             if isinstance(kept.get(name), str)
         }
         return cls(texts, **others)
@@ -87,12 +90,13 @@ class Sources:
             return os.path.abspath(name) if os.path.exists(name) else name
 
         return {
-            "corpus": [absolute(name) for name in self.corpus],
+            "corpus": [absolute(name) for name in expanded(self.corpus)],
             "valid": self.valid and absolute(self.valid),
             "labels": self.labels and absolute(self.labels),
             "keep": self.keep and absolute(self.keep),
             "encoding": self.encoding,
             "errors": self.errors,
+            "column": self.column,
         }
 
 
@@ -210,7 +214,7 @@ def open_texts(
         raise UsageError(
             f"{argument('keep')} is for models that are scored by perplexity", "Leave it out"
         )
-    old = Sources([sources.keep], encoding=sources.encoding, errors=sources.errors)
+    old = replace(sources, corpus=[sources.keep], valid=None, keep=None)
     made = replace(options, lines=opened.items == LINES, documents=opened.items == DOCUMENTS)
     kept = _running(old, made, as_bytes, note, progress)
     return replace(opened, kept=kept, corpus=opened.corpus | {"kept": described(kept.train.text)})
@@ -246,12 +250,13 @@ def _running(
 
     def opened(names: Sequence[str]) -> Text:
         return open_text(
-            [catalog.resolve(name) for name in names],
+            catalog.resolved(names),
             encoding=sources.encoding,
             as_bytes=as_bytes,
             errors=sources.errors,
             progress=progress,
             skipped=_skipped(note),
+            column=sources.column,
         )
 
     text = opened(sources.corpus or [catalog.DEFAULT])

@@ -17,8 +17,10 @@ def turned(x: np.ndarray) -> np.ndarray:
     """Turn pairs of x (T, heads, d) as complex numbers, by angles that grow with the place."""
     half = x.shape[-1] // 2
     places = np.arange(len(x))[:, None, None]
-    numbers = x[..., :half] + 1j * x[..., half:]
-    return numbers * np.exp(1j * places * 10_000.0 ** (-np.arange(half) / half))
+    numbers: np.ndarray = x[..., :half] + 1j * x[..., half:]
+    turns: np.ndarray = np.exp(1j * places * 10_000.0 ** (-np.arange(half) / half))
+    found: np.ndarray = numbers * turns
+    return found
 
 
 def test_attention_is_what_the_equations_say() -> None:

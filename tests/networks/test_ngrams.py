@@ -12,8 +12,8 @@ from torch.nn import functional
 from chargen.architecture import Architecture
 from chargen.engine.causal import Causal as Engine
 from chargen.networks.causal import Causal as Network
-from chargen.networks.ngrams import RATE, Ngrams
-from chargen.text.contexts import LONGEST, places
+from chargen.networks.ngrams import Ngrams
+from chargen.text.contexts import LONGEST, RATE, places
 from tests.conftest import random_weights
 
 V = 9

@@ -13,7 +13,7 @@ from rich.console import Console
 from chargen.metrics import LABEL_ACCURACY, PERPLEXITY, PSEUDO_PERPLEXITY, Metric
 from chargen.terminal.curve import curve
 from chargen.terminal.figures import duration
-from chargen.terminal.progress import Lines
+from chargen.terminal.progress import Lines, closing, opening
 from chargen.terminal.screen import Screen
 from chargen.training.reports import Conclusion, Done, Evaluation, Preview, Start, Step
 
@@ -24,7 +24,7 @@ SETTINGS = {
 START = Start(
     run="tale", corpus="tale.txt", network="gru 1 × 64", parameters=1000, vocabulary=50, labels=[],
     train_characters=900, valid_characters=100, step=0, seconds=0.0, budget="2 minutes",
-    settings=SETTINGS, device="cpu", history=[], metric=PERPLEXITY,
+    settings=SETTINGS, device="cpu", history=[], kept=None, metric=PERPLEXITY,
 )  # fmt: skip
 
 
@@ -53,13 +53,31 @@ def scored(nats: float) -> dict[str, float]:
 DONE = Done(
     best="checkpoints/tale/best.safetensors", last="checkpoints/tale/last.safetensors",
     valid={"perplexity": 4.5, "perplexity_error": 0.1, "nats_per_char": 1.5, "bpc": 2.164},
-    seconds=20.0, step=10, characters_seen=10_000, stopped="budget",
+    kept=None, seconds=20.0, step=10, characters_seen=10_000, stopped="budget",
 )  # fmt: skip
 
 STORY = [
     START, step(1), evaluation(1, 3.0, scored(3.0)), Preview(1, "abc"),
     step(2), evaluation(2, 2.0, scored(2.0)), Preview(2, "the\x1b[2J tide"), DONE,
 ]  # fmt: skip
+
+
+OLD = {
+    "corpus": "old.txt", "share": 0.25, "valid_characters": 100,
+    "before": {"nats_per_char": 1.5, "perplexity": 4.4817}, "after": None,
+}  # fmt: skip
+
+
+def test_an_old_text_is_told_before_and_after() -> None:
+    """On a line of its own: how well it was known, how much of it is read, what was lost."""
+    told = opening(replace(START, kept=OLD)).splitlines()[-1]
+    assert told == (
+        "old text old.txt, held out: perplexity 4.482 before training; 25% of the lanes read it"
+    )
+    after = OLD | {"after": {"nats_per_char": 1.6, "perplexity": 4.953}}
+    assert closing(replace(DONE, kept=after), PERPLEXITY).splitlines()[-2] == (
+        "old text old.txt, held out: perplexity 4.482 before, 4.953 now (+0.1000 nats)"
+    )
 
 
 def shown(kind: type[Lines] | type[Screen], terminal: bool) -> str:

@@ -155,6 +155,7 @@ def test_a_resumed_run_ends_with_the_same_weights(folder: Path) -> None:
             cut.stop()
     again = prepared(None, folder / "runs", {}, name="cut", resume=True)
     *_, done = list(again)
+    assert isinstance(done, Done)
     one, other = whole.learner.network.arrays(), again.learner.network.arrays()
     assert all(np.array_equal(one[name], other[name]) for name in one)
     assert done.kept == reports[-1].kept
