@@ -287,7 +287,7 @@ def _unreadable() -> None:
         raise PermissionError(13, "Permission denied")
 
     _replaced("chargen.checkpoint.safe_open", refuse)
-    _replaced("chargen.text.sources.Path.open", refuse)
+    Path.open = refuse  # type: ignore[method-assign, assignment]
 
 
 def _wrong_bytes() -> None:
