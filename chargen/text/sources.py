@@ -169,7 +169,7 @@ class Opener:
             if isinstance(source, Part):
                 yield source
             elif str(source) == STDIN:
-                yield self.copied("standard input", sys.stdin.buffer)
+                yield from self._stream("standard input", sys.stdin.buffer)
             elif os.path.isdir(source):
                 yield from self._folder(Path(source))
             elif REMOTE in str(source) and not os.path.exists(source):
@@ -295,12 +295,16 @@ class Opener:
                 if plain and self._narrow and b"\0" in file.peek(HEAD)[:HEAD]:
                     self.skipped(f"{inner}: not text")
                     continue
-                yield from self._stream(inner, file)
-                found = True
+                # All of it or nothing: what is no text is passed over, as in a folder.
+                inside = list(self._stream(inner, file))
             except CorpusError as error:
-                # What is no text is passed over, as in a folder.
+                if isinstance(error.__cause__, OSError) and not broken(error.__cause__):
+                    raise  # The disk is at fault, not the file.
                 self.scratch.cut(size)
                 self.skipped(str(error.problem))
+            else:
+                found = True
+                yield from inside
         if not found:
             raise CorpusError(f"{name} holds no texts", "Name an archive with text in it")
 

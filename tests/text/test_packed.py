@@ -21,6 +21,7 @@ from chargen.errors import CorpusError, UsageError
 from chargen.text.corpus import open_text, read_all
 from chargen.text.examples import documents
 from chargen.text.packed import ending
+from chargen.text.scratch import Scratch, no_room
 from tests.conftest import STORY, write
 
 if sys.version_info >= (3, 14):
@@ -124,6 +125,28 @@ def test_an_archive_in_an_archive_is_opened_too(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("inner.tar.gz", gzip.compress(tarred()))
     assert whole(tmp_path / "a.zip") == "first\n" + STORY
+
+
+def test_a_bad_table_in_an_archive_is_left_out_whole(tmp_path: Path) -> None:
+    """No row of it stays behind; what follows it is read as it is."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.jsonl", '{"text": "the tide"}\n[]\n')
+        archive.writestr("b.txt", STORY)
+    assert whole(tmp_path / "a.zip") == STORY
+
+
+def test_a_full_disk_is_not_the_archives_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the command, instead of leaving files out."""
+    (tmp_path / "a.zip").write_bytes(zipped())
+
+    def full(*_: object) -> None:
+        raise no_room(OSError(28, "No space left on device")) from OSError(28, "")
+
+    monkeypatch.setattr(Scratch, "write", full)
+    with pytest.raises(CorpusError, match="a temporary copy of the text cannot be made"):
+        open_text([tmp_path / "a.zip"])
 
 
 @pytest.mark.parametrize(
