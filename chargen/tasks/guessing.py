@@ -156,8 +156,9 @@ def fit(saved: Checkpoint, valid: Span, seconds: float = math.inf) -> dict[str, 
     Args:
         seconds: to read them for, about.
     """
+    began = time.perf_counter()
     figures = calibration.fit(saved, valid, seconds) if saved.labels else {}
-    slack = fitted_slack(saved, valid, seconds)
+    slack = fitted_slack(saved, valid, seconds - (time.perf_counter() - began))
     return figures if slack is None else figures | {FITTED: slack}
 
 

@@ -15,7 +15,7 @@ from io import BufferedReader
 from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
-from chargen.errors import CorpusError, UsageError
+from chargen.errors import ChargenError, CorpusError, UsageError
 
 GZIP, XZ, BZIP2, ZSTANDARD = COMPRESSED = (".gz", ".xz", ".bz2", ".zst")
 SHORT = {".tgz": ".tar.gz", ".txz": ".tar.xz", ".tbz2": ".tar.bz2", ".tzst": ".tar.zst"}
@@ -102,6 +102,7 @@ def hidden(name: str) -> bool:
 
 def broken(error: Exception) -> bool:
     """Return whether an error says that a compressed file or an archive is not whole."""
+    # `NotImplementedError` is how zip says that it does not know a compression.
     known = (
         EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile,
         tarfile.TarError, NotImplementedError,
@@ -128,8 +129,11 @@ def fetched(address: str) -> Iterator[BinaryIO]:
         with fsspec.open(address, "rb") as file:
             yield file
     except ImportError as error:
-        raise UsageError(f"{address} needs another library: {error}", "Install it") from None
-    except CorpusError:
+        raise UsageError(
+            f"{address} needs another library: {error}",
+            "Install what it names; for https:// that is pip install 'chargen[remote]'",
+        ) from None
+    except ChargenError:
         raise
     except Exception as error:
         # Each file system raises what its own library raises.

@@ -172,8 +172,8 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         thread.join()
 
 
-def test_an_address_is_fetched(served: tuple[Path, str]) -> None:
-    """Plain, compressed, and archives; what is not there is an error that names it."""
+def test_an_address_is_fetched(served: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain, compressed, and archives; what cannot be read is an error that names it."""
     folder, address = served
     write(folder / "a.txt", STORY)
     (folder / "b.txt.xz").write_bytes(lzma.compress(STORY.encode()))
@@ -182,5 +182,9 @@ def test_an_address_is_fetched(served: tuple[Path, str]) -> None:
     assert whole(f"{address}/c.tar") == "first\n" + STORY
     with pytest.raises(CorpusError, match=r"nowhere\.txt cannot be read"):
         open_text([f"{address}/nowhere.txt"])
+    write(folder / "b.parquet", "")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match=r"b\.parquet needs pyarrow"):
+        open_text([f"{address}/b.parquet"])
     with pytest.raises((CorpusError, UsageError), match="gopher://x"):
         open_text(["gopher://x/a.txt"])
