@@ -97,6 +97,8 @@ def train(
         ),
         note=console.note,
     )
+    run = trainer.ranks.given(lambda: trainer.run)
+    assert run is not None
     with view_on(console) as view:
 
         def show(report: Report) -> None:
@@ -107,5 +109,4 @@ def train(
         done = follow(trainer, show)
     if done.stopped == "interrupted":
         raise KeyboardInterrupt
-    assert trainer.run is not None
-    return load(trainer.run.model)
+    return load(run.model)

@@ -33,6 +33,7 @@ from chargen.runs import Run
 from chargen.text.corpus import open_text
 from chargen.text.grams import Grams
 from chargen.text.labelled import read_labelled
+from chargen.training.group import Group
 from tests.conftest import STORY, posix_only, prepared, tiny_checkpoint, write
 
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
@@ -301,6 +302,52 @@ def _no_cards() -> None:
     _replaced("torch.cuda.is_available", lambda: False)
 
 
+class _Beside(Group):
+    """The first of three processes, of which one does not answer."""
+
+    def __init__(self, error: str = "", other: Any = None) -> None:
+        self.rank, self.size, self.error, self.other = 0, 3, error, other
+        self._roll_call = None
+
+    def told(self, number: float) -> float:
+        return number
+
+    def given(self, make: Callable[[], Any]) -> Any:
+        made = make()
+        return made if self.other is None or not isinstance(made, dict) else self.other
+
+    def summed(self, numbers: Any) -> Any:
+        with self._heard():
+            if self.error:
+                raise RuntimeError(self.error)
+        return numbers
+
+    def joined(self, rows: Any) -> Any:
+        return rows
+
+
+def _beside(error: str = "", other: Any = None) -> Callable[[], None]:
+    def silent(*_: object, **__: object) -> None:
+        raise RuntimeError("[Rank 0]: Ranks 1 failed to pass monitoredBarrier in 3000 ms")
+
+    def begin() -> None:
+        _replaced("torch.distributed.monitored_barrier", silent)
+        _replaced("chargen.training.group.Group", lambda: _Beside(error, other))
+        _replaced("chargen.training.cost.DistributedDataParallel", _Divided)
+
+    return begin
+
+
+class _Divided:
+    _set_params_and_buffers_to_ignore_for_model = staticmethod(lambda *_: None)
+
+    def __init__(self, cost: Any, **_: object) -> None:
+        self.cost = cost
+
+    def __call__(self, *given: Any) -> Any:
+        return self.cost(*given)
+
+
 def _divergence() -> None:
     _replaced("chargen.training.state.clip_grad_norm_", lambda *_: float("nan"))
 
@@ -324,6 +371,10 @@ def _latin() -> None:
 
 
 CIRCUMSTANCES: dict[str, Callable[[], None]] = {
+    "as one of three processes": _beside(),
+    "when another of three processes ends": _beside("gloo: Connection closed by peer"),
+    "when another of three processes hangs": _beside("gloo: Timed out waiting 1000ms"),
+    "when another machine has other files": _beside(other={}),
     "": lambda: None,
     "on a full disk": _full_disk,
     "while another process trains it": _another_trainer,
@@ -424,7 +475,10 @@ def provoke(example: Example, folder: Path) -> tuple[int, str, str]:
             sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
             sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
             code = run(
-                command, dict(variable.split("=") for variable in variables), folder, example
+                command,
+                dict(one.split("=") for some in variables for one in some.split()),
+                folder,
+                example,
             )
         finally:
             os._exit(code)

@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,11 +24,16 @@ from chargen import __version__
 from chargen.cli.options import expanded, flag, rebuilt
 from chargen.errors import ChargenError, RunError, UsageError, argument, spelled
 from chargen.files import reason
+from chargen.ranks import place
 from chargen.terminal.console import Console
 from chargen.terminal.streams import closed, mute, open_standard_streams
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What the system says of a disk that takes no more."""
+
+AFTER = 2.0
+"""Seconds that another rank than the first waits with an error: most errors are those of all, and
+``torchrun`` ends the others when the first has said so."""
 
 PANELS = {
     "Train and use": (
@@ -199,6 +205,9 @@ def defect(error: Exception, console: Console) -> NoReturn:
 
 def fail(error: ChargenError, console: Console) -> NoReturn:
     """Print an error as one line, or after its traceback, and exit."""
+    rank, _ = place()
+    if rank:
+        time.sleep(AFTER)
     if console.debug:
         traceback.print_exc()
     report(error, console)
@@ -210,7 +219,9 @@ def report(error: ChargenError, console: Console) -> None:
     message, hint = (spelled(part, flag) for part in error.marked)
     about = {"type": type(error).__name__, "exit_code": error.exit_code}
     record = {"error": about | {"message": message, "hint": hint}}
-    console.complain(record, "error: " + " ".join(spelled(error.message, flag).splitlines()))
+    said = "error: " + " ".join(spelled(error.message, flag).splitlines())
+    rank, _ = place()
+    console.complain(record, f"rank {rank}: {said}" if rank else said)
 
 
 def program() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ import typer
 from chargen.cli.app import command, program
 from chargen.cli.options import OUT, ColumnOption, EncodingOption, ErrorsOption, OutOption
 from chargen.options import Options
+from chargen.ranks import place
 from chargen.runs import default_out
 from chargen.terminal.board import Board, require_board
 from chargen.terminal.console import Console, Throttle
@@ -116,6 +118,10 @@ def train(
     """
     if tensorboard is not None:
         require_board(tensorboard)
+    rank, _ = place()
+    if rank:
+        # The first of several processes speaks for all.
+        console = replace(console, quiet=True)
     with console.progress("starting") as progress:
         from chargen.terminal.screen import view_on
         from chargen.training.prepare import prepare
@@ -145,14 +151,14 @@ def train(
 
     with view_on(console) as view, ExitStack() as ends:
         show: Callable[[Report], None] = emit if console.json else view.show
-        if tensorboard is not None:
+        if tensorboard is not None and trainer.ranks.first:
             board = Board(tensorboard, trainer.run.name if trainer.run else "")
             ends.callback(board.close)
             show = board.beside(show)
         done = follow(trainer, show)
     name = trainer.run.name if trainer.run else ""
     if done.stopped == "interrupted":
-        if not console.json:
+        if not console.json and trainer.ranks.first:
             console.say(
                 "interrupted and saved; to go on: "
                 f"{program()} train --resume --name {shlex.quote(name)}{where(out)}"

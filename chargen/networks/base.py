@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +18,7 @@ from chargen.networks.gru import GRU
 from chargen.networks.layer import Layer
 from chargen.networks.lstm import LSTM
 from chargen.networks.transformer import Block
+from chargen.ranks import ALONE, Ranks
 from chargen.text.windows import PAST
 
 if TYPE_CHECKING:
@@ -84,9 +86,17 @@ class Trainable(nn.Module, ABC):
             (Zaremba et al. 2014, arXiv:1409.2329). Each recurrent weight is zeroed for a whole
             window (Merity et al. 2018, arXiv:1708.02182). In a transformer, the numbers that a
             block adds are zeroed. The probability is rounded to 256ths.
-        generator: the source of the initial weights and of dropout's masks. For the weights it is
-            on the CPU, even if the network is on another device.
+        generator: the source of the initial weights and of all that is drawn in training; on the
+            CPU, even if the network is on another device.
+
+    Attributes:
+        ranks: the processes that train this network together.
+        part: which rows of a step's batch the network is given: the first, and of how many; None
+            if it is given all.
     """
+
+    ranks: Ranks = ALONE
+    part: tuple[int, int] | None = None
 
     embedding: nn.Embedding
     output: nn.Linear
@@ -156,6 +166,11 @@ class Trainable(nn.Module, ABC):
         labels = None if window.labels is None else moved(window.labels).long()
         return Batch(moved(window.inputs), moved(window.targets).long(), labels, window.ages)
 
+    @property
+    def idles(self) -> bool:
+        """Whether some weights may have nothing to do in a step."""
+        return False
+
     @abstractmethod
     def cost(self, batch: Any, state: State) -> tuple[Tensor, State]:
         """Return the nats that all targets cost, summed, and the state."""
@@ -164,18 +179,37 @@ class Trainable(nn.Module, ABC):
     def heads(self, batch: Any, state: State) -> dict[nn.Linear, Tensor]:
         """Return the logits (…, V or more) of each output for characters."""
 
-    def drop(self, x: Tensor) -> Tensor:
-        """Return x with dropout, in training."""
+    def drop(self, x: Tensor, rows: int | None = None) -> Tensor:
+        """Return x with dropout, in training.
+
+        Args:
+            rows: the axis that has a row for each text of the batch; None if none has.
+        """
         if not (self.training and self.dropout):
             return x
+        shape, first = list(x.shape), 0
+        if rows is not None and self.part is not None:
+            # The mask of the whole batch is drawn, so that it does not depend on who computes what.
+            first, shape[rows] = self.part
         # We make our own mask because functional.dropout uses only the global generator. Each unit
         # needs eight random bits. A generator makes one word at a time, so we draw words of 64 bits
         # and cut each of them into eight parts.
-        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
-        words.random_(-(1 << 63), None, generator=self.generator)
-        bits = words.view(torch.int8)[: x.numel()].view(x.shape)
+        units = math.prod(shape)
+        words = torch.empty(-(-units // 8), dtype=torch.int64, device=x.device)
+        words.random_(-(1 << 63), None, generator=self.source(x.device))
+        bits = words.view(torch.int8)[:units].view(shape)
+        if rows is not None:
+            bits = bits.narrow(rows, first, x.shape[rows])
         dropped = min(255, max(1, round(self.dropout * 256)))
         return x * (bits >= dropped - 128).to(x.dtype).mul_(256 / (256 - dropped))
+
+    def source(self, device: torch.device) -> torch.Generator:
+        """Return a generator for one draw, begun by the next number of the network's own.
+
+        So all ranks stay in step, however much each of them draws.
+        """
+        seed = torch.empty((), dtype=torch.int64).random_(generator=self.generator)
+        return torch.Generator(device).manual_seed(int(seed))
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return a copy of the weights as NumPy arrays, named as in a checkpoint."""
@@ -188,11 +222,11 @@ class Trainable(nn.Module, ABC):
         """Return the architecture with the sizes of what grows in training."""
         return self.architecture
 
-    def learn(self, characters: int, share: float) -> None:
+    def learn(self, characters: float, share: float) -> None:
         """Update what the optimizer does not know, after a backward pass.
 
         Args:
-            characters: over which the cost was averaged.
+            characters: by which the cost was divided.
             share: the learning rate, as a share of the highest.
         """
 

@@ -161,7 +161,7 @@ class GapFiller(TwoSided):
 
     def _draw(self, time: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return for each place how many characters are missing, and whether that is known."""
-        uniform = torch.rand(2, time, generator=self.generator, device=device)
+        uniform = torch.rand(2, time, generator=self.source(device), device=device)
         known = uniform[0] < KNOWN
         # The random numbers lie in [0, 1). We use 1 minus them, because zero has no logarithm.
         more = ((1 - uniform[1]).log() / torch.tensor(GOES_ON).log()).long()
@@ -181,7 +181,7 @@ class Classifier(TwoSided):
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Return logits (T, B, labels) from what was read on either side, (T, B, H) each."""
-        logits: Tensor = self.output(self.drop(torch.tanh(self.left(left) + self.right(right))))
+        logits: Tensor = self.output(self.drop(torch.tanh(self.left(left) + self.right(right)), 1))
         return logits
 
     def heads(self, batch: Batch, state: State) -> dict[nn.Linear, Tensor]:

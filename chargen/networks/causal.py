@@ -51,6 +51,11 @@ class Causal(Trainable):
             self.rare = nn.Linear(architecture.narrow, self.characters - common)
         self.ngrams = Ngrams(self.characters) if architecture.ngrams else None
 
+    @property
+    def idles(self) -> bool:
+        """The narrow outputs are used only where a rare character comes."""
+        return self.architecture.common > 0
+
     def start(self, batch: int) -> State:
         """Return the state of ``batch`` texts that have not begun."""
         before = super().start(batch)
@@ -175,10 +180,10 @@ class Causal(Trainable):
             return self.architecture
         return replace(self.architecture, ngrams=len(self.ngrams.learned()))
 
-    def learn(self, characters: int, share: float) -> None:
+    def learn(self, characters: float, share: float) -> None:
         """Let the n-grams learn."""
         if self.ngrams is not None:
-            self.ngrams.learn(characters, share)
+            self.ngrams.learn(characters, share, self.ranks)
 
     def moments(self) -> dict[str, NDArray[np.float32]]:
         """Return what the n-grams keep."""

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+Drop = Callable[..., Tensor]
+"""``(x, rows) -> x``: dropout, where ``rows`` is the axis of the texts, if there is one."""
+
+
 class Layer(nn.Module):
     """One recurrent layer of H units over inputs of size I.
 
@@ -68,24 +72,25 @@ class Layer(nn.Module):
         self,
         x: Tensor,
         state: tuple[Tensor, ...],
-        drop: Callable[[Tensor], Tensor],
+        drop: Drop,
         ages: NDArray[np.int32] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run over x (T, B, I) from the state, (B, H) each; return all h (T, B, H) and the last.
 
         Args:
-            drop: applies dropout in training: to the recurrent weights and to the outputs.
+            drop: applies dropout in training: to the recurrent weights and to the outputs; see
+                `chargen.networks.base.Trainable.drop`.
             ages: (B, T), zero where a row begins anew; None if no row does.
         """
         weights = [self.weight_ih, drop(self.weight_hh), self.bias_ih, self.bias_hh]
         if x.device.type != "cpu":
             before = tuple(part.to(x.dtype) for part in state)
             out, last = in_segments(self.fused, x, before, weights, ages)
-            return drop(out), tuple(part.float() for part in last)
+            return drop(out, 1), tuple(part.float() for part in last)
         autocast = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if autocast else x.dtype
         out, *last = Recurrence.apply(self.cell, dtype, ages, x, *weights, *state)  # type: ignore[no-untyped-call]  # PyTorch's
-        return drop(out), tuple(last)
+        return drop(out, 1), tuple(last)
 
     def fused(
         self, x: list[Tensor], state: tuple[Tensor, ...], weights: list[Tensor]

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from chargen.ranks import ALONE, Ranks
 from chargen.text.contexts import KNOWN, LONGEST, PLACES, RATE, latest, places
 
 if TYPE_CHECKING:
@@ -67,17 +68,18 @@ class Ngrams(nn.Module):
         return added.view(ids.shape[1], ids.shape[0], -1), (after,)
 
     @torch.no_grad()
-    def learn(self, characters: int, share: float) -> None:
+    def learn(self, characters: float, share: float, ranks: Ranks = ALONE) -> None:
         """Learn from the gradient of the mean over so many characters, after its backward pass.
 
         Args:
             share: of the highest rate.
+            ranks: who learn together; each learns what all have read.
         """
         assert self.read is not None
         rows, added = self.read
         assert added.grad is not None
-        gradient, self.read = added.grad * characters, None
-        flat = rows.flatten()
+        rows, gradient = ranks.joined(rows), ranks.joined(added.grad * characters)
+        self.read, flat = None, rows.flatten()
         self.squares.index_add_(0, flat, gradient.square().mean(1).repeat_interleave(LONGEST))
         step = (-share * RATE) / self.squares[flat].sqrt().clamp_min(1e-8)
         self.table.index_add_(0, flat, gradient.repeat_interleave(LONGEST, 0) * step[:, None])

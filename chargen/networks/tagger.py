@@ -55,8 +55,8 @@ class Marker(Encoder):
 
     def scores(self, batch: MarkBatch) -> Tensor:
         """Return the scores (B, T, K) of the marks of each character."""
-        x = self.drop(self.embedding(batch.sources.t()))
-        memory = self.drop(self.joined(*self.sides(x, batch.lengths)))
+        x = self.drop(self.embedding(batch.sources.t()), 1)
+        memory = self.drop(self.joined(*self.sides(x, batch.lengths)), 0)
         scores: Tensor = self.output(memory[:, 1:-1]).float()
         return scores
 

@@ -146,7 +146,7 @@ class Transducer(Encoder):
         x = self.embedding(sources.t())
         if self.architecture.features:
             x = x + self.feature(features)
-        left, right = self.sides(self.drop(x), lengths)
+        left, right = self.sides(self.drop(x, 1), lengths)
         if self.architecture.attention == NONE:
             left = left.gather(0, (lengths - 1)[None, :, None].expand(1, -1, left.shape[-1]))
             # The right stack has read all when it comes to the first character.
@@ -159,7 +159,7 @@ class Transducer(Encoder):
         y = self.symbol(inputs.t())
         if self.architecture.features:
             y = y + self.wanted(features)
-        y = self.drop(y)
+        y = self.drop(y, 1)
         before = self.begin(len(inputs))
         for number, (layer, state) in enumerate(zip(self.decoder, before, strict=True)):
             y, _ = layer(y.contiguous(), state, self.drop, None)
@@ -183,7 +183,7 @@ class Transducer(Encoder):
         copyable = batch.copyable & (self.architecture.attention != NONE)
         weights = scores.softmax(-1).to(memory.dtype)
         seen = self.place(weights @ memory)
-        logits = self.output(self.drop(torch.tanh(self.read(decoded) + seen))).float()
+        logits = self.output(self.drop(torch.tanh(self.read(decoded) + seen), 0)).float()
         nothing = ~copyable.any(-1)[:, None, None] & self.last(logits)
         logs = logits.masked_fill(nothing, LEAST).log_softmax(-1)
         width = scores.shape[-1]
@@ -200,8 +200,8 @@ class Transducer(Encoder):
     def _written(self, decoded: Tensor, memory: Tensor, batch: PairBatch) -> Tensor:
         """Return log P(y | t, s) of each target (B, T) at each place: (B, T, S)."""
         targets = batch.targets
-        mine = self.output(self.drop(torch.tanh(self.read(decoded)))).float()
-        there = self.place(self.drop(memory)).float()
+        mine = self.output(self.drop(torch.tanh(self.read(decoded)), 0)).float()
+        there = self.place(self.drop(memory, 0)).float()
         there = there.masked_fill(~batch.copyable[..., None] & self.last(there), LEAST)
         with torch.autocast(mine.device.type, enabled=False):
             high, top = mine.amax(-1, keepdim=True), there.amax(-1, keepdim=True)

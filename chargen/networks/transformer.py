@@ -99,7 +99,7 @@ class Block(nn.Module):
         self,
         x: Tensor,
         state: tuple[Tensor, ...],
-        drop: Callable[[Tensor], Tensor],
+        drop: Callable[..., Tensor],
         ages: NDArray[np.int32] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return the stream (T, B, H) after this block, and the keys and values now kept.
@@ -119,9 +119,9 @@ class Block(nn.Module):
         seen = self._seen(before, time, x.device, ages)
         mixed = attend(turn(query, before), turn(key), value, seen)
         mixed = mixed.permute(2, 0, 1, 3).reshape(time, batch, wide)
-        x = x + drop(self.mixed(mixed))
+        x = x + drop(self.mixed(mixed), 1)
         inner = functional.relu(self.inner(self.before_inner(x)))
-        x = x + drop(self.outer(inner * inner))
+        x = x + drop(self.outer(inner * inner), 1)
         last = max(0, before + time - (self.context - 1))
         return x, (key[:, :, last:], value[:, :, last:])
 

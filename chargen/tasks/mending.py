@@ -18,6 +18,7 @@ from chargen.engine.likelihood import log_softmax
 from chargen.engine.tagger import Marker as Engine
 from chargen.errors import KindError, argument
 from chargen.metrics import WORDS, Metric
+from chargen.ranks import ALONE, Ranks
 from chargen.text.damage import KEEP, Damage, mended, parts
 from chargen.text.mark_windows import Marker, overlapping
 
@@ -76,13 +77,16 @@ class Mender:
         changed = sum(parts(one, mark) != (one, "") for one, mark in pairs)
         return Mended(mended(text, marks), len(text), changed)
 
-    def _marked(self, text: str, right: Sequence[str] = ()) -> Iterator[tuple[str, float]]:
-        """Yield the mark of each character, and the nats of the right one.
+    def _marked(
+        self, text: str, right: Sequence[str] = (), ranks: Ranks = ALONE
+    ) -> Iterator[tuple[str, float]]:
+        """Yield the mark of each character in this rank's part, and the nats of the right one.
 
         These are infinite for a mark that the model does not know, and 0 if none is given.
         """
         shown = "".join(map(self.damage.shown, text))
         windows = list(overlapping(len(text), WINDOW, MARGIN))
+        windows = windows[ranks.share(len(windows))]
         for group in range(0, len(windows), BATCH):
             some = windows[group : group + BATCH]
             read = [self.coder.source(shown[one.first : one.last]) for one in some]
@@ -104,15 +108,16 @@ class Mender:
             self._fitting[character] = np.array(fits)
         return self._fitting[character]
 
-    def score(self, right: str, seed: int = 0) -> MendScore:
+    def score(self, right: str, seed: int = 0, ranks: Ranks = ALONE) -> MendScore:
         """Damage a text, mend it, and compare word by word.
 
         Args:
             right: a text; of one without words, all figures are 0.
             seed: of noise.
+            ranks: that divide the text among them.
         """
         damaged, marks = self.damage.done(right, seed)
-        found = list(self._marked(damaged, marks))
+        found = ranks.together(list(self._marked(damaged, marks, ranks)))
         words = [[0, 0, 0]]
         right_ones = made = wanted = 0
         for character, mark, (mine, _) in zip(damaged, marks, found, strict=True):

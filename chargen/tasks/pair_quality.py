@@ -17,6 +17,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from chargen.metrics import PAIR_ACCURACY, Metric
+from chargen.ranks import ALONE, Ranks
 from chargen.tasks.translating import Translator, Written
 from chargen.text.pair_form import Pair
 
@@ -186,24 +187,27 @@ def score_pairs(
     pairs: Sequence[Pair],
     beam: int,
     progress: Callable[[int, int], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> PairScore:
     """Translate sources, and compare with their targets.
 
     Args:
         pairs: with their targets; at least one.
         progress: called with pairs done and pairs in all.
+        ranks: that divide the pairs among them.
     """
     outcomes = []
+    mine = pairs[ranks.share(len(pairs))]
     for done, (pair, found) in enumerate(
-        zip(pairs, translator.translate(pairs, 1, beam), strict=True), 1
+        zip(mine, translator.translate(mine, 1, beam), strict=True), 1
     ):
         written = found[0] if found else Written((), "", math.inf)
         edits = Levenshtein.distance(pair.target or (), written.symbols)
         outcomes.append(Outcome(pair, written, edits))
         if progress is not None:
-            progress(done, len(pairs))
-    nats, priced, impossible = costs(translator.costs(pairs), pairs)
-    return PairScore.of(outcomes, nats, priced, impossible)
+            progress(done, len(mine))
+    nats, priced, impossible = costs(ranks.together(list(translator.costs(mine))), pairs)
+    return PairScore.of(ranks.together(outcomes), nats, priced, impossible)
 
 
 def costs(each: Iterable[float], pairs: Sequence[Pair]) -> tuple[float, int, int]:

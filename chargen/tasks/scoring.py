@@ -18,6 +18,7 @@ import numpy as np
 from chargen.engine.language_model import LanguageModel, State
 from chargen.engine.likelihood import charge, with_escape
 from chargen.metrics import LABEL_ACCURACY, PERPLEXITY, PSEUDO_PERPLEXITY, Metric
+from chargen.ranks import ALONE, Ranks
 from chargen.text.corpus import Span
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST, Window, cuts, windows
@@ -269,6 +270,7 @@ def score(
     burn_in: int = BURN_IN,
     window: int = WINDOW,
     progress: Callable[[int, int], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Score:
     """Score a span, or a sample of it, state carried from its start.
 
@@ -278,13 +280,16 @@ def score(
         burn_in: extra characters that each lane but the first reads before its own.
         window: characters of each lane per call.
         progress: called with characters done and characters in all.
+        ranks: that divide the lanes among them.
 
     Raises:
         ValueError: the span is empty.
     """
     if not len(span):
         raise ValueError("there is no text to score")
-    ranges, firsts, block = stretches(len(span), most, lanes, burn_in)
+    every, begin, block = stretches(len(span), most, lanes, burn_in)
+    mine = ranks.share(len(every))
+    ranges, firsts = every[mine], begin[mine]
     starts = np.array([start for start, _ in ranges])[:, None]
     settled = np.array(firsts)[:, None]
     scored = sum(stop for _, stop in ranges) - sum(firsts)
@@ -292,7 +297,7 @@ def score(
     sizes = np.zeros_like(sums)
     unknown = hits = done = 0
     state = predictor.start(len(ranges))
-    for chunk in windows(span, vocabulary, ranges, window):
+    for chunk in windows(span, vocabulary, ranges, window) if ranges else ():
         nats, hit, state = predictor.charge(chunk, state)
         places = starts + chunk.start + np.arange(chunk.targets.shape[1])
         counted = (chunk.targets != PAST) & (places >= settled)
@@ -305,12 +310,15 @@ def score(
         done += int(counted.sum())
         if progress is not None:
             progress(done, scored)
+    sums, sizes = ranks.summed(np.stack((sums, sizes)))
+    counts = ranks.summed(np.array([done, unknown, hits], dtype=np.float64))
+    done, unknown, hits = counts.astype(int).tolist()
     return Score(
         characters=done,
         unknown=unknown,
         nats=float(sums.sum()),
         hits=hits,
-        size=span.size() if done == len(span) else _size(span, firsts, ranges),
+        size=span.size() if done == len(span) else _size(span, begin, every),
         error=_standard_error(sums[sizes > 0], sizes[sizes > 0]),
     )
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chargen.metrics import SPANS, Metric
+from chargen.ranks import ALONE, Ranks
 from chargen.tasks.tagging import Tagger
 from chargen.text.tagged import Tagged
 
@@ -102,19 +103,25 @@ def score_spans(
     tagger: Tagger,
     examples: Sequence[Tagged],
     progress: Callable[[int, int], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> SpanScore:
     """Find the spans of texts, and compare them with those that are there.
 
     Args:
         examples: at least one.
         progress: called with texts done and texts in all.
+        ranks: that divide the texts among them.
     """
+    compared = []
+    mine = examples[ranks.share(len(examples))]
+    for done, each in enumerate(tagger.compared(mine), 1):
+        compared.append(each)
+        if progress is not None:
+            progress(done, len(mine))
     counts: dict[str, list[int]] = {}
     rows = []
     total, characters = 0.0, 0
-    for done, (example, (marked, nats)) in enumerate(
-        zip(examples, tagger.compared(examples), strict=True), 1
-    ):
+    for example, (marked, nats) in zip(examples, ranks.together(compared), strict=True):
         found = set(marked)
         if math.isfinite(nats):
             total += nats
@@ -124,8 +131,6 @@ def score_spans(
             for *_, label in spans:
                 counts.setdefault(label, [0, 0, 0])[place] += 1
         rows.append((2 * len(found & there), len(found) + len(there)))
-        if progress is not None:
-            progress(done, len(examples))
     labels = {label: Tally(*counts[label]) for label in sorted(counts)}
     every = Tally(*(sum(one[place] for one in counts.values()) for place in range(3)))
     mine, both = np.array(rows, dtype=np.float64).T

@@ -117,14 +117,22 @@ def cuts(length: int, lanes: int, overlap: int = 0) -> list[tuple[int, int]]:
 
 
 def windows(
-    span: Span, vocabulary: Vocabulary, lanes: Sequence[tuple[int, int]], bptt: int, skip: int = 0
+    span: Span,
+    vocabulary: Vocabulary,
+    lanes: Sequence[tuple[int, int]],
+    bptt: int,
+    skip: int = 0,
+    mine: slice = slice(None),
 ) -> Iterator[Window]:
     """Yield the windows of one pass, (B, ``bptt``) each but the last, which may be narrower.
 
     Args:
         lanes: where each lane starts and stops in the span, as from `cuts`.
         skip: characters of each lane to pass over, to go on where a pass was interrupted.
+        mine: which lanes to read; the windows are as wide as if all were.
     """
+    longest = max(stop - start for start, stop in lanes)
+    lanes = lanes[mine]
     previous = np.full(len(lanes), vocabulary.bos, dtype=np.int32)
     readers = []
     for row, (start, stop) in enumerate(lanes):
@@ -132,8 +140,7 @@ def windows(
         if skip and first <= stop:
             Lane(span, vocabulary, first - 1, first).read_into(previous[row : row + 1])
         readers.append(Lane(span, vocabulary, first, stop))
-    longest = max(stop - start for start, stop in lanes)
-    firsts = np.array([start for start, _ in lanes])[:, None]
+    firsts = np.array([start for start, _ in lanes], dtype=np.int64)[:, None]
     for at in range(skip, longest, bptt):
         width = min(bptt, longest - at)
         targets = np.full((len(lanes), width), PAST, dtype=np.int32)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 
+from chargen.ranks import ALONE, Ranks
+
 TIMES = 4
 SLACK = 0.5
 """An activity is charged at most this many times its usual time, and so many seconds more."""
@@ -25,9 +27,11 @@ class Clock:
 
     Args:
         began: when the wait began, by `time.perf_counter`; None for now.
+        ranks: all of them go by the clock of rank 0.
     """
 
-    def __init__(self, began: float | None = None) -> None:
+    def __init__(self, began: float | None = None, ranks: Ranks = ALONE) -> None:
+        self.ranks = ranks
         self.last = time.perf_counter() if began is None else began
         self.spent: dict[str, float] = {}
         self.usual: dict[str, float] = {}
@@ -40,7 +44,7 @@ class Clock:
             most: the most to charge for something that has not been done before.
         """
         now = time.perf_counter()
-        elapsed, self.last = now - self.last, now
+        elapsed, self.last = self.ranks.told(now - self.last), now
         usual = self.usual.get(what)
         charged = min(elapsed, most if usual is None else TIMES * usual + SLACK)
         self.usual[what] = charged if usual is None else usual + NEW * (charged - usual)

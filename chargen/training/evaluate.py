@@ -18,6 +18,7 @@ from chargen.networks.bidirectional import Classifier, GapFiller
 from chargen.networks.causal import Causal
 from chargen.networks.tagger import Marker, Tagger
 from chargen.networks.transducer import Transducer
+from chargen.ranks import ALONE, Ranks
 from chargen.tasks import pair_quality, span_quality, tagging
 from chargen.tasks.classifying import LONGEST_READ, batches
 from chargen.tasks.mending import Mender, MendScore
@@ -137,25 +138,31 @@ class GapPredictor:
 
 
 def score_causal(
-    network: Causal, span: Span, vocabulary: Vocabulary, most: int | None = None
+    network: Causal, span: Span, vocabulary: Vocabulary, most: int | None, ranks: Ranks
 ) -> Score:
     """Score a text by a network that predicts each next character."""
-    return score(CausalPredictor(network), span, vocabulary, most=most)
+    return score(CausalPredictor(network), span, vocabulary, most=most, ranks=ranks)
 
 
 def score_gaps(
-    network: GapFiller, span: Span, vocabulary: Vocabulary, most: int | None = None
+    network: GapFiller, span: Span, vocabulary: Vocabulary, most: int | None, ranks: Ranks
 ) -> GapScore:
     """Score a text by a network that fills gaps."""
     lanes = max(1, min(GAP_LANES, min(most or len(span), len(span)) // SHORTEST_LANE))
     plain = score(
-        GapPredictor(network), span, vocabulary, most=most, lanes=lanes, window=GAP_WINDOW
+        GapPredictor(network),
+        span,
+        vocabulary,
+        most=most,
+        lanes=lanes,
+        window=GAP_WINDOW,
+        ranks=ranks,
     )
     return GapScore(**vars(plain))
 
 
 def score_labels(
-    network: Classifier, span: Span, vocabulary: Vocabulary, most: int | None = None
+    network: Classifier, span: Span, vocabulary: Vocabulary, most: int | None, ranks: Ranks
 ) -> LabelScore:
     """Score the examples of a labelled text, each alone, by the mean over its places."""
     marks = span.marks
@@ -165,49 +172,53 @@ def score_labels(
     whole = np.flatnonzero((bounds[:-1] >= first) & (bounds[1:] <= last))
     share = 1.0 if most is None else min(1.0, most / len(span))
     wanted = max(1, round(share * len(whole)))
-    chosen = whole[np.arange(wanted) * len(whole) // wanted]
+    chosen = whole[np.arange(wanted) * len(whole) // wanted][ranks.share(wanted)]
     ends = np.minimum(bounds[chosen + 1], bounds[chosen] + LONGEST_READ)
     examples = [
         vocabulary.lookup(np.concatenate(list(span.text.blocks(start, end))))
         for start, end in zip(bounds[chosen].tolist(), ends.tolist(), strict=True)
     ]
-    means = np.empty((wanted, network.architecture.labels))
+    means = np.empty((len(examples), network.architecture.labels))
     for rows in batches(examples):
         for row, logs in zip(rows, _told(network, [examples[row] for row in rows]), strict=True):
             means[row] = logs.mean(axis=0)
     truth = marks.labels[chosen]
-    nats = -log_softmax(means)[np.arange(wanted), truth].sum()
-    return LabelScore(wanted, int((means.argmax(axis=1) == truth).sum()), float(nats))
+    nats = -log_softmax(means)[np.arange(len(truth)), truth].sum()
+    hits = (means.argmax(axis=1) == truth).sum()
+    hits, nats = ranks.summed(np.array([hits, nats], dtype=np.float64)).tolist()
+    return LabelScore(wanted, int(hits), nats)
 
 
 def score_pairs(
-    network: Transducer, span: Span, vocabulary: Vocabulary, most: int | None = None
+    network: Transducer, span: Span, vocabulary: Vocabulary, most: int | None, ranks: Ranks
 ) -> PairScore:
     """Translate held-out sources without a beam, by the network's twin in NumPy."""
     assert vocabulary.symbols is not None
     pairs = Pairs(span, vocabulary.symbols.form)
     wanted = _share(len(pairs), span, most)
     saved = Checkpoint(network.architecture, vocabulary, network.arrays())
-    return pair_quality.score_pairs(translator([("", saved)]), pairs.read(0, wanted), beam=1)
+    return pair_quality.score_pairs(
+        translator([("", saved)]), pairs.read(0, wanted), beam=1, ranks=ranks
+    )
 
 
 def score_tags(
-    network: Tagger, span: Span, vocabulary: Vocabulary, most: int | None = None
+    network: Tagger, span: Span, vocabulary: Vocabulary, most: int | None, ranks: Ranks
 ) -> SpanScore:
     """Find the spans of held-out texts, by the network's twin in NumPy."""
     examples = TaggedTexts(span)
     saved = Checkpoint(network.architecture, vocabulary, network.arrays())
     read = examples.read(0, _share(len(examples), span, most))
-    return span_quality.score_spans(tagging.Tagger("", saved), read)
+    return span_quality.score_spans(tagging.Tagger("", saved), read, ranks=ranks)
 
 
 def score_mending(
-    network: Marker, span: Span, vocabulary: Vocabulary, most: int | None = None
+    network: Marker, span: Span, vocabulary: Vocabulary, most: int | None, ranks: Ranks
 ) -> MendScore:
     """Damage held-out text and mend it, by the network's twin in NumPy."""
     saved = Checkpoint(network.architecture, vocabulary, network.arrays())
     right = read_all(span.blocks(0, min(len(span), most or len(span))))
-    return Mender("", saved).score(right)
+    return Mender("", saved).score(right, ranks=ranks)
 
 
 def _share(examples: int, span: Span, most: int | None) -> int:
@@ -242,16 +253,20 @@ def evaluate(
     vocabulary: Vocabulary,
     precision: str,
     most: int | None = None,
+    ranks: Ranks = ALONE,
 ) -> Scored:
     """Score a text by the measure of the network's kind; do not change weights or state.
 
     Args:
         most: about how many of its characters to score, all over the text; None for all.
+        ranks: that divide the work among them; each gets the whole score.
     """
     network.eval()
     device = network.output.bias.device
     with torch.no_grad(), autocast(device, precision):
-        scored: Scored = load(network.architecture.kind.evaluate)(network, span, vocabulary, most)
+        scored: Scored = load(network.architecture.kind.evaluate)(
+            network, span, vocabulary, most, ranks
+        )
     return scored
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
 
+from chargen.errors import ChargenError
 from chargen.training.loop import Trainer
 from chargen.training.reports import Done, Report
 
@@ -19,13 +20,15 @@ def follow(trainer: Trainer, show: Callable[[Report], None]) -> Done:
     """Train to the end, and show each report; return the last.
 
     An interruption ends training after the step under way, and the state is saved. If ``show``
-    raises an exception, the state is saved, too.
+    raises an exception, the state is saved, too. Of several ranks, only the first shows.
     """
     done = None
     with interruptible(trainer), closing(iter(trainer)) as reports:
         for report in reports:
-            show(report)
+            if trainer.ranks.first:
+                show(report)
             done = report
+    trainer.ranks.leave()
     assert isinstance(done, Done)
     return done
 
@@ -34,12 +37,14 @@ def follow(trainer: Trainer, show: Callable[[Report], None]) -> Done:
 def interruptible(trainer: Trainer) -> Iterator[None]:
     """Let signals end training after the step under way; a second Ctrl-C ends it at once.
 
+    To several ranks, ``torchrun`` passes on a signal that they got already, and ends them itself.
     Python allows handlers of signals in the main thread only; in another thread this does nothing.
     A signal that the process was told to ignore, as ``nohup`` does, stays ignored.
     """
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if trainer.stopping and number != getattr(signal, "SIGHUP", None):
+        alone = trainer.ranks.size == 1
+        if alone and trainer.stopping and number != getattr(signal, "SIGHUP", None):
             raise KeyboardInterrupt
         trainer.stop()
 
@@ -51,6 +56,11 @@ def interruptible(trainer: Trainer) -> Iterator[None]:
                 before[number] = signal.signal(number, handle)
     try:
         yield
+    except ChargenError:
+        if trainer.ranks.size > 1 and trainer.ranks.first:
+            # The process ends now, and what it says must not be cut off.
+            before.clear()
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

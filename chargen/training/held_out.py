@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from chargen.checkpoint import Checkpoint
 from chargen.networks.base import Trainable, build
 from chargen.options import Plan
+from chargen.ranks import ALONE, Ranks
 from chargen.tasks.scoring import BURN_IN, SAMPLE_LANES
 from chargen.text.corpus import Span
 from chargen.text.vocabulary import Vocabulary
@@ -43,12 +44,14 @@ class HeldOut:
         vocabulary: of the model.
         plan: of the training.
         pace: characters a second that scoring reads; 0 as long as nobody knows.
+        ranks: that score it together.
     """
 
     span: Span
     vocabulary: Vocabulary
     plan: Plan
     pace: float = 0.0
+    ranks: Ranks = ALONE
 
     def sample(self, trained: float) -> int:
         """Return how many characters to score at each evaluation.
@@ -77,8 +80,8 @@ class HeldOut:
     def score(self, network: Trainable, precision: str, most: int) -> Scored:
         """Score about ``most`` characters by a network, and note the pace."""
         began = time.perf_counter()
-        scored = evaluate(network, self.span, self.vocabulary, precision, most)
-        self.pace = self._read(most) / (time.perf_counter() - began)
+        scored = evaluate(network, self.span, self.vocabulary, precision, most, self.ranks)
+        self.pace = self._read(most) / self.ranks.told(time.perf_counter() - began)
         return scored
 
     def score_model(self, model: Checkpoint, like: Trainable, precision: str, most: int) -> Scored:

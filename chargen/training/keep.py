@@ -37,7 +37,7 @@ class Kept:
     def __init__(self, span: Span, names: Sequence[str], learner: Learner) -> None:
         self.names = names
         self.learner = learner
-        self.held_out = HeldOut(span, learner.vocabulary, learner.plan)
+        self.held_out = HeldOut(span, learner.vocabulary, learner.plan, ranks=learner.ranks)
 
     @classmethod
     def of(cls, texts: Texts, learner: Learner) -> Kept | None:

@@ -11,17 +11,19 @@ import math
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
-from chargen import checkpoint
+import numpy as np
+
 from chargen.checkpoint import Checkpoint
 from chargen.errors import CorpusError, TrainingError, argument
 from chargen.locks import Lock
 from chargen.options import Plan
+from chargen.ranks import ALONE, Ranks
 from chargen.runs import Run
 from chargen.text.vocabulary import Vocabulary
-from chargen.text.windows import Window
 from chargen.training.clock import Clock
-from chargen.training.feeds import feed
+from chargen.training.feeds import Part, feed
 from chargen.training.held_out import HeldOut
 from chargen.training.hooks import Hooks
 from chargen.training.keep import Kept
@@ -35,6 +37,7 @@ from chargen.training.reports import (
     Start,
     Step,
 )
+from chargen.training.saves import Saves
 from chargen.training.schedule import Schedule
 from chargen.training.state import Learner
 from chargen.training.texts import Texts
@@ -50,9 +53,6 @@ SMOOTHED_SHARE = 10
 """The training loss that is shown is an average over so many steps, or over one in so many of all
 steps so far, if that is fewer: so it does not lag behind while the loss falls fast."""
 
-RECORDS = 400
-"""Steps that are recorded in the history of a run, at most."""
-
 
 class Trainer:
     """One run: a learner, its text, its budget, and where it is saved.
@@ -65,9 +65,11 @@ class Trainer:
         lock: on the run; released when training ends.
         hooks: what to show and to fit.
         began: when the wait for this training began, see `Clock`.
+        ranks: the processes that train together. Only rank 0 has a run and hooks.
 
     Raises:
         TrainingError: the device asked for is not there.
+        UsageError: there are more ranks than lanes.
     """
 
     def __init__(
@@ -79,17 +81,22 @@ class Trainer:
         lock: Lock | None = None,
         hooks: Hooks | None = None,
         began: float | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        clock = Clock(began)
+        clock = Clock(began, ranks)
+        self.ranks = ranks
         self.texts = texts
         self.plan = plan
         self.run = run
         self.lock = lock
         self.hooks = hooks or Hooks()
-        self.learner = Learner(plan, vocabulary, texts.labels, texts.seen)
-        self.held_out = None if texts.valid is None else HeldOut(texts.valid, vocabulary, plan)
+        self.feed = feed(texts, vocabulary, plan, ranks)
+        self.learner = Learner(plan, vocabulary, texts.labels, texts.seen, ranks)
+        self.held_out = (
+            None if texts.valid is None else HeldOut(texts.valid, vocabulary, plan, ranks=ranks)
+        )
         self.kept = Kept.of(texts, self.learner)
-        self.feed = feed(texts, vocabulary, plan)
+        self.saves = Saves(run, ranks)
         self.schedule = Schedule(
             plan=plan,
             learner=self.learner,
@@ -100,11 +107,7 @@ class Trainer:
             fits=self.hooks.most if self.hooks.finish and self.held_out else 0.0,
             kept=self.kept,
         )
-        self.best: Checkpoint | None = None
-        self.good: tuple[Checkpoint, Checkpoint | None] | None = None
-        self.capture_due = False
         self.written = 0.0
-        self.recorded = 0
         self.stopping = False
 
     def stop(self) -> None:
@@ -120,15 +123,16 @@ class Trainer:
 
     def save(self) -> None:
         """Write the state as it is; or, if training could not go on from it, the last good one."""
-        window = None
+        part = None
         # A text that changed cannot be read any more, but what was learned can be saved.
         with suppress(CorpusError):
-            window = next(self._windows(), None)
-        if self.good is None or self.learner.sound(window):
+            part = next(self._parts(), None)
+        saves = self.saves
+        if saves.good is None or self.learner.sound(part):
             last = self.learner.capture(self.texts.corpus)
         else:
-            last, _ = self.good
-        self.good = last, self.best
+            last, _ = saves.good
+        saves.good = last, saves.best
         self._write()
 
     def finished(self) -> bool:
@@ -144,21 +148,37 @@ class Trainer:
         try:
             yield from self._train()
         except GeneratorExit:
-            if self.run is not None:
-                self.save()
+            self._leave()
             raise
         except CorpusError as error:
+            self._leave()
             if self.run is None:
                 raise
-            self.save()
             raise CorpusError(
                 f"{error.problem}; the run {self.run.name} is saved",
                 f"Put the text back as it was, then go on by {argument('resume')} "
                 f"{argument('name')} {self.run.name}",
             ) from error
+        except TrainingError:
+            # A rank that others wait for in vain leaves no time to ask them for anything.
+            self.saves.write()
+            raise
+        except RuntimeError as error:
+            lost = self.ranks.lost(error)
+            if lost is None:
+                raise
+            self.saves.write()
+            raise lost from error
         finally:
             if self.lock is not None:
                 self.lock.release()
+
+    def _leave(self) -> None:
+        """Save what can be saved when this rank alone cannot go on."""
+        if self.ranks.size > 1:
+            self.saves.write()
+        elif self.run is not None:
+            self.save()
 
     def _train(self) -> Iterator[Report]:
         learner = self.learner
@@ -167,8 +187,8 @@ class Trainer:
         yield self._start()
         ended = self._ended()
         while ended is None:
-            for window in self._windows():
-                learned = yield from self._learn(window)
+            for part in self._parts():
+                learned = yield from self._learn(part)
                 ended = self._ended()
                 if ended is not None or not learned:
                     break
@@ -181,80 +201,70 @@ class Trainer:
         self.save()
         yield self._done(ended)
 
-    def first_window(self) -> Window:
+    def first_window(self) -> Any:
         """Return the window that is learned from next."""
-        return next(self._windows())
+        return next(self._parts()).window
 
-    def _windows(self) -> Iterator[Window]:
+    def _parts(self) -> Iterator[Part]:
         counters = self.learner.counters
-        return self.feed.windows(counters.epoch, counters.place)
+        return self.feed.parts(counters.epoch, counters.place)
 
-    def _learn(self, window: Window) -> Generator[Report, None, bool]:
-        """Learn from a window, and evaluate if that is due; return False after a rollback."""
+    def _learn(self, part: Part) -> Generator[Report, None, bool]:
+        """Learn from a step's batch, and evaluate if that is due; return False after a rollback."""
         learner = self.learner
         long_ago = learner.counters.seconds - self.written > SAVE_EVERY
         captured = None
-        if self.capture_due or long_ago:
-            captured = learner.capture(self.texts.corpus), self.best
+        if self.saves.due or long_ago:
+            captured = learner.capture(self.texts.corpus), self.saves.best
         rate = self.schedule.rate()
-        nats, norm = learner.step(window, rate)
+        nats, norm = learner.step(part, rate)
         self.schedule.charge("step")
         if not (math.isfinite(nats) and math.isfinite(norm)):
             yield self._roll_back(learner.counters.step + 1)
             return False
         if captured is not None:
             # A step from this state has just succeeded, so it is safe to go back to.
-            self.good, self.capture_due = captured, False
+            self.saves.good, self.saves.due = captured, False
             if long_ago or self.schedule.affords("save"):
                 self._write()
-        self._count(window, nats)
+        self._count(part, nats)
         report = self._step_report(nats, norm, rate)
-        self._record(report)
+        self.saves.record_step(report, self.schedule.progress())
         yield report
         return (yield from self._evaluate()) if self.schedule.evaluation_due() else True
 
     def _write(self) -> None:
         """Write the last good state, and the best model that goes with it."""
-        if self.run is None or self.good is None:
+        if not self.saves.planned:
             return
-        last, best = self.good
-        if best is not None:
-            checkpoint.write(self.run.best, best)
-        checkpoint.write(self.run.last, last)
+        self.saves.write()
         self.schedule.charge("save")
         self.written = self.learner.counters.seconds
 
-    def _record(self, report: Step) -> None:
-        """Add a step to the history; few enough that the file stays small on any budget."""
-        number = int(self.schedule.progress() * RECORDS)
-        if self.run is not None and number > self.recorded:
-            self.recorded = number
-            self.run.record({"event": report.event} | report.data)
-
     def _ended(self) -> str | None:
         """Return why training is over, or None while it is not."""
-        if self.stopping:
+        if self.ranks.summed(np.array([float(self.stopping)])).any():
             return "interrupted"
         if self.schedule.progress() >= 1:
             return "budget"
         return "patience" if self.learner.counters.stale >= self.plan.patience else None
 
-    def _count(self, window: Window, nats: float) -> None:
+    def _count(self, part: Part, nats: float) -> None:
         counters = self.learner.counters
         new = max(1 / SMOOTHED, 1 / (1 + counters.step / SMOOTHED_SHARE))
         before = nats if counters.smooth is None else counters.smooth
         counters.smooth = before + new * (nats - before)
         counters.step += 1
-        counters.place = window.end
-        counters.characters += window.characters
+        counters.place = part.window.end
+        counters.characters += part.characters
         counters.concluded = False
 
     def _roll_back(self, step: int) -> Rollback:
-        assert self.good is not None
-        saved, best = self.good
+        assert self.saves.good is not None
+        saved, best = self.saves.good
         before = self.learner.counters
         self.restore(saved)
-        self.best = best
+        self.saves.best = best
         counters = self.learner.counters
         counters.seconds, counters.overhead = before.seconds, before.overhead
         counters.rate = before.rate / 2
@@ -266,9 +276,8 @@ class Trainer:
                 f"Start again with a lower {argument('lr')} than {self.plan.lr:g}",
             )
         report = Rollback(step=step, to=counters.step, rate=counters.rate)
-        if self.run is not None:
-            self.run.rewind(counters.step)
-            self.run.record({"event": report.event} | report.data | {"step": counters.step})
+        self.saves.rewind(counters.step)
+        self.saves.record(report, counters.step)
         return report
 
     def _evaluate(self) -> Generator[Report, None, bool]:
@@ -285,7 +294,7 @@ class Trainer:
             yield self._roll_back(counters.step)
             return False
         counters.evaluated, counters.evaluated_at = self.schedule.due(), counters.step
-        counters.rollbacks, self.capture_due = 0, True
+        counters.rollbacks, self.saves.due = 0, True
         better = self.held_out is None or counters.best is None or rank < counters.best
         report = Evaluation(
             step=counters.step,
@@ -300,16 +309,16 @@ class Trainer:
         if better:
             counters.best, counters.stale = rank, 0
             learner.figures = {key: value for key, value in report.data.items() if key != "best"}
-            self.best = learner.model(self.texts.corpus)
+            self.saves.best = learner.model(self.texts.corpus)
         else:
             counters.stale += 1
-        if self.run is not None:
-            self.run.record({"event": report.event} | report.data)
+        self.saves.record(report)
         yield report
         if self.hooks.preview is not None and self.schedule.affords("preview"):
             span = self.texts.train if self.texts.valid is None else self.texts.valid
-            model = self.best if better and self.best else learner.model(self.texts.corpus)
-            text = self.hooks.preview(model, span, max(0, counters.evaluated - 1))
+            model = (better and self.saves.best) or learner.model(self.texts.corpus)
+            show, number = self.hooks.preview, max(0, counters.evaluated - 1)
+            text = self.ranks.given(lambda: show(model, span, number))
             self.schedule.charge("preview")
             yield Preview(counters.step, text)
         return True
@@ -319,7 +328,8 @@ class Trainer:
 
         If an old text is to be kept in mind, score it as well.
         """
-        learner, held_out, best = self.learner, self.held_out, self._best()
+        learner, held_out = self.learner, self.held_out
+        best = self.saves.model() if learner.figures else None
         if best is not None:
             figures = dict(learner.figures)
             if held_out is not None and learner.counters.sample < held_out.last():
@@ -329,22 +339,14 @@ class Trainer:
                 if math.isfinite(scored.loss):
                     figures |= scored.json()
             if held_out is not None and self.hooks.finish is not None:
-                fitting = self.schedule.fitting()
-                figures |= self.hooks.finish(best, held_out.span, fitting)
+                finish, span, fitting = self.hooks.finish, held_out.span, self.schedule.fitting()
+                figures |= self.ranks.given(lambda: finish(best, span, fitting))
             if self.kept is not None:
                 figures |= self.kept.after(best)
-            self.best = replace(best, figures=figures)
+            self.saves.best = replace(best, figures=figures)
             learner.figures = figures
         learner.counters.concluded = True
         self.schedule.charge("conclusion", most=math.inf)
-
-    def _best(self) -> Checkpoint | None:
-        """Return the best model so far, if there is one."""
-        if not self.learner.figures:
-            return None
-        if self.best is None and self.run is not None and self.run.best.exists():
-            return checkpoint.read(self.run.best)
-        return self.best
 
     def _start(self) -> Start:
         learner, architecture = self.learner, self.plan.architecture

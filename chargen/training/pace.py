@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 from chargen.options import Options
+from chargen.ranks import ALONE, Ranks
 from chargen.text.vocabulary import Vocabulary
 from chargen.training.choices import decide, defaults
 from chargen.training.loop import Trainer
@@ -20,13 +21,16 @@ PARTS = 2
 this many steps after the first in each of its parts."""
 
 
-def throughput(texts: Texts, vocabulary: Vocabulary, options: Options) -> float:
+def throughput(
+    texts: Texts, vocabulary: Vocabulary, options: Options, ranks: Ranks = ALONE
+) -> float:
     """Return characters a second that a network of the usual width is trained on here.
 
     The trial has parts, and the fastest counts.
 
     Args:
         options: with a budget in minutes.
+        ranks: that train together.
 
     Raises:
         TrainingError: the device asked for is not there.
@@ -42,14 +46,14 @@ def throughput(texts: Texts, vocabulary: Vocabulary, options: Options) -> float:
         steps=1 << 20,
     )
     plan = decide(tried, texts.characters, texts.known(vocabulary))
-    trainer = Trainer(replace(texts, valid=None), vocabulary, plan)
+    trainer = Trainer(replace(texts, valid=None), vocabulary, plan, ranks=ranks)
     paces: list[float] = []
     # The first step compiles, and meets memory that was never used.
     begun: tuple[float, int, int] | None = None
     for report in trainer:
         if not isinstance(report, Step):
             continue
-        now = time.perf_counter(), report.characters_seen, report.step
+        now = ranks.told(time.perf_counter()), report.characters_seen, report.step
         if begun is None:
             begun = now
         elif now[2] - begun[2] >= TRIAL_STEPS and now[0] - begun[0] > until:

@@ -12,15 +12,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chargen import runs
+from chargen.errors import UsageError
 from chargen.options import Options, Plan
+from chargen.ranks import ALONE, Ranks, place, starts
 from chargen.text.examples import DOCUMENTS, LINES
 from chargen.text.grams import Grams
+from chargen.text.sources import STDIN
 from chargen.text.vocabulary import Vocabulary
 from chargen.training.choices import decide
 from chargen.training.finetune import Base
 from chargen.training.request import Request
-from chargen.training.resume import resumed
-from chargen.training.texts import Note, Progress, Texts, open_texts
+from chargen.training.resume import again, resumed
+from chargen.training.texts import Note, Progress, Texts, check_alike, open_texts
 
 if TYPE_CHECKING:
     from chargen.training.loop import Trainer
@@ -40,23 +43,50 @@ def prepare(request: Request, *, note: Note = _silent, progress: Progress | None
     Raises:
         ChargenError: see `chargen.errors`; nothing has been written if the texts are at fault.
     """
+    ranks = _ranks(request)
+    if not ranks.first:
+        note, progress = _silent, None
+    if starts():
+        request = ranks.given(lambda: again(request))
     if request.resume:
-        return resumed(request, note, progress)
-    base = None if request.base is None else Base.find(request.base, request.out)
+        return resumed(request, ranks, note, progress)
+    base = ranks.given(lambda: request.base and Base.find(request.base, request.out)) or None
     options = request.options if base is None else base.options(request.options)
     as_bytes = request.reads_bytes(None if base is None else base.saved.vocabulary)
     texts = open_texts(request.sources, options, as_bytes, note, progress)
+    check_alike(texts, ranks)
     options = replace(options, lines=texts.items == LINES, documents=texts.items == DOCUMENTS)
     if base is not None:
         base.check_labels(texts.labels)
     vocabulary = texts.vocabulary(base.saved.vocabulary if base else None)
     # Sizes that contradict one another are found here, before a folder is made.
     plan = decide(options, texts.characters, texts.known(vocabulary))
-    return _started(request, options, texts, vocabulary, plan, base, note)
+    return _started(request, ranks, options, texts, vocabulary, plan, base, note)
+
+
+def _ranks(request: Request) -> Ranks:
+    """Return the processes that train together.
+
+    Raises:
+        UsageError: several cannot read standard input.
+        TrainingError: they do not find one another.
+    """
+    if place()[1] == 1:
+        return ALONE
+    sources = request.sources
+    if STDIN in (*sources.corpus, sources.valid, sources.labels, sources.keep):
+        raise UsageError(
+            "standard input cannot be read by several processes", "Give a file instead of -"
+        )
+    # PyTorch takes seconds to import, and one process needs it later.
+    from chargen.training.group import Group
+
+    return Group()
 
 
 def _started(
     request: Request,
+    ranks: Ranks,
     options: Options,
     texts: Texts,
     vocabulary: Vocabulary,
@@ -66,8 +96,11 @@ def _started(
 ) -> Trainer:
     """Make the folder of a new run, and its trainer; leave nothing behind if that fails."""
     with ExitStack() as undo:
-        run, lock = runs.create(request.out, request.name, texts.name, overwrite=request.overwrite)
-        undo.callback(run.abandon, lock)
+        run, lock = ranks.alone(
+            lambda: runs.create(request.out, request.name, texts.name, overwrite=request.overwrite)
+        ) or (None, None)
+        if run is not None and lock is not None:
+            undo.callback(run.abandon, lock)
         # PyTorch takes seconds to import, so everything that can be wrong is checked first.
         from chargen.training.growth import give_weights
         from chargen.training.hooks import Hooks
@@ -76,19 +109,22 @@ def _started(
 
         if None in (options.hidden, options.dropout) and plan.budget.unit == "minutes":
             note("trying how fast this machine trains, to choose what was left open")
-            tried = throughput(texts, vocabulary, replace(options, dropout=plan.dropout))
-            left = max(0.5, 1 - (time.perf_counter() - request.began) / plan.budget.seconds)
+            tried = throughput(texts, vocabulary, replace(options, dropout=plan.dropout), ranks)
+            waited = ranks.told(time.perf_counter() - request.began)
+            left = max(0.5, 1 - waited / plan.budget.seconds)
             plan = decide(options, texts.characters, texts.known(vocabulary), tried * left)
         hooks = Hooks.of(plan.architecture.kind, texts)
-        trainer = Trainer(texts, vocabulary, plan, run, lock, hooks, request.began)
+        trainer = Trainer(texts, vocabulary, plan, run, lock, hooks, request.began, ranks)
         if base is not None:
             give_weights(base.saved, trainer.learner, trainer.first_window())
+            trainer.learner.agree()
             if trainer.kept is not None:
                 trainer.kept.before(base.saved)
-        # Nothing can go wrong any more: the run that this one replaces may go.
-        run.clear()
-        run.remember(request.sources.kept())
-        if request.fingerprints and plan.architecture.kind.continues:
-            Grams.of(texts.train).write(run.fingerprints)
+        if run is not None:
+            # Nothing can go wrong any more: the run that this one replaces may go.
+            run.clear()
+            run.remember(request.sources.kept())
+            if request.fingerprints and plan.architecture.kind.continues:
+                Grams.of(texts.train).write(run.fingerprints)
         undo.pop_all()
     return trainer

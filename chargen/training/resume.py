@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from chargen import checkpoint, runs
 from chargen.checkpoint import Checkpoint
 from chargen.errors import RunError, UsageError, argument
+from chargen.locks import Lock
 from chargen.options import BUDGETS, DECLARED, Options
+from chargen.ranks import Ranks
 from chargen.records import typed
 from chargen.runs import Run
 from chargen.text.sources import STDIN
 from chargen.training.choices import Known, decide, network
 from chargen.training.finetune import same_labels
 from chargen.training.request import Request
-from chargen.training.texts import Note, Progress, Sources, open_texts
+from chargen.training.texts import Note, Progress, Sources, check_alike, open_texts
 
 if TYPE_CHECKING:
     from chargen.training.loop import Trainer
@@ -28,22 +30,35 @@ SHORT = 12
 """Characters of a sha256 that are shown."""
 
 
-def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
+def again(request: Request) -> Request:
+    """Return what to ask for when ``torchrun`` starts the same command once more.
+
+    The run that it had begun is gone on with, if there is one: that of its name, or the newest one
+    of the same texts.
+    """
+    for run in runs.runs(request.out):
+        same = request.sources.kept() == run.remembered()
+        if run.last.exists() and (run.name == request.name if request.name else same):
+            return replace(request, resume=True, name=run.name, overwrite=False, base=None)
+    return request
+
+
+def resumed(request: Request, ranks: Ranks, note: Note, progress: Progress | None) -> Trainer:
     """Return a trainer that goes on with a run, exactly where it stopped.
+
+    The number of ranks may be another than before.
 
     Raises:
         RunError: there is no such run, another process trains it, it cannot be resumed as asked, or
             nothing is left to do.
     """
-    run = runs.existing(request.out, request.name)
+    run = ranks.given(lambda: runs.existing(request.out, request.name))
     with ExitStack() as undo:
         # Lock first: another process could resume the run between reading and locking.
-        try:
-            lock = run.lock()
-        except OSError as error:
-            raise runs.unwritable(run.folder, error) from error
-        undo.callback(lock.release)
-        saved = checkpoint.read(run.last, resume=True)
+        lock = ranks.alone(lambda: _locked(run))
+        if lock is not None:
+            undo.callback(lock.release)
+        saved = ranks.given(lambda: checkpoint.read(run.last, resume=True))
         stored = stored_options(saved, run.name)
         options = merged(stored, request.options, run.name)
         # An early run is one of running text, whatever its lines look like.
@@ -51,8 +66,9 @@ def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
         as_bytes = request.reads_bytes(saved.vocabulary)
         sources = request.sources
         if not sources.corpus and sources.labels is None:
-            sources = known_sources(sources, run)
+            sources = ranks.given(lambda: known_sources(request.sources, run))
         texts = open_texts(sources, options, as_bytes, note, progress)
+        check_alike(texts, ranks)
         same_labels(saved, texts.labels)
         same_corpus(saved, texts.corpus, run.name)
         if len(texts.vocabulary(saved.vocabulary)) > len(saved.vocabulary):
@@ -64,16 +80,25 @@ def resumed(request: Request, note: Note, progress: Progress | None) -> Trainer:
         from chargen.training.loop import Trainer
 
         hooks = Hooks.of(plan.architecture.kind, texts)
-        trainer = Trainer(texts, saved.vocabulary, plan, run, lock, hooks, request.began)
+        mine = run if ranks.first else None
+        trainer = Trainer(texts, saved.vocabulary, plan, mine, lock, hooks, request.began, ranks)
         trainer.restore(saved)
         if trainer.finished():
             raise RunError(
                 f"the run {run.name} has spent its budget ({plan.budget})",
                 f"Give a larger one, or start a new run from it by {argument('base')}",
             )
-        run.rewind(trainer.learner.counters.step)
+        if mine is not None:
+            mine.rewind(trainer.learner.counters.step)
         undo.pop_all()
     return trainer
+
+
+def _locked(run: Run) -> Lock:
+    try:
+        return run.lock()
+    except OSError as error:
+        raise runs.unwritable(run.folder, error) from error
 
 
 def known_sources(asked: Sources, run: Run) -> Sources:

@@ -7,9 +7,11 @@ resuming after an interruption and rolling back after a loss that is not finite.
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch.nn.utils import clip_grad_norm_
 
@@ -17,14 +19,17 @@ from chargen.checkpoint import LARGEST_WEIGHT, Checkpoint
 from chargen.errors import RunError
 from chargen.networks.base import State, build
 from chargen.options import Plan
+from chargen.ranks import ALONE, Ranks
 from chargen.records import typed
 from chargen.text.vocabulary import Vocabulary
-from chargen.text.windows import Window
+from chargen.training.cost import Cost
 from chargen.training.counters import RETIRED, Counters
 from chargen.training.devices import autocast, keep_freed_memory, pick_device, pick_precision
+from chargen.training.feeds import Part
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -39,6 +44,8 @@ class Learner:
         vocabulary: of the text.
         labels: the names of a labelled text's labels.
         seen: fingerprints, sorted, of the examples that the text is made of.
+        ranks: the processes that learn together. Each has the whole network, and of the state that
+            is carried from step to step only its own rows.
 
     Raises:
         TrainingError: the device asked for is not there.
@@ -50,8 +57,10 @@ class Learner:
         vocabulary: Vocabulary,
         labels: tuple[str, ...] = (),
         seen: NDArray[np.uint64] | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.plan = plan
+        self.ranks = ranks
         self.vocabulary = vocabulary
         self.labels = labels
         self.seen = seen
@@ -60,13 +69,17 @@ class Learner:
             keep_freed_memory()
         self.precision = pick_precision(plan.precision, self.device)
         weights_generator = torch.Generator().manual_seed(plan.seed)
-        self.generator = torch.Generator(self.device).manual_seed(plan.seed)
+        self.generator = torch.Generator().manual_seed(plan.seed)
         self.network = build(
             plan.architecture, len(vocabulary), plan.dropout, weights_generator
         ).to(self.device)
         self.network.generator = self.generator
+        self.network.ranks = ranks
+        self.cost = Cost(self.network)
+        self.divided = self.cost.divided(ranks)
         self.optimizer = self._optimizer()
-        self.state: State = self.network.start(plan.batch)
+        self.mine = ranks.share(plan.batch)
+        self.state: State = self._start()
         self.counters = Counters()
         self.figures: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
@@ -85,33 +98,62 @@ class Learner:
             fused=self.device.type in ("cpu", "cuda"),
         )
 
-    def step(self, window: Window, rate: float) -> tuple[float, float]:
-        """Learn from a window at a rate; return nats per character and the gradient's norm.
+    def agree(self) -> None:
+        """Take the weights of rank 0: those of another processor can differ in the last bits."""
+        self.ranks.alike([parameter.data for parameter in self.network.parameters()])
+
+    def _start(self) -> State:
+        """Return the state of this rank's rows of a text that has not begun."""
+        return self.network.start(self.mine.stop - self.mine.start)
+
+    def step(self, part: Part, rate: float) -> tuple[float, float]:
+        """Learn from a step's batch at a rate; return nats per character and the gradient's norm.
 
         A loss or gradient that is not finite is returned and not applied.
+
+        Args:
+            part: the rows that this rank computes.
         """
         self.network.train()
-        with autocast(self.device, self.precision):
-            nats, state = self.network.cost(self.network.placed(window), self.state)
-        loss = nats / window.characters
+        with self._computing(part):
+            nats = self.divided(self.network.placed(part.window), self.state)
+        if not part.window.characters:
+            # What a row without targets costs is no loss; a mean over no targets is no number.
+            nats = nats * 0
+        # Of the ranks' gradients the mean is taken.
+        divisor = part.characters / self.ranks.size
+        loss = nats / divisor
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         norm = clip_grad_norm_(self.network.parameters(), self.plan.clip)
-        mean, size = float(loss.detach()), float(norm)
+        mean = float(self.ranks.summed(np.array([float(loss.detach())]))[0]) / self.ranks.size
+        size = float(norm)
         if math.isfinite(mean) and math.isfinite(size):
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.step()
-            self.network.learn(window.characters, rate / self.plan.lr)
-            self.state = [tuple(tensor.detach() for tensor in carried) for carried in state]
+            self.network.learn(divisor, rate / self.plan.lr)
+            self.state = self.cost.after()
         return mean, size
 
-    def sound(self, window: Window | None) -> bool:
+    @contextmanager
+    def _computing(self, part: Part) -> Iterator[None]:
+        """Let the network know which rows it is given, and in what precision."""
+        self.network.part = part.first, part.rows
+        with autocast(self.device, self.precision):
+            yield
+        self.network.part = None
+
+    def sound(self, part: Part | None) -> bool:
         """Return whether a file with this state can be read, and training can go on from it.
 
         Args:
-            window: the next one.
+            part: of the next step.
         """
+        bad = 0.0 if self._sound(part) else 1.0
+        return not self.ranks.summed(np.array([bad])).any()
+
+    def _sound(self, part: Part | None) -> bool:
         carried = [tensor for parts in self.state for tensor in parts]
         moments = [value for kept in self.optimizer.state.values() for value in kept.values()]
         if not all(
@@ -119,19 +161,19 @@ class Learner:
             for tensor in (*self.network.parameters(), *carried)
         ) or not all(bool(tensor.isfinite().all()) for tensor in moments):
             return False
-        if window is None:
+        if part is None:
             return True
         drawn = self.generator.get_state()
         self.network.eval()
-        with torch.no_grad(), autocast(self.device, self.precision):
-            nats, _ = self.network.cost(self.network.placed(window), self.state)
+        with torch.no_grad(), self._computing(part):
+            nats, _ = self.network.cost(self.network.placed(part.window), self.state)
         # Looking must not change what is drawn next.
         self.generator.set_state(drawn)
         return bool(nats.isfinite())
 
     def forget(self) -> None:
         """Begin the text anew: no lane has been read yet."""
-        self.state = self.network.start(self.plan.batch)
+        self.state = self._start()
 
     def model(self, corpus: dict[str, Any]) -> Checkpoint:
         """Return the network as a model to use, copied.
@@ -156,7 +198,8 @@ class Learner:
         tensors: dict[str, NDArray[Any]] = {"generator": self.generator.get_state().numpy().copy()}
         for layer, carried in enumerate(self.state):
             for number, tensor in enumerate(carried):
-                tensors[f"state.{layer}.{number}"] = tensor.float().cpu().numpy().copy()
+                rows = self.ranks.joined(tensor.float())
+                tensors[f"state.{layer}.{number}"] = rows.cpu().numpy().copy()
         for name, parameter in self.network.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{name}.{key}"] = value.cpu().numpy().copy()
@@ -177,10 +220,12 @@ class Learner:
             self._restore_generator(saved.tensors["generator"])
             self.state = [
                 tuple(
-                    torch.tensor(saved.tensors[f"state.{layer}.{number}"], device=self.device)
+                    torch.tensor(
+                        saved.tensors[f"state.{layer}.{number}"][self.mine], device=self.device
+                    )
                     for number in range(len(carried))
                 )
-                for layer, carried in enumerate(self.network.start(self.plan.batch))
+                for layer, carried in enumerate(self._start())
             ]
             self.optimizer.state.clear()
             if self.counters.step:

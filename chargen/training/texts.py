@@ -11,6 +11,7 @@ import numpy as np
 
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.options import TASKS, Options
+from chargen.ranks import Ranks
 from chargen.text import catalog
 from chargen.text.corpus import Span, Text, open_text, read_all
 from chargen.text.damage import kinds_of
@@ -340,6 +341,19 @@ def _beginning(text: Text, most: int) -> Span:
         return text.span(0, min(most, text.characters))
     first, *others = text.marks.starts[1:].tolist() or [text.characters]
     return text.span(0, max([first, *(start for start in others if start <= most)]))
+
+
+def check_alike(texts: Texts, ranks: Ranks) -> None:
+    """Make sure that all ranks have the same texts.
+
+    Raises:
+        CorpusError: the files of another machine are others.
+    """
+    if ranks.given(lambda: texts.corpus) != texts.corpus:
+        raise CorpusError(
+            f"the texts of rank {ranks.rank} are not those of rank 0",
+            "Give all machines the same files",
+        )
 
 
 def copied(train: Span, valid: Span) -> bool:

@@ -24,7 +24,7 @@ from chargen.errors import CorpusError
 from chargen.runs import Run
 from chargen.tasks import sampling
 from chargen.tasks.drawing import Sampling
-from chargen.training.loop import RECORDS
+from chargen.training.saves import RECORDS
 from tests.conftest import STORY, prepared, tiny_checkpoint, write
 from tests.torture.test_crash import same
 

@@ -18,7 +18,7 @@ from chargen.text.corpus import Span, open_text, read_all
 from chargen.text.sources import spool
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST
-from chargen.training.feeds import Kept, Lanes, old_lanes
+from chargen.training.feeds import Kept, old_lanes
 from chargen.training.keep import AFTER, BEFORE
 from chargen.training.loop import Trainer
 from chargen.training.reports import Done, Start
@@ -63,16 +63,17 @@ def test_old_lanes_go_on_where_the_last_pass_ended(
     span = span_of(told + learned)
     vocabulary = Vocabulary.of(span.text)
     fresh, known = span.part(len(told), len(span)), span.part(0, len(told))
-    feed = Kept(Lanes(fresh, vocabulary, new, bptt), known, old)
+    both = new + old
+    feed = Kept(fresh, known, vocabulary, both, bptt, old, slice(0, both))
     read = dict.fromkeys(range(old), "")
     for epoch in range(3):
-        made = list(feed.windows(epoch, 0))
+        made = [part.window for part in feed.parts(epoch, 0)]
         targets = np.concatenate([window.targets for window in made], axis=1)
         texts = [vocabulary.decode(row[row != PAST]) for row in targets]
         assert "".join(texts[:new]) == learned
         assert sum(window.characters for window in made) == feed.characters
         read[epoch] = "".join(texts[new:])
-        again = list(feed.windows(epoch, done * bptt))
+        again = [part.window for part in feed.parts(epoch, done * bptt)]
         assert [window.end for window in again] == [window.end for window in made][done:]
         for one, other in zip(again, made[done:], strict=True):
             assert np.array_equal(one.targets, other.targets)

@@ -1,0 +1,116 @@
+"""The processes that train one network together, and what they tell one another.
+
+Each process, called a rank, has the whole network and a share of the rows of every batch: lanes of
+a text, or examples. Rank 0 alone writes and prints. `Ranks` is what training asks of them, and is
+itself the one process that trains alone; `chargen.training.group` is several, by PyTorch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from chargen.errors import TrainingError
+
+T = TypeVar("T")
+
+
+class Ranks:
+    """One process that trains alone.
+
+    Every method but `share` is a meeting: all ranks call it in the same order, or all wait.
+
+    Attributes:
+        rank: the number of this process, from 0.
+        size: how many there are.
+    """
+
+    rank = 0
+    size = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes and prints."""
+        return self.rank == 0
+
+    def share(self, rows: int) -> slice:
+        """Return which of some rows are this rank's; shares differ by one row at most.
+
+        Examples:
+            >>> ranks = Ranks()
+            >>> ranks.rank, ranks.size = 1, 3
+            >>> ranks.share(8)
+            slice(3, 6, None)
+        """
+        each, more = divmod(rows, self.size)
+        start = self.rank * each + min(self.rank, more)
+        return slice(start, start + each + (self.rank < more))
+
+    def told(self, number: float) -> float:
+        """Return the number that rank 0 has."""
+        return number
+
+    def given(self, make: Callable[[], T]) -> T:
+        """Return what rank 0 makes; the other ranks make nothing.
+
+        Raises:
+            ChargenError: what rank 0 raised, on every rank.
+        """
+        return make()
+
+    def alone(self, make: Callable[[], T]) -> T | None:
+        """Return what rank 0 makes to it alone, and None to the others.
+
+        Raises:
+            ChargenError: what rank 0 raised, on every rank.
+        """
+        made: list[T] = []
+        self.given(lambda: made.append(make()))
+        return made[0] if made else None
+
+    def summed(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum of each number over all ranks."""
+        return numbers
+
+    def together(self, parts: Sequence[T]) -> list[T]:
+        """Return what all ranks have, in their order."""
+        return list(parts)
+
+    def joined(self, rows: T) -> T:
+        """Return the rows of a tensor of all ranks, in their order; they may differ in number."""
+        return rows
+
+    def alike(self, tensors: Sequence[Any]) -> None:
+        """Set tensors to those of rank 0."""
+
+    def lost(self, error: Exception) -> TrainingError | None:  # noqa: ARG002 - nobody to lose
+        """Return what to say if an error means that a rank does not answer; None for another."""
+        return None
+
+    def leave(self) -> None:
+        """Meet no more."""
+
+
+ALONE = Ranks()
+
+
+def place() -> tuple[int, int]:
+    """Return the rank of this process and how many there are, as ``torchrun`` tells it."""
+    try:
+        rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    except (KeyError, ValueError):
+        return 0, 1
+    return (rank, size) if 0 <= rank < size else (0, 1)
+
+
+def starts() -> int:
+    """Return how often ``torchrun`` has started the processes again, after one of them failed."""
+    try:
+        return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    except ValueError:
+        return 0
