@@ -13,12 +13,13 @@ A model that was trained on examples has a tensor more, ``fingerprints``: which 
 A model of pairs, or one that marks texts, has version 3; its ``vocabulary`` has also ``symbols``:
 what its targets and features are made of, or its marks.
 
-A model with weights of n-grams has version 4; its tensor ``ngrams.weight`` is int8 like those of a
-compact file, except in a file that training can go on from.
+A model with weights of n-grams has version 6, or 4 if its longest contexts have four characters;
+its tensor ``ngrams.weight`` is int8 like those of a compact file, except in a file that training
+can go on from.
 
 A model with narrow outputs for rare characters has version 5, and ``common`` in its architecture.
 
-A compact file has version 2, or 3 to 5 where it is such a model: each matrix of weights is int8,
+A compact file has version 2, or 3 to 6 where it is such a model: each matrix of weights is int8,
 and a float32 tensor, ``NAME.scale``, has the factor of each of its rows; see `chargen.compact`. It
 is read into float32.
 
@@ -56,9 +57,9 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 FORMAT = "chargen"
-VERSION, COMPACT, SYMBOLIC, COUNTING, NARROW = VERSIONS = 1, 2, 3, 4, 5
+VERSION, COMPACT, SYMBOLIC, FEWER, NARROW, COUNTING = VERSIONS = 1, 2, 3, 4, 5, 6
 """The version of a usual file, of a compact one, of one with symbols beside characters, of one with
-weights of n-grams, and of one with narrow outputs."""
+weights of short n-grams, of one with narrow outputs, and of one with weights of n-grams."""
 
 NGRAMS = "ngrams.weight"
 TRAINING = "training."

@@ -23,7 +23,7 @@ import numpy as np
 from numba.extending import intrinsic, overload
 
 from chargen.files import PACKAGE, homeless
-from chargen.text.contexts import BITS, FACTOR, LONGEST, WORD
+from chargen.text.contexts import BITS, COMPRESSED, FACTOR, LONGEST, WORD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,7 +106,8 @@ def compiled(function: F) -> F:
     """Compile at the first call, for the types it is called with, and keep the result on disk.
 
     All compiled code is in this one file. A function is compiled again when its own file changes,
-    but not when another file that it uses changes.
+    but not when another file that it uses changes; so the numbers of `chargen.text.contexts` must
+    not change without it (the longest context has six characters).
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST}
     # Numba keeps the result in this folder or, if that cannot be written, in the user's.
@@ -591,7 +592,7 @@ def add_contexts(last: int, past: Row, row_of: Row, rows: Array, logits: Row, pl
 
 @compiled
 def learn_contexts(target: int, row_of: Row, rows: Array, learning: Learning) -> None:
-    """Learn which character followed the last contexts; see `chargen.networks.ngrams`.
+    """Learn which character followed the last `COMPRESSED` contexts; see `chargen.networks.ngrams`.
 
     Args:
         target: its id.
@@ -605,7 +606,7 @@ def learn_contexts(target: int, row_of: Row, rows: Array, learning: Learning) ->
     for i in range(len(shares)):
         mean += shares[i] * shares[i]
     mean /= np.float32(len(shares))
-    for back in range(LONGEST):
+    for back in range(COMPRESSED):
         place = learning.places[back]
         if row_of[place] == 0:
             row_of[place] = used[0]

@@ -22,6 +22,9 @@ OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
 
 DEFAULT_MINUTES = 2.0
 HIGHEST_HELD_OUT = 0.9
+LARGEST_ORDER = 7
+"""Characters of the longest n-gram that can have weights: one more than `chargen.text.contexts`
+has in a context."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,12 @@ class Options:
         "Weights of n-grams beside the network's: on, off, or auto, where they pay.",
         "auto",
         choices=("auto", "on", "off"),
+    )
+    order: int | None = option(
+        "Characters of the longest of these n-grams.",
+        chosen="by passes",
+        low=2,
+        high=LARGEST_ORDER,
     )
     dropout: float | None = option(
         "Share of outputs and recurrent weights zeroed in each training step, 0 to 0.95.",
@@ -290,6 +299,7 @@ class Plan:
         architecture: the network.
         budget: how long to train.
         features: whether n-grams have weights beside the network's, on or off.
+        order: characters of the longest of them.
         dropout: probability, in training, of zeroing a layer's output or a recurrent weight.
         batch: B, lanes read side by side.
         bptt: T, characters through which a gradient flows back.
@@ -314,6 +324,7 @@ class Plan:
     architecture: Architecture
     budget: Budget
     features: str
+    order: int
     dropout: float
     batch: int
     bptt: int

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from chargen import checkpoint, compact
 from chargen.errors import CheckpointError
+from chargen.text.contexts import PLACES
 from tests.conftest import mend_checkpoint, pair_checkpoint, tag_checkpoint, tiny_checkpoint
 
 
@@ -130,7 +131,7 @@ def test_another_programs_tensors_are_refused(path: Path) -> None:
 def test_another_version_is_refused_by_name(path: Path) -> None:
     """A file from the future says which version it has and which can be read."""
     save_file(load_file(path), path, header_of(path) | {"version": "9"})
-    with pytest.raises(CheckpointError, match="format version '9', this chargen reads 1 to 4"):
+    with pytest.raises(CheckpointError, match="format version '9', this chargen reads 1 to 6"):
         checkpoint.read(path)
 
 
@@ -235,7 +236,7 @@ def test_weights_of_contexts_are_short_where_nobody_trains(
     """They are stored in eight bits, to half a level, except in a file to go on from."""
     saved, file = replace(tiny_checkpoint(ngrams=9), training=training), tmp_path / "m"
     checkpoint.write(file, saved)
-    assert header_of(file)["version"] == "4"
+    assert header_of(file)["version"] == "6"
     assert (load_file(file)["ngrams.weight"].dtype == np.int8) == (not training)
     again = checkpoint.read(file).weights
     for name, array in saved.weights.items():
@@ -246,7 +247,7 @@ def test_weights_of_contexts_are_short_where_nobody_trains(
             np.testing.assert_array_equal(again[name], array)
 
 
-@pytest.mark.parametrize("place", [-1, 0.5, 1 << 19])
+@pytest.mark.parametrize("place", [-1, 0.5, PLACES])
 def test_places_that_are_none_are_refused(tmp_path: Path, place: float) -> None:
     """A context's place is a whole number in the table."""
     saved, file = tiny_checkpoint(ngrams=9), tmp_path / "m"

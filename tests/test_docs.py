@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import command
 
@@ -46,10 +48,15 @@ def test_a_page_opens_with_a_command_that_works(
         if " | " in line:
             words, line = line.split(" | ")
             given = shlex.split(words)[1].encode()
-        *_, arguments = line.partition("chargen ")
+        launcher, _, arguments = line.partition("chargen ")
         arguments = arguments.replace("--name harbour", "--name other").replace("0.2", "0.02")
+        whole = command(shlex.split(arguments))
+        if launcher.startswith("torchrun"):
+            several = shlex.split(launcher)[1:]
+            whole = [sys.executable, "-m", "torch.distributed.run", "--standalone", *several]
+            whole += ["chargen", *shlex.split(arguments)]
         result = subprocess.run(
-            command(shlex.split(arguments)),
+            whole,
             input=given,
             cwd=tmp_path,
             env=environment,
@@ -113,6 +120,22 @@ def test_placeholders_are_recognised(line: str) -> None:
     """Wherever they stand on a line; words that only look like one are let through."""
     assert UNFINISHED.search(line)
     assert not UNFINISHED.search("JSON, UTF-8, MIT and GRU; is it so?")
+
+
+def test_scripts_for_clusters_are_well_formed() -> None:
+    """Slurm's is a shell script; that for Kubernetes has the two objects, and a script in one."""
+    docs = ROOT / "docs"
+    subprocess.run(["bash", "-n", str(docs / "slurm.sh")], check=True)
+    with (docs / "kubernetes.yaml").open(encoding="utf-8") as file:
+        service, job = yaml.safe_load_all(file)
+    assert (service["kind"], job["kind"]) == ("Service", "Job")
+    pod = job["spec"]["template"]["spec"]
+    assert pod["subdomain"] == service["metadata"]["name"]
+    (container,) = pod["containers"]
+    subprocess.run(["bash", "-n"], input=container["args"][0].encode(), check=True)
+    assert {one["name"] for one in container["volumeMounts"]} == {
+        one["name"] for one in pod["volumes"]
+    }
 
 
 def test_the_readme_is_short() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from chargen.errors import UsageError
 from chargen.options import DECLARED, Budget, Options
+from chargen.text.contexts import LONGEST
 from chargen.training.choices import decide
 
 
@@ -56,3 +57,8 @@ def test_whole_numbers_have_an_end(name: str) -> None:
     with pytest.raises(UsageError, match="is 99999") as caught:
         Options(**{name: 10**4000 - 1})  # type: ignore[arg-type]
     assert len(str(caught.value)) < 200
+
+
+def test_the_longest_ngram_is_what_a_table_has_places_for() -> None:
+    """The option's bound is one more than the longest context."""
+    assert DECLARED["order"].high == LONGEST + 1

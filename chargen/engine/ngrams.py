@@ -44,4 +44,4 @@ class Ngrams:
         added = self.rows[rows[..., 0]]
         for length in range(1, LONGEST):
             added += self.rows[rows[..., length]]
-        return added, (latest(ids, past).astype(np.int32),)
+        return added, (latest(ids, past, self.bos).astype(np.int32),)

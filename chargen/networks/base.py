@@ -222,12 +222,13 @@ class Trainable(nn.Module, ABC):
         """Return the architecture with the sizes of what grows in training."""
         return self.architecture
 
-    def learn(self, characters: float, share: float) -> None:
+    def learn(self, characters: float, share: float, order: int) -> None:
         """Update what the optimizer does not know, after a backward pass.
 
         Args:
             characters: by which the cost was divided.
             share: the learning rate, as a share of the highest.
+            order: characters of the longest n-gram that learns.
         """
 
     def moments(self) -> dict[str, NDArray[np.float32]]:

@@ -180,10 +180,10 @@ class Causal(Trainable):
             return self.architecture
         return replace(self.architecture, ngrams=len(self.ngrams.learned()))
 
-    def learn(self, characters: float, share: float) -> None:
+    def learn(self, characters: float, share: float, order: int) -> None:
         """Let the n-grams learn."""
         if self.ngrams is not None:
-            self.ngrams.learn(characters, share, self.ranks)
+            self.ngrams.learn(characters, share, order - 1, self.ranks)
 
     def moments(self) -> dict[str, NDArray[np.float32]]:
         """Return what the n-grams keep."""

@@ -1,6 +1,6 @@
 """Weights of n-grams, added straight to the logits: a fast learner beside a deep one.
 
-Each context of one to four characters has a vector of V weights, in a table by its hash (Mikolov
+Each context of one to six characters has a vector of V weights, in a table by its hash (Mikolov
 et al. 2011, "Strategies for training large scale neural network language models"). A vector learns
 whenever its context is read, at a rate of its own: Adagrad (Duchi et al. 2011, JMLR 12), with one
 sum of squares a vector. What is common is learned in the first seconds, and the recurrent layers
@@ -64,25 +64,30 @@ class Ngrams(nn.Module):
         added = functional.embedding_bag(rows, self.table, mode="sum")
         if self.training:
             self.read = rows, added.requires_grad_()
-        after = torch.from_numpy(np.ascontiguousarray(latest(read, before))).to(past.device)
+        after = torch.from_numpy(np.ascontiguousarray(latest(read, before, self.characters))).to(
+            past.device
+        )
         return added.view(ids.shape[1], ids.shape[0], -1), (after,)
 
     @torch.no_grad()
-    def learn(self, characters: float, share: float, ranks: Ranks = ALONE) -> None:
+    def learn(
+        self, characters: float, share: float, longest: int = LONGEST, ranks: Ranks = ALONE
+    ) -> None:
         """Learn from the gradient of the mean over so many characters, after its backward pass.
 
         Args:
             share: of the highest rate.
+            longest: characters of the longest context that learns.
             ranks: who learn together; each learns what all have read.
         """
         assert self.read is not None
         rows, added = self.read
         assert added.grad is not None
-        rows, gradient = ranks.joined(rows), ranks.joined(added.grad * characters)
+        rows, gradient = ranks.joined(rows[:, :longest]), ranks.joined(added.grad * characters)
         self.read, flat = None, rows.flatten()
-        self.squares.index_add_(0, flat, gradient.square().mean(1).repeat_interleave(LONGEST))
+        self.squares.index_add_(0, flat, gradient.square().mean(1).repeat_interleave(longest))
         step = (-share * RATE) / self.squares[flat].sqrt().clamp_min(1e-8)
-        self.table.index_add_(0, flat, gradient.repeat_interleave(LONGEST, 0) * step[:, None])
+        self.table.index_add_(0, flat, gradient.repeat_interleave(longest, 0) * step[:, None])
 
     def learned(self) -> Tensor:
         """Return the places that have learned; the first place always is one."""

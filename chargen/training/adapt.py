@@ -19,6 +19,7 @@ from torch.nn.utils import clip_grad_norm_
 from chargen.checkpoint import Checkpoint
 from chargen.networks.base import State
 from chargen.networks.causal import Causal
+from chargen.options import LARGEST_ORDER
 from chargen.tasks.scoring import Score, score
 from chargen.text.contexts import MOST_COUNTED
 from chargen.training.devices import keep_freed_memory
@@ -69,7 +70,7 @@ class Adapting(CausalPredictor):
             torch.autograd.backward(nats[known].sum() / max(1, characters))
         if bool(clip_grad_norm_(network.parameters(), CLIP).isfinite()):
             self.optimizer.step()
-            network.learn(characters, SHARE)
+            network.learn(characters, SHARE, LARGEST_ORDER)
         told = nats.detach().cpu().numpy(), hits.cpu().numpy()
         return *told, [tuple(part.detach() for part in carried) for carried in after]
 

@@ -143,6 +143,10 @@ COUNTED_PASSES = 8.0
 """Passes up to which they pay; with more, they learn the text by heart (docs/experiments.md)."""
 
 
+ORDER_BY_PASSES = ((2.0, 7), (math.inf, 5))
+"""Characters of the longest n-gram, by the number of passes: longer ones are soon learned by heart,
+and make the file three times as large (docs/experiments.md)."""
+
 COVERED = 0.9
 """Share of a text that common characters make up."""
 
@@ -230,6 +234,7 @@ def decide(
         architecture=replace(architecture, ngrams=int(counts)),
         budget=budget,
         features="on" if counts else "off",
+        order=options.order or _entry(ORDER_BY_PASSES, passes),
         dropout=dropout,
         batch=batch,
         bptt=bptt,

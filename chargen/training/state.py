@@ -132,7 +132,7 @@ class Learner:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.step()
-            self.network.learn(divisor, rate / self.plan.lr)
+            self.network.learn(divisor, rate / self.plan.lr, self.plan.order)
             self.state = self.cost.after()
         return mean, size
 

@@ -46,7 +46,7 @@ def test_what_is_stored_is_what_was_learned() -> None:
     ids = torch.randint(0, V, (2, 30), generator=torch.Generator().manual_seed(2))
     logits, _ = network(ids, network.start(2))
     torch.autograd.backward(functional.cross_entropy(logits.flatten(0, 1), ids.flatten()))
-    network.learn(60, 1.0)
+    network.learn(60, 1.0, LONGEST + 1)
     network.eval()
     arrays = network.arrays()
     assert network.grown().ngrams == len(arrays["ngrams.place"]) > 30
@@ -60,23 +60,28 @@ def test_what_is_stored_is_what_was_learned() -> None:
         np.testing.assert_array_equal(copy.moments()[name], moment)
 
 
-def test_a_step_is_adagrads() -> None:
-    """A vector moves against its gradient, by the rate over the root of the sum of squares."""
+@pytest.mark.parametrize("longest", [LONGEST, 4])
+def test_a_step_is_adagrads(longest: int) -> None:
+    """A vector moves against its gradient, by the rate over the root of the sum of squares.
+
+    Those of longer contexts than the longest that is to learn stay as they are.
+    """
     ngrams, targets = Ngrams(V), torch.tensor([[3, 5, 3]])
     ids = torch.tensor([[1, 1, 1]])
     start = ngrams.start(1)
     for _ in range(2):
         added, _ = ngrams(ids, *start, None)
         torch.autograd.backward(functional.cross_entropy(added[:, 0], targets[0]))
-        ngrams.learn(3, 0.5)
+        ngrams.learn(3, 0.5, longest)
     table, squares = np.zeros((1 << 20, V)), np.zeros(1 << 20)
     at = places(ids.numpy(), start[0].numpy(), V)[0]
     assert at.shape == (3, LONGEST)
+    at = at[:, :longest]
     for _ in range(2):
         logits = table[at].sum(1)
         powers = np.exp(logits)
         gradient = powers / powers.sum(1, keepdims=True) - np.eye(V)[targets[0].numpy()]
-        np.add.at(squares, at, (gradient**2).mean(1)[:, None].repeat(LONGEST, 1))
+        np.add.at(squares, at, (gradient**2).mean(1)[:, None].repeat(longest, 1))
         step = 0.5 * RATE / np.sqrt(squares[at])
         np.add.at(table, at, -step[..., None] * gradient[:, None])
     arrays = ngrams.arrays()

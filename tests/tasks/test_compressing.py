@@ -23,7 +23,7 @@ from chargen.engine.writer import Frequencies
 from chargen.errors import CheckpointError, CorpusError, KindError, UsageError
 from chargen.tasks import compressing
 from chargen.tasks.compressing import BITS, Packed
-from chargen.text.contexts import KNOWN, LONGEST, PLACES, RATE, places
+from chargen.text.contexts import COMPRESSED, KNOWN, LONGEST, PLACES, RATE, places
 from chargen.text.vocabulary import ALL_BYTES, Vocabulary
 from tests.conftest import RECURRENT, STORY, any_text, probabilities, tiny_checkpoint
 
@@ -69,7 +69,7 @@ def test_the_size_is_what_the_text_costs(
 
 @pytest.mark.parametrize("ngrams", [0, 30])
 def test_learning_is_that_of_the_network(tmp_path: Path, ngrams: int) -> None:
-    """After each character, its contexts learn as `chargen.networks.ngrams` does; see there."""
+    """After each character, its short contexts learn as `chargen.networks.ngrams` does; see there."""
     small = model(tmp_path, ngrams=ngrams)
     saved = small.checkpoint
     text, bos = STORY[:400], len(saved.vocabulary)
@@ -93,8 +93,9 @@ def test_learning_is_that_of_the_network(tmp_path: Path, ngrams: int) -> None:
         assert np.allclose(learned[place, :bos], shares, atol=2e-5)
         if place + 1 < len(ids):
             shares[ids[place + 1]] -= 1
-            squares[row] += np.mean(shares**2)
-            table[row] -= RATE * shares / np.sqrt(squares[row])[:, None]
+            short = row[:COMPRESSED]
+            squares[short] += np.mean(shares**2)
+            table[short] -= RATE * shares / np.sqrt(squares[short])[:, None]
 
 
 def test_what_was_read_costs_less_when_it_comes_again(small: chargen.Model) -> None:

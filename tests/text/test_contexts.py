@@ -23,7 +23,7 @@ def test_a_window_is_its_parts(text: list[int], cut: int) -> None:
     whole = places(ids, beginning(), BOS)
     assert whole.shape == (1, len(text), LONGEST)
     assert 0 <= whole.min() <= whole.max() < PLACES
-    past = latest(ids[:, :cut], beginning())
+    past = latest(ids[:, :cut], beginning(), BOS)
     parts = [places(ids[:, :cut], beginning(), BOS), places(ids[:, cut:], past, BOS)]
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
 
@@ -45,3 +45,13 @@ def test_contexts_of_a_length_have_places_of_their_own() -> None:
     assert (found >> BITS == np.arange(LONGEST)).all()
     assert len(np.unique(found[:, 1])) == len(ids)
     assert len(np.unique(found[:, 0])) == BOS
+
+
+@given(IDS, st.integers(0, LONGEST))
+def test_a_short_past_has_no_character_before_it(text: list[int], kept: int) -> None:
+    """A state that an earlier chargen saved, with fewer characters, can be gone on from."""
+    ids = np.array([text], np.int32)
+    past = np.arange(kept, dtype=np.int32)[None]
+    whole = np.concatenate([beginning(), past], axis=1)[:, 1 - LONGEST :]
+    np.testing.assert_array_equal(places(ids, past, BOS), places(ids, whole, BOS))
+    np.testing.assert_array_equal(latest(ids, past, BOS), latest(ids, whole, BOS))

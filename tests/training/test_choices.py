@@ -116,3 +116,10 @@ def test_contexts_get_weights_where_they_pay() -> None:
     assert counts(Options(minutes=1, features="on"), speed=1_000_000) == "on"
     with pytest.raises(UsageError, match="`features` is for models that continue"):
         counts(Options(features="on", bidirectional=True))
+
+
+def test_longer_ngrams_are_for_texts_that_are_read_once_or_twice() -> None:
+    """By the passes that there will be time for; what is asked for counts."""
+    orders = [decide(Options(epochs=epochs), 100_000).order for epochs in (0.2, 2, 4, 20)]
+    assert orders == [7, 7, 5, 5]
+    assert decide(Options(epochs=20, order=3), 100_000).order == 3
