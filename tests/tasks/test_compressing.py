@@ -69,7 +69,7 @@ def test_the_size_is_what_the_text_costs(
 
 @pytest.mark.parametrize("ngrams", [0, 30])
 def test_learning_is_that_of_the_network(tmp_path: Path, ngrams: int) -> None:
-    """After each character, its short contexts learn as `chargen.networks.ngrams` does; see there."""
+    """After each character, its short contexts learn, as in `chargen.networks.ngrams`."""
     small = model(tmp_path, ngrams=ngrams)
     saved = small.checkpoint
     text, bos = STORY[:400], len(saved.vocabulary)
