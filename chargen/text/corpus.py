@@ -1,8 +1,7 @@
 """A corpus as one long text, and stretches of it.
 
-A text is never held in memory. It is read once, a block at a time, to check its encoding, count its
-characters and note where each block begins (a *survey*); after that any part can be read again by
-seeking to its block.
+A text is never held in memory. It is read once, a block at a time (`chargen.text.survey`); after
+that any part can be read again by seeking to its block.
 
 Characters are Unicode code points. With ``as_bytes`` each byte is one character, U+0000 to U+00FF,
 so that the rest of the program need not know the difference.
@@ -10,29 +9,19 @@ so that the rest of the program need not know the difference.
 
 from __future__ import annotations
 
-import hashlib
 import zlib
-from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chargen.errors import CorpusError, argument
+from chargen.errors import CorpusError
+from chargen.ranks import ALONE, Ranks
 from chargen.text.formats import COLUMN
-from chargen.text.sources import (
-    BLOCK,
-    STRICT,
-    Opener,
-    Part,
-    Skipped,
-    Source,
-    bad_byte,
-    proper,
-)
+from chargen.text.sources import STRICT, Opener, Part, Skipped, Source, proper
+from chargen.text.survey import Progress, code_points, forget, surveyed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,10 +31,6 @@ if TYPE_CHECKING:
 KEPT = 32
 """Blocks that are kept decoded, where that is asked for."""
 
-LISTED = 20
-"""Files that an error names, beside the first."""
-
-PLANE = 1 << 16
 CODE_POINTS = 0x110000
 
 
@@ -78,6 +63,7 @@ class Text:
         size: number of bytes, as UTF-8 (as given, with ``as_bytes``).
         sha256: fingerprint of those bytes.
         counts: occurrences of each code point that occurs.
+        index: where its blocks are.
         marks: of a labelled text.
 
     Raises:
@@ -89,73 +75,21 @@ class Text:
         parts: Sequence[Part],
         *,
         as_bytes: bool = False,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
         marks: Marks | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.parts = parts
         self.marks = marks
         self.as_bytes = as_bytes
         self.names = [proper(Path(part.name).name) for part in parts]
         self.size = sum(part.size for part in parts)
-        self.characters = 0
-        self.counts: dict[int, int] = {}
         self.kept: dict[int, CodePoints] = {}
-        # The columns of the index; arrays of machine integers, for a book or for a terabyte.
-        self.first = array("q")
-        self.offset = array("q")
-        self.part = array("q")
-        self.check = array("L")
-        digest = hashlib.sha256()
-        tally = np.zeros(PLANE, dtype=np.int64)
-        done = 0
-        bad: list[CorpusError] = []
-        for number, part in enumerate(parts):
-            offset = 0
-            while offset < part.size:
-                try:
-                    block, points = self._decode(part, offset)
-                except CorpusError as error:
-                    # All files are looked at, so that all that is wrong can be mended at once.
-                    bad.append(error)
-                    break
-                self.first.append(self.characters)
-                self.offset.append(offset)
-                self.part.append(number)
-                self.check.append(zlib.crc32(block))
-                digest.update(block)
-                self._count(points, tally)
-                self.characters += len(points)
-                offset += len(block)
-                done += len(block)
-                if progress is not None:
-                    progress(done, self.size)
-        if bad:
-            raise all_of(bad)
-        self.counts.update((int(point), int(tally[point])) for point in np.flatnonzero(tally))
-        self.sha256 = digest.hexdigest()
-
-    def _count(self, points: CodePoints, tally: NDArray[np.int64]) -> None:
-        astral = points >= PLANE
-        if astral.any():
-            for point, count in zip(*np.unique(points[astral], return_counts=True), strict=True):
-                self.counts[int(point)] = self.counts.get(int(point), 0) + int(count)
-            points = points[~astral]
-        low = np.bincount(points)
-        tally[: len(low)] += low
-
-    def _decode(self, part: Part, offset: int) -> tuple[bytes, CodePoints]:
-        """Read one block and cut it at its last whole character."""
-        block = part.read(offset, min(BLOCK, part.size - offset))
-        if not block:
-            raise CorpusError(f"{part.name} became shorter while it was being read", "Start again")
-        try:
-            return block, _points(block, self.as_bytes)
-        except UnicodeDecodeError as error:
-            cut_short = error.end == len(block) and error.reason == "unexpected end of data"
-            if not cut_short or offset + len(block) == part.size or error.start == 0:
-                raise bad_byte(part.name, part.start + offset + error.start, block, error) from None
-            block = block[: error.start]
-            return block, _points(block, self.as_bytes)
+        self.index = ranks.given(lambda: surveyed(parts, as_bytes=as_bytes, progress=progress))
+        self.characters = self.index.characters
+        self.sha256 = self.index.sha256
+        known = zip(self.index.points.tolist(), self.index.counts.tolist(), strict=True)
+        self.counts: dict[int, int] = dict(known)
 
     def ranking(self) -> list[tuple[int, int]]:
         """Return code points with their counts, the most frequent first."""
@@ -184,9 +118,9 @@ class Text:
 
         With ``keep``, the last blocks are kept decoded, for short stretches from all over a text.
         """
-        number = bisect_right(self.first, start) - 1
+        number = int(self.index.first.searchsorted(start, side="right")) - 1
         while start < stop:
-            begin = self.first[number]
+            begin = int(self.index.first[number])
             points = self._again(number, keep)[start - begin : stop - begin]
             yield points
             start += len(points)
@@ -196,16 +130,19 @@ class Text:
         """Return the code points of a block, and make sure that it is what was surveyed."""
         if keep and number in self.kept:
             return self.kept[number]
-        owner, offset = self.part[number], self.offset[number]
+        index = self.index
+        owner, offset = int(index.part[number]), int(index.offset[number])
         part = self.parts[owner]
-        last = number + 1 == len(self.part) or self.part[number + 1] != owner
-        block = part.read(offset, (part.size if last else self.offset[number + 1]) - offset)
-        if zlib.crc32(block) != self.check[number]:
+        last = number + 1 == len(index.part) or index.part[number + 1] != owner
+        end = part.size if last else int(index.offset[number + 1])
+        block = part.read(offset, end - offset)
+        if zlib.crc32(block) != index.check[number]:
+            forget(self.parts, self.as_bytes)
             raise CorpusError(
                 f"{part.name} changed while it was being read",
                 "Leave the text alone while chargen reads it, then start again",
             )
-        points = _points(block, self.as_bytes)
+        points = code_points(block, self.as_bytes)
         if keep:
             if len(self.kept) >= KEPT:
                 self.kept.pop(next(iter(self.kept)))
@@ -215,28 +152,6 @@ class Text:
     def span(self, start: int = 0, stop: int | None = None) -> Span:
         """Return the stretch of characters ``start`` to ``stop``."""
         return Span(self, ((start, self.characters if stop is None else stop),))
-
-
-def _points(block: bytes, as_bytes: bool) -> CodePoints:
-    """Return the code points of whole characters of UTF-8, or of bytes."""
-    if as_bytes or block.isascii():
-        return np.frombuffer(block, dtype=np.uint8).astype(np.uint32)
-    return np.frombuffer(block.decode().encode("utf-32-le"), dtype=np.uint32)
-
-
-def all_of(errors: Sequence[CorpusError]) -> CorpusError:
-    """Return one error that names all files that are at fault."""
-    if len(errors) == 1:
-        return errors[0]
-    first, *others = (error.problem for error in errors)
-    more = f", and {len(others) - LISTED:,} more" if len(others) > LISTED else ""
-    return CorpusError(
-        f"{len(errors):,} files are no text as asked for: {'; '.join([first, *others[:LISTED]])}"
-        f"{more}",
-        f"Name their encoding by {argument('encoding')}, or pass them over "
-        f"({argument('errors')} skip), or put U+FFFD for what is no text "
-        f"({argument('errors')} replace)",
-    )
 
 
 @dataclass(frozen=True)
@@ -322,9 +237,10 @@ def open_text(
     encoding: str = "utf-8",
     as_bytes: bool = False,
     errors: str = STRICT,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     skipped: Skipped | None = None,
     column: str = COLUMN,
+    ranks: Ranks = ALONE,
 ) -> Text:
     """Open files, folders, archives, tables, addresses and standard input as one text, in order.
 
@@ -337,12 +253,13 @@ def open_text(
         progress: called with bytes surveyed and bytes in all.
         skipped: called with each file in a folder that is passed over, and why.
         column: of tables (JSON lines, Parquet): where the text is.
+        ranks: that open it together; the first reads it and tells the others what it found.
 
     Raises:
         CorpusError: a source is missing, unreadable, wrongly encoded, or there is no text in them.
     """
     parts = list(Opener(encoding, as_bytes, errors, skipped, column).parts(sources))
-    text = Text(parts, as_bytes=as_bytes, progress=progress)
+    text = Text(parts, as_bytes=as_bytes, progress=progress, ranks=ranks)
     if text.characters == 0:
         names = ", ".join(text.names)
         raise CorpusError(f"{names} is empty", "Give a text of at least two characters")

@@ -106,9 +106,9 @@ def lines(text: Text, start: int = 0, stop: int | None = None) -> Iterator[tuple
 
 def documents(text: Text) -> Iterator[tuple[int, int]]:
     """Yield where each file of a text starts and stops; empty ones are left out."""
-    owner = np.array(text.part)
+    owner = text.index.part
     firsts = np.flatnonzero(np.diff(owner, prepend=-1))
-    starts = [text.first[number] for number in firsts.tolist()]
+    starts = text.index.first[firsts].tolist()
     yield from itertools.pairwise([*starts, text.characters])
 
 
@@ -144,7 +144,7 @@ class Lines:
 
 def named_files(text: Text) -> list[str]:
     """Return the name of each file of a text that is not empty, in their order."""
-    return [text.names[owner] for owner in np.unique(np.array(text.part)).tolist()]
+    return [text.names[owner] for owner in np.unique(text.index.part).tolist()]
 
 
 def named_items(text: Text, items: str) -> Iterator[tuple[str, str]]:

@@ -89,6 +89,8 @@ class Grams:
         size = -(-len(span) * BITS // 8)
         sizes = [gram for gram in SIZES if gram <= len(span)][: LARGEST // max(1, size)]
         filters = {gram: np.zeros(size, np.uint8) for gram in sorted(sizes)}
+        if not filters:
+            return cls(filters)
         rest = np.empty(0, np.uint32)
         for block in span.blocks():
             points = np.concatenate((rest, block))

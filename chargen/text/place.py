@@ -20,8 +20,8 @@ NEW_LINE = ord("\n")
 def lines(corpus: Text, places: Places) -> list[tuple[str, int]]:
     """Return the file and the number of the line at each place of a corpus."""
     found: dict[int, tuple[str, int]] = {}
-    owners = np.frombuffer(corpus.part, np.int64)
-    edges = np.frombuffer(corpus.first, np.int64)[np.flatnonzero(np.diff(owners, prepend=-1))]
+    owners = corpus.index.part
+    edges = corpus.index.first[np.flatnonzero(np.diff(owners, prepend=-1))]
     wanted = np.unique(places)
     for start, stop, name in zip(
         edges, [*edges[1:], corpus.characters], named_files(corpus), strict=True

@@ -53,7 +53,7 @@ def prepare(request: Request, *, note: Note = _silent, progress: Progress | None
     base = ranks.given(lambda: request.base and Base.find(request.base, request.out)) or None
     options = request.options if base is None else base.options(request.options)
     as_bytes = request.reads_bytes(None if base is None else base.saved.vocabulary)
-    texts = open_texts(request.sources, options, as_bytes, note, progress)
+    texts = open_texts(request.sources, options, as_bytes, note, progress, ranks)
     check_alike(texts, ranks)
     options = replace(options, lines=texts.items == LINES, documents=texts.items == DOCUMENTS)
     if base is not None:

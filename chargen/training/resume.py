@@ -67,7 +67,7 @@ def resumed(request: Request, ranks: Ranks, note: Note, progress: Progress | Non
         sources = request.sources
         if not sources.corpus and sources.labels is None:
             sources = ranks.given(lambda: known_sources(request.sources, run))
-        texts = open_texts(sources, options, as_bytes, note, progress)
+        texts = open_texts(sources, options, as_bytes, note, progress, ranks)
         check_alike(texts, ranks)
         same_labels(saved, texts.labels)
         same_corpus(saved, texts.corpus, run.name)

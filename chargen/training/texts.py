@@ -11,7 +11,7 @@ import numpy as np
 
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.options import TASKS, Options
-from chargen.ranks import Ranks
+from chargen.ranks import ALONE, Ranks
 from chargen.text import catalog
 from chargen.text.corpus import Span, Text, open_text, read_all
 from chargen.text.damage import kinds_of
@@ -172,6 +172,7 @@ def open_texts(
     as_bytes: bool,
     note: Note,
     progress: Progress | None = None,
+    ranks: Ranks = ALONE,
 ) -> Texts:
     """Open the texts of a training, and divide them into what is trained on and what is held out.
 
@@ -191,7 +192,7 @@ def open_texts(
             raise UsageError(
                 f"{argument(name)} and {argument(other)} exclude each other", "Give one of them"
             )
-    opened = texts(sources, options, as_bytes, note, progress)
+    opened = texts(sources, options, as_bytes, note, progress, ranks)
     text = opened.train.text
     if text.characters < 2:
         raise CorpusError(f"{text.names[0]} has one character", "Give at least two")
@@ -217,12 +218,17 @@ def open_texts(
         )
     old = replace(sources, corpus=[sources.keep], valid=None, keep=None)
     made = replace(options, lines=opened.items == LINES, documents=opened.items == DOCUMENTS)
-    kept = _running(old, made, as_bytes, note, progress)
+    kept = _running(old, made, as_bytes, note, progress, ranks)
     return replace(opened, kept=kept, corpus=opened.corpus | {"kept": described(kept.train.text)})
 
 
 def _labelled(
-    sources: Sources, options: Options, as_bytes: bool, note: Note, progress: Progress | None
+    sources: Sources,
+    options: Options,
+    as_bytes: bool,
+    note: Note,
+    progress: Progress | None,
+    _ranks: Ranks,
 ) -> Texts:
     """Return labelled texts, of which a share of each label's examples is held out."""
     items = items_of(options.lines or False, options.documents or False)
@@ -245,7 +251,12 @@ def _labelled(
 
 
 def _running(
-    sources: Sources, options: Options, as_bytes: bool, note: Note, progress: Progress | None
+    sources: Sources,
+    options: Options,
+    as_bytes: bool,
+    note: Note,
+    progress: Progress | None,
+    ranks: Ranks,
 ) -> Texts:
     """Return a corpus and what is held out: of it, or a text of its own."""
 
@@ -258,6 +269,7 @@ def _running(
             progress=progress,
             skipped=_skipped(note),
             column=sources.column,
+            ranks=ranks,
         )
 
     text = opened(sources.corpus or [catalog.DEFAULT])

@@ -12,7 +12,7 @@ from chargen.errors import CheckpointError, UsageError
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.rules import Rules
 from chargen.tasks.sampling import Sample, sample
-from chargen.text import corpus as texts
+from chargen.text import survey as texts
 from chargen.text.corpus import open_text
 from chargen.text.grams import Grams
 from chargen.text.vocabulary import Vocabulary
