@@ -22,6 +22,9 @@ OUT_VARIABLE = "CHARGEN_CHECKPOINTS"
 
 DEFAULT_MINUTES = 2.0
 HIGHEST_HELD_OUT = 0.9
+SHUFFLES = ("none", "documents")
+"""What of running text is read in another order."""
+
 LARGEST_ORDER = 7
 """Characters of the longest n-gram that can have weights: one more than `chargen.text.contexts`
 has in a context."""
@@ -102,6 +105,11 @@ class Options:
     )
     documents: bool | None = option(
         "Each file is a text of its own, and the model learns where it ends.", False
+    )
+    shuffle: str | None = option(
+        "Read the documents of running text (files, rows of a table) in an order drawn by chance.",
+        SHUFFLES[0],
+        choices=SHUFFLES,
     )
     pairs: bool | None = option(
         "Each line is a pair, source and target with a tab between them: learn to translate.", False
@@ -220,6 +228,13 @@ class Options:
         low=1,
         high=LARGEST_COUNT,
     )
+    accumulate: int | None = option(
+        "Compute each step's batch in so many pieces, one after the other: less memory, the same "
+        "result.",
+        1,
+        low=1,
+        high=LARGEST_COUNT,
+    )
     precision: str | None = option(
         "Precision of products: fp32, or bf16 with float32 weights; auto is the faster one.",
         "auto",
@@ -300,9 +315,11 @@ class Plan:
         budget: how long to train.
         features: whether n-grams have weights beside the network's, on or off.
         order: characters of the longest of them.
+        shuffle: whether documents are read in another order, none or documents.
         dropout: probability, in training, of zeroing a layer's output or a recurrent weight.
         batch: B, lanes read side by side.
         bptt: T, characters through which a gradient flows back.
+        accumulate: pieces in which each batch is computed.
         lr: the highest learning rate.
         clip: the highest global norm of a gradient.
         weight_decay: of the weight matrices (AdamW; Loshchilov & Hutter 2019, arXiv:1711.05101).
@@ -325,9 +342,11 @@ class Plan:
     budget: Budget
     features: str
     order: int
+    shuffle: str
     dropout: float
     batch: int
     bptt: int
+    accumulate: int
     lr: float
     clip: float
     weight_decay: float

@@ -39,17 +39,8 @@ class Ranks:
         return self.rank == 0
 
     def share(self, rows: int) -> slice:
-        """Return which of some rows are this rank's; shares differ by one row at most.
-
-        Examples:
-            >>> ranks = Ranks()
-            >>> ranks.rank, ranks.size = 1, 3
-            >>> ranks.share(8)
-            slice(3, 6, None)
-        """
-        each, more = divmod(rows, self.size)
-        start = self.rank * each + min(self.rank, more)
-        return slice(start, start + each + (self.rank < more))
+        """Return which of some rows are this rank's."""
+        return share(rows, self.rank, self.size)
 
     def told(self, number: float) -> float:
         """Return the number that rank 0 has."""
@@ -97,6 +88,18 @@ class Ranks:
 
 
 ALONE = Ranks()
+
+
+def share(rows: int, number: int, shares: int) -> slice:
+    """Return one of several shares of some rows, which differ by one row at most.
+
+    Example:
+        >>> share(8, 1, 3)
+        slice(3, 6, None)
+    """
+    each, more = divmod(rows, shares)
+    start = number * each + min(number, more)
+    return slice(start, start + each + (number < more))
 
 
 def place() -> tuple[int, int]:

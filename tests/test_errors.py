@@ -348,6 +348,13 @@ class _Divided:
         return self.cost(*given)
 
 
+def _too_little() -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    importlib.import_module("chargen.training.cost").Cost.forward = full
+
+
 def _divergence() -> None:
     _replaced("chargen.training.state.clip_grad_norm_", lambda *_: float("nan"))
 
@@ -389,6 +396,7 @@ CIRCUMSTANCES: dict[str, Callable[[], None]] = {
     "without a card": _no_cards,
     "with latin.txt on standard input": _latin,
     "with a loss that stays infinite": _divergence,
+    "with too little memory for a step": _too_little,
     "without matplotlib": _without("matplotlib"),
     "without tensorboardX": _without("tensorboardX"),
     "without fsspec": _without("fsspec"),

@@ -47,7 +47,7 @@ class Ngrams(nn.Module):
         self.characters = characters
         self.register_buffer("table", torch.from_numpy(np.zeros((PLACES, characters), np.float32)))
         self.register_buffer("squares", torch.zeros(PLACES))
-        self.read: tuple[Tensor, Tensor] | None = None
+        self.read: list[tuple[Tensor, Tensor]] = []
 
     def start(self, batch: int) -> tuple[Tensor]:
         """Return the characters before texts that have not begun, (B, `LONGEST` - 1)."""
@@ -63,7 +63,7 @@ class Ngrams(nn.Module):
         rows = torch.from_numpy(np.ascontiguousarray(at)).to(self.table.device).flatten(0, 1)
         added = functional.embedding_bag(rows, self.table, mode="sum")
         if self.training:
-            self.read = rows, added.requires_grad_()
+            self.read.append((rows, added.requires_grad_()))
         after = torch.from_numpy(np.ascontiguousarray(latest(read, before, self.characters))).to(
             past.device
         )
@@ -73,18 +73,18 @@ class Ngrams(nn.Module):
     def learn(
         self, characters: float, share: float, longest: int = LONGEST, ranks: Ranks = ALONE
     ) -> None:
-        """Learn from the gradient of the mean over so many characters, after its backward pass.
+        """Learn from the gradient of the mean over so many characters, after its backward passes.
 
         Args:
             share: of the highest rate.
             longest: characters of the longest context that learns.
             ranks: who learn together; each learns what all have read.
         """
-        assert self.read is not None
-        rows, added = self.read
-        assert added.grad is not None
-        rows, gradient = ranks.joined(rows[:, :longest]), ranks.joined(added.grad * characters)
-        self.read, flat = None, rows.flatten()
+        read = [(rows[:, :longest], added.grad) for rows, added in self.read]
+        self.read.clear()
+        rows = ranks.joined(torch.cat([at for at, _ in read]))
+        gradients = [gradient for _, gradient in read if gradient is not None]
+        gradient, flat = ranks.joined(torch.cat(gradients) * characters), rows.flatten()
         self.squares.index_add_(0, flat, gradient.square().mean(1).repeat_interleave(longest))
         step = (-share * RATE) / self.squares[flat].sqrt().clamp_min(1e-8)
         self.table.index_add_(0, flat, gradient.repeat_interleave(longest, 0) * step[:, None])

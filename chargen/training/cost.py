@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from torch import Tensor, nn
@@ -39,3 +40,10 @@ class Cost(nn.Module):
         ignored = [name for name, _ in self.named_buffers()]
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, ignored)  # type: ignore[no-untyped-call]  # PyTorch's
         return DistributedDataParallel(self, find_unused_parameters=self.network.idles)
+
+
+def unsummed(divided: nn.Module) -> AbstractContextManager[None]:
+    """Return the context in which gradients stay with their rank, until the next ones go along."""
+    if isinstance(divided, DistributedDataParallel):
+        return divided.no_sync()
+    return nullcontext()

@@ -11,7 +11,7 @@ import numpy as np
 from chargen.architecture import NONE
 from chargen.errors import UsageError, argument
 from chargen.options import Plan
-from chargen.ranks import ALONE, Ranks
+from chargen.ranks import ALONE, Ranks, share
 from chargen.text.batches import CHUNK, ExampleFeed
 from chargen.text.corpus import Span
 from chargen.text.damage import Stretches
@@ -39,6 +39,16 @@ class Part:
     first: int
     rows: int
     characters: int
+
+    def pieces(self, number: int) -> list[tuple[Part, slice]]:
+        """Return a part in pieces to compute one after the other, with the rows of each in it."""
+        count = len(self.window.targets)
+        number = min(number, count)
+        found = [share(count, piece, number) for piece in range(number)]
+        return [
+            (replace(self, window=taken(self.window, rows), first=self.first + rows.start), rows)
+            for rows in found
+        ]
 
 
 class Feed(Protocol):

@@ -164,11 +164,11 @@ class Trainer:
             self.saves.write()
             raise
         except RuntimeError as error:
-            lost = self.ranks.lost(error)
-            if lost is None:
+            problem = self.ranks.lost(error) or self.learner.too_large(error)
+            if problem is None:
                 raise
             self.saves.write()
-            raise lost from error
+            raise problem from error
         finally:
             if self.lock is not None:
                 self.lock.release()

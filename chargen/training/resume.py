@@ -23,7 +23,7 @@ from chargen.training.texts import Note, Progress, Sources, check_alike, open_te
 if TYPE_CHECKING:
     from chargen.training.loop import Trainer
 
-FREE = (*BUDGETS, "patience", "evaluations", "device", "precision")
+FREE = (*BUDGETS, "patience", "evaluations", "device", "precision", "accumulate")
 """Options that a resumed run may change: they say how long, where and how exactly, not what."""
 
 SHORT = 12

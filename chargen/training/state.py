@@ -7,7 +7,7 @@ resuming after an interruption and rolling back after a loss that is not finite.
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,13 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from chargen.checkpoint import LARGEST_WEIGHT, Checkpoint
-from chargen.errors import RunError
+from chargen.errors import RunError, TrainingError, argument
 from chargen.networks.base import State, build
 from chargen.options import Plan
 from chargen.ranks import ALONE, Ranks
 from chargen.records import typed
 from chargen.text.vocabulary import Vocabulary
-from chargen.training.cost import Cost
+from chargen.training.cost import Cost, unsummed
 from chargen.training.counters import RETIRED, Counters
 from chargen.training.devices import autocast, keep_freed_memory, pick_device, pick_precision
 from chargen.training.feeds import Part
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+NO_MEMORY = "can't allocate memory"
+"""What PyTorch says on a processor."""
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What AdamW keeps of each weight."""
@@ -115,25 +118,37 @@ class Learner:
             part: the rows that this rank computes.
         """
         self.network.train()
-        with self._computing(part):
-            nats = self.divided(self.network.placed(part.window), self.state)
-        if not part.window.characters:
-            # What a row without targets costs is no loss; a mean over no targets is no number.
-            nats = nats * 0
+        self.optimizer.zero_grad(set_to_none=True)
         # Of the ranks' gradients the mean is taken.
         divisor = part.characters / self.ranks.size
-        loss = nats / divisor
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        drawn = self.generator.get_state()
+        pieces = part.pieces(self.plan.accumulate)
+        after, loss = [], 0.0
+        for number, (piece, rows) in enumerate(pieces):
+            # All pieces are given the masks of the whole batch.
+            self.generator.set_state(drawn)
+            last = number + 1 == len(pieces)
+            with self._computing(piece), nullcontext() if last else unsummed(self.divided):
+                before = [tuple(one[rows] for one in carried) for carried in self.state]
+                nats = self.divided(self.network.placed(piece.window), before)
+                if not piece.window.characters:
+                    # What a row without targets costs is no loss.
+                    nats = nats * 0
+                torch.autograd.backward(nats / divisor)
+            loss += float(nats.detach()) / divisor
+            after.append(self.cost.after())
         norm = clip_grad_norm_(self.network.parameters(), self.plan.clip)
-        mean = float(self.ranks.summed(np.array([float(loss.detach())]))[0]) / self.ranks.size
+        mean = float(self.ranks.summed(np.array([loss]))[0]) / self.ranks.size
         size = float(norm)
         if math.isfinite(mean) and math.isfinite(size):
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.step()
             self.network.learn(divisor, rate / self.plan.lr, self.plan.order)
-            self.state = self.cost.after()
+            self.state = [
+                tuple(torch.cat(parts) for parts in zip(*carried, strict=True))
+                for carried in zip(*after, strict=True)
+            ]
         return mean, size
 
     @contextmanager
@@ -143,6 +158,19 @@ class Learner:
         with autocast(self.device, self.precision):
             yield
         self.network.part = None
+
+    def too_large(self, error: RuntimeError) -> TrainingError | None:
+        """Return what to say if an error means that memory is too small for a step; else None."""
+        if not (isinstance(error, torch.OutOfMemoryError) or NO_MEMORY in str(error)):
+            return None
+        plan = self.plan
+        rows = -(-plan.batch // (plan.accumulate * self.ranks.size))
+        return TrainingError(
+            f"there is not enough memory for {rows} × {plan.bptt} characters at a time in a network "
+            f"of {plan.architecture.hidden} units",
+            f"Compute a batch in more pieces, with the same result ({argument('accumulate')} "
+            f"{2 * plan.accumulate}), or give a smaller {argument('hidden')}",
+        )
 
     def sound(self, part: Part | None) -> bool:
         """Return whether a file with this state can be read, and training can go on from it.

@@ -15,7 +15,7 @@ from chargen.ranks import ALONE, Ranks
 from chargen.text import catalog
 from chargen.text.corpus import Span, Text, open_text, read_all
 from chargen.text.damage import kinds_of
-from chargen.text.examples import DOCUMENTS, LINES, divided, documents, is_list, items_of
+from chargen.text.examples import DOCUMENTS, LINES, divided, documents, is_list, items_of, shuffled
 from chargen.text.expand import expanded
 from chargen.text.formats import COLUMN
 from chargen.text.labelled import read_labelled
@@ -293,6 +293,8 @@ def _running(
         train_span, valid = text.span(), _beginning(own, most)
     else:
         train_span, valid = _tails(text, options.usual("valid_fraction"), most)
+    if options.shuffle == DOCUMENTS:
+        train_span = shuffled(train_span, options.usual("seed"))
     damage = symbols.damage(train_span, options) if options.undo else None
     if own:
         return Texts(train_span, valid, described(text, own), counted=damage)

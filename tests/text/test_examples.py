@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen.errors import CorpusError
-from chargen.text.corpus import Text, open_text
+from chargen.text.corpus import Text, open_text, read_all
 from chargen.text.examples import (
     ENDS,
     divided,
@@ -21,6 +21,7 @@ from chargen.text.examples import (
     is_list,
     lines,
     named_items,
+    shuffled,
 )
 from chargen.text.labelled import examples
 from chargen.text.sources import spool
@@ -116,3 +117,20 @@ def test_every_label_keeps_something_to_learn(made: list[tuple[int, int]], fract
 def test_a_fingerprint_is_that_of_the_whole() -> None:
     """It does not depend on how a text is cut into parts."""
     assert fingerprint(["abc", "dé"]) == fingerprint(["abcd", "é"]) != fingerprint(["abcde"])
+
+
+@given(st.lists(st.text("ab\n", min_size=1, max_size=9), min_size=1, max_size=9), st.data())
+def test_shuffled_documents_are_whole(files: list[str], data: st.DataObject) -> None:
+    """Each document of a stretch is read once, from its start to its end; the seed says when."""
+    text = Text([spool(str(n), io.BytesIO(file.encode())) for n, file in enumerate(files)])
+    edge = data.draw(st.integers(1, text.characters))
+    cut = "".join(files)[:edge]
+    left, pieces = cut, []
+    for file in files:
+        pieces.append(left[: len(file)])
+        left = left[len(file) :]
+    span = shuffled(text.span(0, edge), 7)
+    found = [read_all(text.blocks(*one)) for one in span.ranges]
+    assert sorted(found) == sorted(piece for piece in pieces if piece)
+    assert read_all(span.blocks()) == "".join(found)
+    assert shuffled(text.span(0, edge), 7).ranges == span.ranges

@@ -89,7 +89,7 @@ def test_two_processes_learn_what_one_learns(alone: Path, tmp_path: Path) -> Non
 
 @posix_only
 def test_four_processes_learn_what_one_learns(alone: Path, tmp_path: Path) -> None:
-    """Of five lanes, one process has two; and what four began, one can go on with."""
+    """One has two of five lanes, in two pieces; and what four processes began, one goes on with."""
     processes(tmp_path, 4, *FEW, "lstm!")
     run(tmp_path / "story.txt", resume=True, name="lstm")
     distances = {kind: far(last(alone, kind), last(tmp_path, kind)) for kind in [*FEW, "lstm"]}

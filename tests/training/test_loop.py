@@ -228,6 +228,33 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
 
 
 @pytest.mark.parametrize("kind", FAMILY)
+def test_a_batch_in_pieces_is_the_same_batch(story: Path, kind: str) -> None:
+    """Gradients of four lanes in three pieces are those of all at once, with dropout as well."""
+    settings = FAMILY[kind] | {"dropout": 0.2, "layers": 2, "steps": 12, "lr": 0.001}
+    whole, _ = run(story, **settings, name="whole")
+    pieces, _ = run(story, **settings, name="pieces", accumulate=3)
+    one, other = weights(whole), weights(pieces)
+    assert max(float(np.abs(one[name] - other[name]).max()) for name in one) < 1e-5
+
+
+def test_shuffled_documents_come_again_in_the_same_order(story: Path) -> None:
+    """A resumed run goes on in the order that the seed gave; the files' own order is another."""
+    folder = story.parent / "files"
+    folder.mkdir()
+    for number, line in enumerate(STORY.splitlines(keepends=True)):
+        write(folder / f"{number:02}.txt", f"{number} {line}")
+    whole, _ = run(folder, shuffle="documents", name="whole")
+    plain, _ = run(folder, name="plain")
+    first = trainer(folder, shuffle="documents", name="parts")
+    for report in first:
+        if report.event == "step" and report.data["step"] == 9:
+            first.stop()
+    second, _ = run(folder, name="parts", resume=True)
+    assert same(weights(whole), weights(second))
+    assert not same(weights(whole), weights(plain))
+
+
+@pytest.mark.parametrize("kind", FAMILY)
 def test_resuming_in_bf16_is_exact_too(story: Path, kind: str) -> None:
     """The recurrent state is kept in full, whatever the precision of the products."""
     whole, _ = run(story, **FAMILY[kind], precision="bf16", layers=2, name="whole")

@@ -43,8 +43,11 @@ def named(kind: str) -> str:
 
 def trained(kind: str, story: Path) -> None:
     """Train a network of a kind, in as many processes as there are."""
+    _, size = place()
+    # Of four processes, each computes its rows in two pieces.
+    pieces = {"accumulate": 1 + (size == 4)}
     chosen = {"resume": True} if "+" in kind else SETTINGS[kind.strip("!")]
-    made = trainer(story, **chosen, name=named(kind))
+    made = trainer(story, **chosen, **pieces, name=named(kind))
 
     def show(report: Report) -> None:
         if "!" in kind and report.event == "step" and report.data["step"] == STOPPED:
