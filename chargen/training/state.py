@@ -166,8 +166,8 @@ class Learner:
         plan = self.plan
         rows = -(-plan.batch // (plan.accumulate * self.ranks.size))
         return TrainingError(
-            f"there is not enough memory for {rows} × {plan.bptt} characters at a time in a network "
-            f"of {plan.architecture.hidden} units",
+            f"there is not enough memory for {rows} × {plan.bptt} characters at a time in a "
+            f"network of {plan.architecture.hidden} units",
             f"Compute a batch in more pieces, with the same result ({argument('accumulate')} "
             f"{2 * plan.accumulate}), or give a smaller {argument('hidden')}",
         )
