@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,9 @@ class Text:
         self.parts = parts
         self.marks = marks
         self.as_bytes = as_bytes
-        self.names = [proper(Path(part.name).name) for part in parts]
+        # A table has a part for each of its rows: they share one name.
+        named = {name: proper(Path(name).name) for name in {part.name for part in parts}}
+        self.names = [named[part.name] for part in parts]
         self.size = sum(part.size for part in parts)
         self.kept: dict[int, CodePoints] = {}
         self.index = ranks.given(lambda: surveyed(parts, as_bytes=as_bytes, progress=progress))
@@ -166,8 +169,14 @@ class Span:
     text: Text
     ranges: tuple[tuple[int, int], ...]
 
+    @cached_property
+    def edges(self) -> NDArray[np.int64]:
+        """Where each stretch begins, counted from the span's start, and where the last one ends."""
+        starts, stops = np.array(self.ranges, dtype=np.int64).reshape(-1, 2).T
+        return np.concatenate(([0], np.cumsum(stops - starts)))
+
     def __len__(self) -> int:
-        return sum(stop - start for start, stop in self.ranges)
+        return int(self.edges[-1])
 
     @property
     def start(self) -> int:
@@ -188,14 +197,15 @@ class Span:
         """Return what lies from ``start`` to ``stop``, both counted from the span's start."""
         if len(self.ranges) == 1:
             return Span(self.text, ((self.start + start, self.start + stop),))
-        parts = []
-        edge = 0
-        for first, last in self.ranges:
-            begin, end = max(start - edge, 0), min(stop - edge, last - first)
-            if begin < end:
-                parts.append((first + begin, first + end))
-            edge += last - first
-        return Span(self.text, tuple(parts))
+        # There may be millions of stretches, one for each document.
+        begin = int(np.searchsorted(self.edges, start, side="right")) - 1
+        end = int(np.searchsorted(self.edges, stop))
+        touched = zip(self.ranges[begin:end], self.edges[begin:end].tolist(), strict=True)
+        parts = (
+            (first + max(start - edge, 0), min(first + stop - edge, last))
+            for (first, last), edge in touched
+        )
+        return Span(self.text, tuple(one for one in parts if one[0] < one[1]))
 
     def around(self, start: int, length: int) -> Span:
         """Return a stretch of the span read round and round: after its end, its start follows."""
@@ -212,9 +222,9 @@ class Span:
 
         Places after the span's end are counted on from its last stretch.
         """
-        starts, stops = np.array(self.ranges).T
-        edges = np.concatenate([[0], np.cumsum(stops - starts)[:-1]])
+        edges = self.edges[:-1]
         row = np.searchsorted(edges, within, side="right") - 1
+        starts = np.array([start for start, _ in self.ranges])
         found: NDArray[np.int64] = starts[row] + within - edges[row]
         return found
 

@@ -34,7 +34,7 @@ STRICT, SKIP, REPLACE = ERRORS = ("strict", "skip", "replace")
 """What to do with bytes that are no text in the encoding; see `Opener`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """A seekable run of UTF-8 bytes: a file on disk, or a copy of one.
 

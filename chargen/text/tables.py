@@ -63,7 +63,8 @@ def _parquet(name: str, file: BinaryIO, column: str) -> Iterator[str | None]:
     except ImportError:
         raise missing(name, "pyarrow", "parquet") from None
     try:
-        table = parquet.ParquetFile(file)
+        # Buffering ahead keeps what was read until the end: the whole file.
+        table = parquet.ParquetFile(file, pre_buffer=False)
         names = table.schema_arrow.names
         if column not in names:
             raise _without(name, column, names)
