@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chargen import runs
-from chargen.errors import UsageError
+from chargen.errors import ChargenError, UsageError
 from chargen.options import Options, Plan
 from chargen.ranks import ALONE, Ranks, place, starts
 from chargen.text.examples import DOCUMENTS, LINES
@@ -44,8 +44,14 @@ def prepare(request: Request, *, note: Note = _silent, progress: Progress | None
         ChargenError: see `chargen.errors`; nothing has been written if the texts are at fault.
     """
     ranks = _ranks(request)
-    if not ranks.first:
-        note, progress = _silent, None
+    try:
+        return _prepared(request, ranks, *((note, progress) if ranks.first else (_silent, None)))
+    except ChargenError:
+        ranks.leave()
+        raise
+
+
+def _prepared(request: Request, ranks: Ranks, note: Note, progress: Progress | None) -> Trainer:
     if starts():
         request = ranks.given(lambda: again(request))
     if request.resume:
