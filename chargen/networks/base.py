@@ -222,6 +222,9 @@ class Trainable(nn.Module, ABC):
         """Return the architecture with the sizes of what grows in training."""
         return self.architecture
 
+    def forget(self) -> None:
+        """Forget what was read and not learned: a step that failed, or one that was not finite."""
+
     def learn(self, characters: float, share: float, order: int) -> None:
         """Update what the optimizer does not know, after a backward pass.
 

@@ -180,6 +180,11 @@ class Causal(Trainable):
             return self.architecture
         return replace(self.architecture, ngrams=len(self.ngrams.learned()))
 
+    def forget(self) -> None:
+        """Let the n-grams forget what they have not learned."""
+        if self.ngrams is not None:
+            self.ngrams.read.clear()
+
     def learn(self, characters: float, share: float, order: int) -> None:
         """Let the n-grams learn."""
         if self.ngrams is not None:

@@ -61,6 +61,7 @@ class Adapting(CausalPredictor):
         network = self.network
         batch = self.batch(window)
         known = (batch.targets >= 0) & (batch.targets < network.characters)
+        network.forget()
         with torch.enable_grad():
             nats, hits, after = network.charge(
                 batch.inputs, batch.targets, state, batch.labels, batch.ages

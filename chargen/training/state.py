@@ -118,6 +118,7 @@ class Learner:
             part: the rows that this rank computes.
         """
         self.network.train()
+        self.network.forget()
         self.optimizer.zero_grad(set_to_none=True)
         # Of the ranks' gradients the mean is taken.
         divisor = part.characters / self.ranks.size
@@ -128,9 +129,10 @@ class Learner:
             # All pieces are given the masks of the whole batch.
             self.generator.set_state(drawn)
             last = number + 1 == len(pieces)
-            with self._computing(piece), nullcontext() if last else unsummed(self.divided):
-                before = [tuple(one[rows] for one in carried) for carried in self.state]
-                nats = self.divided(self.network.placed(piece.window), before)
+            before = [tuple(one[rows] for one in carried) for carried in self.state]
+            with nullcontext() if last else unsummed(self.divided):
+                with self._computing(piece):
+                    nats = self.divided(self.network.placed(piece.window), before)
                 if not piece.window.characters:
                     # What a row without targets costs is no loss.
                     nats = nats * 0
@@ -155,9 +157,11 @@ class Learner:
     def _computing(self, part: Part) -> Iterator[None]:
         """Let the network know which rows it is given, and in what precision."""
         self.network.part = part.first, part.rows
-        with autocast(self.device, self.precision):
-            yield
-        self.network.part = None
+        try:
+            with autocast(self.device, self.precision):
+                yield
+        finally:
+            self.network.part = None
 
     def too_large(self, error: RuntimeError) -> TrainingError | None:
         """Return what to say if an error means that memory is too small for a step; else None."""

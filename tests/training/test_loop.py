@@ -227,6 +227,21 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     assert timeless[0] == timeless[1]
 
 
+def test_a_step_that_was_not_finite_leaves_nothing_behind(
+    story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N-grams learn nothing from what was read in it."""
+    settings = FAMILY["n-grams"] | {"dropout": 0.0}
+    whole = trainer(story, **settings, name="whole")
+    whole.learner.step(next(whole._parts()), 0.01)
+    other = trainer(story, **settings, name="other")
+    with monkeypatch.context() as patch:
+        patch.setattr("chargen.training.state.clip_grad_norm_", lambda *_: math.nan)
+        other.learner.step(next(other._parts()), 0.01)
+    other.learner.step(next(other._parts()), 0.01)
+    assert same(weights(whole), weights(other))
+
+
 @pytest.mark.parametrize("kind", FAMILY)
 def test_a_batch_in_pieces_is_the_same_batch(story: Path, kind: str) -> None:
     """Gradients of four lanes in three pieces are those of all at once, with dropout as well."""
