@@ -307,7 +307,7 @@ class _Beside(Group):
 
     def __init__(self, error: str = "", other: Any = None) -> None:
         self.rank, self.size, self.error, self.other = 0, 3, error, other
-        self._roll_call = None
+        self._roll_call, self._ours = None, False
 
     def told(self, number: float) -> float:
         return number
