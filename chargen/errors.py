@@ -57,6 +57,10 @@ class ChargenError(Exception):
         self.message = f"{problem}. {hint}."
         super().__init__(spelled(self.message))
 
+    def __reduce__(self) -> tuple[type[ChargenError], tuple[str, str]]:
+        """Return how it is made again, in another process."""
+        return type(self), self.marked
+
 
 class UsageError(ChargenError):
     """An option has a value that can never work; the command was not started."""

@@ -15,6 +15,8 @@ OUT=${OUT:-/shared/checkpoints}
 NAME=${NAME:-large}
 GPUS=${SLURM_GPUS_ON_NODE:-8}
 
+export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
+export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 
 # The same script, sent once more, goes on where the last job stopped.

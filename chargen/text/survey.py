@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -93,9 +92,11 @@ def surveyed(
     file = _place(parts, as_bytes)
     if file is None:
         return _read(parts, as_bytes, progress)
-    with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile):
+    # Whatever is wrong with the file, the corpus is there.
+    with suppress(Exception):
         found = _recalled(file)
-        os.utime(file)
+        with suppress(OSError):
+            os.utime(file)
         return found
     found = _read(parts, as_bytes, progress)
     # A full disk, or one that cannot be written, costs time at the next start and nothing else.
@@ -261,7 +262,7 @@ def _recalled(file: Path) -> Survey:
     """Return a survey that was remembered.
 
     Raises:
-        OSError, ValueError, KeyError, EOFError, BadZipFile: there is none, or it makes no sense.
+        OSError, ValueError: there is none, or it makes no sense; so do other errors of NumPy's.
     """
     with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as held:
         columns = {one.name: held[one.name] for one in fields(Survey)}

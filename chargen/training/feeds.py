@@ -155,7 +155,9 @@ class Shared:
         for window in self.feed.windows(epoch, place):
             rows = len(window.targets)
             mine = self.ranks.share(rows)
-            yield Part(taken(window, mine), mine.start, rows, window.characters)
+            # A rank without rows is given one that costs nothing; it has to be one of the batch.
+            first = min(mine.start, rows - 1)
+            yield Part(taken(window, mine), first, rows, window.characters)
 
 
 def taken(window: Any, rows: slice) -> Any:

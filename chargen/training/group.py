@@ -6,6 +6,7 @@ Gradients are summed by `DistributedDataParallel`: by gloo, or by NCCL between g
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,9 @@ PATIENCE = 600.0
 """Seconds that a rank is waited for: what the environment says, or so many. Rank 0 can be busy for
 minutes at the end, when it fits figures to held-out text."""
 
+GROUPS = itertools.count()
+"""How many groups this process has been in: each meets at a place of its own."""
+
 ROLL_CALL = timedelta(seconds=3)
 """How long a rank has to answer, once the others have waited for it in vain."""
 
@@ -47,11 +51,15 @@ class Group(Ranks):
         wait = timedelta(seconds=patience())
         try:
             if self._ours:
-                both = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+                both = "gloo"
+                if torch.cuda.is_available():
+                    both = "cpu:gloo,cuda:nccl"
+                    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
                 store, rank, size = next(rendezvous("env://", timeout=wait))
                 # torchrun keeps its store when it starts the processes once more: what the earlier
                 # ones left in it must not be found (github.com/pytorch/pytorch/issues/135712).
-                fresh = PrefixStore(f"start {starts()}", store)
+                kept = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+                fresh = PrefixStore(f"{starts() if kept else 0} {next(GROUPS)}", store)
                 distributed.init_process_group(
                     both, store=fresh, rank=rank, world_size=size, timeout=wait
                 )

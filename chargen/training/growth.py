@@ -57,7 +57,7 @@ def give_weights(saved: Checkpoint, learner: Learner, window: Window) -> None:
     common = saved.architecture.common
     before, now = saved.vocabulary, learner.vocabulary
     fresh = network.arrays()
-    same = saved.architecture.kind is network.architecture.kind
+    same = saved.architecture.kind == network.architecture.kind
     given = {
         name: extended(
             name, had, fresh[name], rows(name, before, common), rows(name, now, common), tied

@@ -49,11 +49,17 @@ def prepare(request: Request, *, note: Note = _silent, progress: Progress | None
     except ChargenError:
         ranks.leave()
         raise
+    except RuntimeError as error:
+        lost = ranks.lost(error)
+        if lost is None:
+            raise
+        raise lost from error
 
 
 def _prepared(request: Request, ranks: Ranks, note: Note, progress: Progress | None) -> Trainer:
-    if starts():
-        request = ranks.given(lambda: again(request))
+    # Rank 0 decides: other machines may not have counted the starts alike.
+    begun = request
+    request = ranks.given(lambda: again(begun) if starts() else begun)
     if request.resume:
         return resumed(request, ranks, note, progress)
     base = ranks.given(lambda: request.base and Base.find(request.base, request.out)) or None

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FREE = (*BUDGETS, "patience", "evaluations", "device", "precision", "accumulate")
 """Options that a resumed run may change: they say how long, where and how exactly, not what."""
 
+FORMER_ORDER = 5
+
 SHORT = 12
 """Characters of a sha256 that are shown."""
 
@@ -126,6 +128,8 @@ def stored_options(saved: Checkpoint, name: str) -> Options:
     usual = {name: declared.usual for name, declared in DECLARED.items()} | {"arch": sizes.arch}
     stored = {key: value for key, value in saved.settings.items() if key in DECLARED}
     stored["features"] = "on" if sizes.ngrams else "off"
+    # Runs of an earlier chargen had no longer n-grams.
+    stored.setdefault("order", FORMER_ORDER)
     try:
         options = typed(Options, usual | stored)
         if None in (options.dropout, options.bptt, options.lr):
