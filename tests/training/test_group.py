@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,10 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen import checkpoint
+from chargen import checkpoint, errors
 from chargen.ranks import Ranks, place
 from chargen.text.windows import PAST, Window
-from chargen.training.feeds import Kept, Lanes, taken
+from chargen.training.feeds import Kept, Lanes, Shared, taken
 from tests.conftest import STORY, posix_only, write
 from tests.text.test_windows import span_of
 from tests.training.test_loop import FAMILY, run, trainer
@@ -243,3 +244,31 @@ def test_a_process_knows_its_place(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert place() == expected
+
+
+KINDS_OF_ERRORS = [
+    each
+    for each in vars(errors).values()
+    if isinstance(each, type) and issubclass(each, errors.ChargenError)
+]
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_ERRORS)
+def test_errors_travel_between_processes(kind: type[errors.ChargenError]) -> None:
+    """What the first rank raises, all raise: with its words, and the arguments in them marked."""
+    error = kind(f"{errors.argument('hidden')} is 0", "Give more")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert (again.marked, str(again)) == (error.marked, str(error))
+
+
+def test_every_rank_has_a_row_of_the_batch(tmp_path: Path) -> None:
+    """With fewer examples than ranks, a row that costs nothing is one of those there are."""
+    made = trainer(write(tmp_path / "story.txt", STORY), **SETTINGS["pairs"] | {"batch": 2})
+    assert isinstance(made.feed, Shared)
+    for rank in range(4):
+        part = next(Shared(made.feed.feed, Fake(rank, 4)).parts(0, 0))
+        assert 0 <= part.first < part.rows == 2
+        assert len(part.window.targets) == 1
+        nats, _ = made.learner.step(replace(part, characters=9), 0.001)
+        assert nats == 0 or part.window.characters
