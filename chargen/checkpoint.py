@@ -13,7 +13,7 @@ A model that was trained on examples has a tensor more, ``fingerprints``: which 
 A model of pairs, or one that marks texts, has version 3; its ``vocabulary`` has also ``symbols``:
 what its targets and features are made of, or its marks.
 
-A model with weights of n-grams has version 6, or 4 if its longest contexts have four characters;
+A model with weights of n-grams has version 6 (4 from an earlier chargen, with shorter contexts);
 its tensor ``ngrams.weight`` is int8 like those of a compact file, except in a file that training
 can go on from.
 
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 FORMAT = "chargen"
-VERSION, COMPACT, SYMBOLIC, FEWER, NARROW, COUNTING = VERSIONS = 1, 2, 3, 4, 5, 6
+VERSION, COMPACT, SYMBOLIC, COUNTED, NARROW, COUNTING = VERSIONS = 1, 2, 3, 4, 5, 6
 """The version of a usual file, of a compact one, of one with symbols beside characters, of one with
 weights of short n-grams, of one with narrow outputs, and of one with weights of n-grams."""
 

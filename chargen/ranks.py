@@ -8,14 +8,13 @@ itself the one process that trains alone; `chargen.training.group` is several, b
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from chargen.errors import TrainingError
 
 T = TypeVar("T")
 
@@ -23,7 +22,7 @@ T = TypeVar("T")
 class Ranks:
     """One process that trains alone.
 
-    Every method but `share` is a meeting: all ranks call it in the same order, or all wait.
+    Methods from `told` to `joined` are meetings: all ranks call them in the same order, or wait.
 
     Attributes:
         rank: the number of this process, from 0.
@@ -73,15 +72,20 @@ class Ranks:
         return list(parts)
 
     def joined(self, rows: T) -> T:
-        """Return the rows of a tensor of all ranks, in their order; they may differ in number."""
+        """Return the rows of a tensor, those of all ranks, in their order.
+
+        Ranks may have different numbers of rows.
+        """
         return rows
 
-    def alike(self, tensors: Sequence[Any]) -> None:
-        """Set tensors to those of rank 0."""
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Say clearly which rank does not answer, if one does not.
 
-    def lost(self, error: Exception) -> TrainingError | None:  # noqa: ARG002 - nobody to lose
-        """Return what to say if an error means that a rank does not answer; None for another."""
-        return None
+        Raises:
+            TrainingError: a rank does not answer.
+        """
+        yield
 
     def leave(self) -> None:
         """Meet no more."""
@@ -117,3 +121,8 @@ def starts() -> int:
         return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     except ValueError:
         return 0
+
+
+def job() -> str:
+    """Return a name of the work that ``torchrun`` does here, the same after each of its starts."""
+    return f"{os.environ.get('TORCHELASTIC_RUN_ID', '')} {os.getppid()}"

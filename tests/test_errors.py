@@ -317,7 +317,7 @@ class _Beside(Group):
         return made if self.other is None or not isinstance(made, dict) else self.other
 
     def summed(self, numbers: Any) -> Any:
-        with self._heard():
+        with self.heard():
             if self.error:
                 raise RuntimeError(self.error)
         return numbers

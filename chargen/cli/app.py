@@ -8,6 +8,7 @@ import logging
 import os
 import shlex
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -32,8 +33,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What the system says of a disk that takes no more."""
 
 AFTER = 2.0
-"""Seconds that another rank than the first waits with an error: most errors are those of all, and
-``torchrun`` ends the others when the first has said so."""
+"""Seconds that each process but the first waits before it prints an error. Most errors are those of
+all, and ``torchrun`` ends the others as soon as the first has printed it."""
 
 PANELS = {
     "Train and use": (
@@ -205,7 +206,10 @@ def defect(error: Exception, console: Console) -> NoReturn:
 
 def fail(error: ChargenError, console: Console) -> NoReturn:
     """Print an error as one line, or after its traceback, and exit."""
-    rank, _ = place()
+    rank, size = place()
+    if size > 1 and not rank:
+        # When another process has ended, torchrun ends this one; it has yet to say why.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if rank:
         time.sleep(AFTER)
     if console.debug:

@@ -91,12 +91,12 @@ class Trainable(nn.Module, ABC):
 
     Attributes:
         ranks: the processes that train this network together.
-        part: which rows of a step's batch the network is given: the first, and of how many; None
+        rows: which rows of a step's batch the network is given: the first, and of how many; None
             if it is given all.
     """
 
     ranks: Ranks = ALONE
-    part: tuple[int, int] | None = None
+    rows: tuple[int, int] | None = None
 
     embedding: nn.Embedding
     output: nn.Linear
@@ -188,9 +188,9 @@ class Trainable(nn.Module, ABC):
         if not (self.training and self.dropout):
             return x
         shape, first = list(x.shape), 0
-        if rows is not None and self.part is not None:
+        if rows is not None and self.rows is not None:
             # The mask of the whole batch is drawn, so that it does not depend on who computes what.
-            first, shape[rows] = self.part
+            first, shape[rows] = self.rows
         # We make our own mask because functional.dropout uses only the global generator. Each unit
         # needs eight random bits. A generator makes one word at a time, so we draw words of 64 bits
         # and cut each of them into eight parts.

@@ -80,11 +80,14 @@ class Ngrams(nn.Module):
             longest: characters of the longest context that learns.
             ranks: who learn together; each learns what all have read.
         """
-        read = [(rows[:, :longest], added.grad) for rows, added in self.read]
+        places, gradients = [], []
+        for rows, added in self.read:
+            assert added.grad is not None
+            places.append(rows[:, :longest])
+            gradients.append(added.grad * characters)
         self.read.clear()
-        rows = ranks.joined(torch.cat([at for at, _ in read]))
-        gradients = [gradient for _, gradient in read if gradient is not None]
-        gradient, flat = ranks.joined(torch.cat(gradients) * characters), rows.flatten()
+        flat = ranks.joined(torch.cat(places)).flatten()
+        gradient = ranks.joined(torch.cat(gradients))
         self.squares.index_add_(0, flat, gradient.square().mean(1).repeat_interleave(longest))
         step = (-share * RATE) / self.squares[flat].sqrt().clamp_min(1e-8)
         self.table.index_add_(0, flat, gradient.repeat_interleave(longest, 0) * step[:, None])

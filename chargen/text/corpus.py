@@ -88,6 +88,7 @@ class Text:
         self.names = [named[part.name] for part in parts]
         self.size = sum(part.size for part in parts)
         self.kept: dict[int, CodePoints] = {}
+        check_alike([part.size for part in parts], ranks)
         self.index = ranks.given(lambda: surveyed(parts, as_bytes=as_bytes, progress=progress))
         self.characters = self.index.characters
         self.sha256 = self.index.sha256
@@ -238,6 +239,19 @@ class Span:
         return sum(
             len(points) + int(np.searchsorted(bounds, points, side="right").sum())
             for points in self.blocks()
+        )
+
+
+def check_alike(about: object, ranks: Ranks) -> None:
+    """Make sure that something about the texts is the same on all ranks.
+
+    Raises:
+        CorpusError: another machine has other files.
+    """
+    if ranks.given(lambda: about) != about:
+        raise CorpusError(
+            f"the texts of rank {ranks.rank} are not those of rank 0",
+            "Give all machines the same files",
         )
 
 

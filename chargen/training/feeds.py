@@ -25,7 +25,7 @@ from chargen.training.texts import Texts
 
 
 @dataclass(frozen=True)
-class Part:
+class Portion:
     """The rows of one step's batch that one rank computes.
 
     Attributes:
@@ -40,8 +40,8 @@ class Part:
     rows: int
     characters: int
 
-    def pieces(self, number: int) -> list[tuple[Part, slice]]:
-        """Return a part in pieces to compute one after the other, with the rows of each in it."""
+    def pieces(self, number: int) -> list[tuple[Portion, slice]]:
+        """Return pieces to compute one after the other, and which rows of the portion each has."""
         count = len(self.window.targets)
         number = min(number, count)
         found = [share(count, piece, number) for piece in range(number)]
@@ -62,8 +62,8 @@ class Feed(Protocol):
     def places(self) -> int:
         """The place at the end of a pass; each window has its own as ``end``."""
 
-    def parts(self, epoch: int, place: int) -> Iterator[Part]:
-        """Yield this rank's part of the steps of a pass that come after a place."""
+    def portions(self, epoch: int, place: int) -> Iterator[Portion]:
+        """Yield this rank's portion of the steps of a pass that come after a place."""
 
 
 class Lanes:
@@ -81,12 +81,12 @@ class Lanes:
         self.characters = len(span)
         self.places = max(stop - start for start, stop in self.lanes)
 
-    def parts(self, _epoch: int, place: int) -> Iterator[Part]:
+    def portions(self, _epoch: int, place: int) -> Iterator[Portion]:
         """See `Feed`; all passes are alike."""
         lengths = np.array([stop - start for start, stop in self.lanes])
         for window in windows(self.span, self.vocabulary, self.lanes, self.bptt, place, self.mine):
             read = np.minimum(lengths, window.end) - np.minimum(lengths, window.start)
-            yield Part(window, self.mine.start, len(lengths), int(read.sum()))
+            yield Portion(window, self.mine.start, len(lengths), int(read.sum()))
 
 
 class Kept:
@@ -120,13 +120,13 @@ class Kept:
         self.length = share * self.places
         self.characters = self.new.characters + self.length
 
-    def parts(self, epoch: int, place: int) -> Iterator[Part]:
+    def portions(self, epoch: int, place: int) -> Iterator[Portion]:
         """See `Feed`."""
         new = self.new
         round_ = self.old.around(epoch * self.length, self.length)
         old = Lanes(round_, new.vocabulary, self.share, new.bptt, self.mine)
-        for one, other in zip(new.parts(epoch, place), old.parts(epoch, place), strict=True):
-            yield Part(
+        for one, other in zip(new.portions(epoch, place), old.portions(epoch, place), strict=True):
+            yield Portion(
                 beside(one.window, other.window),
                 self.first,
                 one.rows + other.rows,
@@ -150,14 +150,14 @@ class Shared:
         self.feed, self.ranks = feed, ranks
         self.characters, self.places = feed.characters, feed.places
 
-    def parts(self, epoch: int, place: int) -> Iterator[Part]:
+    def portions(self, epoch: int, place: int) -> Iterator[Portion]:
         """See `Feed`."""
         for window in self.feed.windows(epoch, place):
             rows = len(window.targets)
             mine = self.ranks.share(rows)
             # A rank without rows is given one that costs nothing; it has to be one of the batch.
             first = min(mine.start, rows - 1)
-            yield Part(taken(window, mine), first, rows, window.characters)
+            yield Portion(taken(window, mine), first, rows, window.characters)
 
 
 def taken(window: Any, rows: slice) -> Any:

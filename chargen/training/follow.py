@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
 
-from chargen.errors import ChargenError
 from chargen.training.loop import Trainer
 from chargen.training.reports import Done, Report
 
@@ -37,9 +36,9 @@ def follow(trainer: Trainer, show: Callable[[Report], None]) -> Done:
 def interruptible(trainer: Trainer) -> Iterator[None]:
     """Let signals end training after the step under way; a second Ctrl-C ends it at once.
 
-    To several ranks, ``torchrun`` passes on a signal that they got already, and ends them itself.
-    Python allows handlers of signals in the main thread only; in another thread this does nothing.
-    A signal that the process was told to ignore, as ``nohup`` does, stays ignored.
+    After Ctrl-C, each of several ranks gets a second signal from ``torchrun``, which means nothing
+    more. Python allows handlers of signals in the main thread only; in another thread this does
+    nothing. A signal that the process was told to ignore, as ``nohup`` does, stays ignored.
     """
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -56,11 +55,6 @@ def interruptible(trainer: Trainer) -> Iterator[None]:
                 before[number] = signal.signal(number, handle)
     try:
         yield
-    except ChargenError:
-        if trainer.ranks.size > 1 and trainer.ranks.first:
-            # The process ends now, and what it says must not be cut off.
-            before.clear()
-        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 PATIENCE_VARIABLE = "CHARGEN_RANK_TIMEOUT"
 PATIENCE = 600.0
-"""Seconds that a rank is waited for: what the environment says, or so many. Rank 0 can be busy for
+"""Seconds that a rank is waited for, if the environment does not say it. Rank 0 can be busy for
 minutes at the end, when it fits figures to held-out text."""
 
 GROUPS = itertools.count()
@@ -75,7 +75,7 @@ class Group(Ranks):
     def told(self, number: float) -> float:
         """See `Ranks`."""
         held = torch.tensor([number], dtype=torch.float64)
-        with self._heard():
+        with self.heard():
             distributed.broadcast(held, 0, group=self._numbers)
         return float(held)
 
@@ -87,7 +87,7 @@ class Group(Ranks):
                 held = [(make(), None)]
             except ChargenError as error:
                 held = [(None, error)]
-        with self._heard():
+        with self.heard():
             distributed.broadcast_object_list(held, 0, group=self._numbers)
         made, problem = held[0]
         if problem is not None:
@@ -97,14 +97,14 @@ class Group(Ranks):
     def summed(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Ranks`."""
         held = torch.from_numpy(np.array(numbers, dtype=np.float64))
-        with self._heard():
+        with self.heard():
             distributed.all_reduce(held, group=self._numbers)
         return held.numpy()
 
     def together(self, parts: Sequence[T]) -> list[T]:
         """See `Ranks`."""
         held: list[Any] = [None] * self.size
-        with self._heard():
+        with self.heard():
             distributed.all_gather_object(held, list(parts), group=self._numbers)
         return [one for each in held for one in each]
 
@@ -118,35 +118,14 @@ class Group(Ranks):
         mine = rows.new_zeros(max(each), *rows.shape[1:])
         mine[: len(rows)] = rows
         held = [torch.empty_like(mine) for _ in each]
-        with self._heard():
+        with self.heard():
             distributed.all_gather(held, mine)
         return torch.cat([one[:count] for one, count in zip(held, each, strict=True)])  # type: ignore[return-value]  # a tensor, like `rows`
-
-    def alike(self, tensors: Sequence[Any]) -> None:
-        """See `Ranks`."""
-        with self._heard():
-            for tensor in tensors:
-                distributed.broadcast(tensor, 0)
 
     def leave(self) -> None:
         """See `Ranks`."""
         if self._ours and distributed.is_initialized():
             distributed.destroy_process_group()
-
-    def lost(self, error: Exception) -> TrainingError | None:
-        """See `Ranks`."""
-        if not any(word in str(error) for word in OURS):
-            return None
-        if "Timed out" not in str(error):
-            return TrainingError(
-                "another process of this training has ended",
-                f"See what it said, then go on by {argument('resume')}",
-            )
-        return TrainingError(
-            f"rank {self._silent()} has not answered for {patience():g} seconds",
-            f"See what its machine is doing, then go on by {argument('resume')}; "
-            f"{PATIENCE_VARIABLE} sets how long is waited",
-        )
 
     def _silent(self) -> str:
         """Return which ranks do not answer: rank 0 asks all, and the others ask rank 0."""
@@ -158,19 +137,23 @@ class Group(Ranks):
         return "?"
 
     @contextmanager
-    def _heard(self) -> Iterator[None]:
-        """Say clearly that a process does not answer.
-
-        Raises:
-            TrainingError: a process does not answer.
-        """
+    def heard(self) -> Iterator[None]:
+        """See `Ranks`."""
         try:
             yield
         except RuntimeError as error:
-            lost = self.lost(error)
-            if lost is None:
+            if not any(word in str(error) for word in OURS):
                 raise
-            raise lost from error
+            if "Timed out" not in str(error):
+                raise TrainingError(
+                    "another process of this training has ended",
+                    f"See what it said, then go on by {argument('resume')}",
+                ) from error
+            raise TrainingError(
+                f"rank {self._silent()} has not answered for {patience():g} seconds",
+                f"See what its machine is doing, then go on by {argument('resume')}; "
+                f"{PATIENCE_VARIABLE} sets how long is waited",
+            ) from error
 
 
 def patience() -> float:

@@ -78,8 +78,9 @@ def give_weights(saved: Checkpoint, learner: Learner, window: Window) -> None:
     for head, logits in _logits(learner, window).items():
         with torch.no_grad():
             scale = logits.float().flatten(0, -2).logsumexp(-1).double()
-            inverse = (-scale).logsumexp(0) - math.log(len(scale))
-            head.bias[old:new] = share - float(inverse)
+            powers = np.array([float((-scale).exp().sum()), len(scale)])
+            inverse, places = learner.ranks.summed(powers).tolist()
+            head.bias[old:new] = share - math.log(inverse / places)
 
 
 def rows(name: str, vocabulary: Vocabulary, common: int = 0) -> int:

@@ -23,7 +23,7 @@ from chargen.ranks import ALONE, Ranks
 from chargen.runs import Run
 from chargen.text.vocabulary import Vocabulary
 from chargen.training.clock import Clock
-from chargen.training.feeds import Part, feed
+from chargen.training.feeds import Portion, feed
 from chargen.training.held_out import HeldOut
 from chargen.training.hooks import Hooks
 from chargen.training.keep import Kept
@@ -123,12 +123,12 @@ class Trainer:
 
     def save(self) -> None:
         """Write the state as it is; or, if training could not go on from it, the last good one."""
-        part = None
+        portion = None
         # A text that changed cannot be read any more, but what was learned can be saved.
         with suppress(CorpusError):
-            part = next(self._parts(), None)
+            portion = next(self._portions(), None)
         saves = self.saves
-        if saves.good is None or self.learner.sound(part):
+        if saves.good is None or self.learner.sound(portion):
             last = self.learner.capture(self.texts.corpus)
         else:
             last, _ = saves.good
@@ -146,7 +146,8 @@ class Trainer:
         A caller that wants no more reports closes the iterator; the state is then saved.
         """
         try:
-            yield from self._train()
+            with self.ranks.heard():
+                yield from self._train()
         except GeneratorExit:
             self._leave()
             raise
@@ -160,15 +161,9 @@ class Trainer:
                 f"{argument('name')} {self.run.name}",
             ) from error
         except TrainingError:
-            # A rank that others wait for in vain leaves no time to ask them for anything.
+            # If a rank does not answer, the others cannot be asked for anything.
             self.saves.write()
             raise
-        except RuntimeError as error:
-            problem = self.ranks.lost(error) or self.learner.too_large(error)
-            if problem is None:
-                raise
-            self.saves.write()
-            raise problem from error
         finally:
             if self.lock is not None:
                 self.lock.release()
@@ -187,8 +182,8 @@ class Trainer:
         yield self._start()
         ended = self._ended()
         while ended is None:
-            for part in self._parts():
-                learned = yield from self._learn(part)
+            for portion in self._portions():
+                learned = yield from self._learn(portion)
                 ended = self._ended()
                 if ended is not None or not learned:
                     break
@@ -203,13 +198,13 @@ class Trainer:
 
     def first_window(self) -> Any:
         """Return the window that is learned from next."""
-        return next(self._parts()).window
+        return next(self._portions()).window
 
-    def _parts(self) -> Iterator[Part]:
+    def _portions(self) -> Iterator[Portion]:
         counters = self.learner.counters
-        return self.feed.parts(counters.epoch, counters.place)
+        return self.feed.portions(counters.epoch, counters.place)
 
-    def _learn(self, part: Part) -> Generator[Report, None, bool]:
+    def _learn(self, portion: Portion) -> Generator[Report, None, bool]:
         """Learn from a step's batch, and evaluate if that is due; return False after a rollback."""
         learner = self.learner
         long_ago = learner.counters.seconds - self.written > SAVE_EVERY
@@ -217,7 +212,7 @@ class Trainer:
         if self.saves.due or long_ago:
             captured = learner.capture(self.texts.corpus), self.saves.best
         rate = self.schedule.rate()
-        nats, norm = learner.step(part, rate)
+        nats, norm = learner.step(portion, rate)
         self.schedule.charge("step")
         if not (math.isfinite(nats) and math.isfinite(norm)):
             yield self._roll_back(learner.counters.step + 1)
@@ -227,7 +222,7 @@ class Trainer:
             self.saves.good, self.saves.due = captured, False
             if long_ago or self.schedule.affords("save"):
                 self._write()
-        self._count(part, nats)
+        self._count(portion, nats)
         report = self._step_report(nats, norm, rate)
         self.saves.record_step(report, self.schedule.progress())
         yield report
@@ -249,14 +244,14 @@ class Trainer:
             return "budget"
         return "patience" if self.learner.counters.stale >= self.plan.patience else None
 
-    def _count(self, part: Part, nats: float) -> None:
+    def _count(self, portion: Portion, nats: float) -> None:
         counters = self.learner.counters
         new = max(1 / SMOOTHED, 1 / (1 + counters.step / SMOOTHED_SHARE))
         before = nats if counters.smooth is None else counters.smooth
         counters.smooth = before + new * (nats - before)
         counters.step += 1
-        counters.place = part.window.end
-        counters.characters += part.characters
+        counters.place = portion.window.end
+        counters.characters += portion.characters
         counters.concluded = False
 
     def _roll_back(self, step: int) -> Rollback:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from chargen import runs
 from chargen.errors import ChargenError, UsageError
 from chargen.options import Options, Plan
-from chargen.ranks import ALONE, Ranks, place, starts
+from chargen.ranks import ALONE, Ranks, job, place, starts
+from chargen.text.corpus import check_alike
 from chargen.text.examples import DOCUMENTS, LINES
 from chargen.text.grams import Grams
 from chargen.text.sources import STDIN
@@ -23,7 +24,7 @@ from chargen.training.choices import decide
 from chargen.training.finetune import Base
 from chargen.training.request import Request
 from chargen.training.resume import again, resumed
-from chargen.training.texts import Note, Progress, Texts, check_alike, open_texts
+from chargen.training.texts import Note, Progress, Texts, open_texts
 
 if TYPE_CHECKING:
     from chargen.training.loop import Trainer
@@ -44,16 +45,14 @@ def prepare(request: Request, *, note: Note = _silent, progress: Progress | None
         ChargenError: see `chargen.errors`; nothing has been written if the texts are at fault.
     """
     ranks = _ranks(request)
+    if not ranks.first:
+        note, progress = _silent, None
     try:
-        return _prepared(request, ranks, *((note, progress) if ranks.first else (_silent, None)))
+        with ranks.heard():
+            return _prepared(request, ranks, note, progress)
     except ChargenError:
         ranks.leave()
         raise
-    except RuntimeError as error:
-        lost = ranks.lost(error)
-        if lost is None:
-            raise
-        raise lost from error
 
 
 def _prepared(request: Request, ranks: Ranks, note: Note, progress: Progress | None) -> Trainer:
@@ -66,7 +65,7 @@ def _prepared(request: Request, ranks: Ranks, note: Note, progress: Progress | N
     options = request.options if base is None else base.options(request.options)
     as_bytes = request.reads_bytes(None if base is None else base.saved.vocabulary)
     texts = open_texts(request.sources, options, as_bytes, note, progress, ranks)
-    check_alike(texts, ranks)
+    check_alike(texts.corpus, ranks)
     options = replace(options, lines=texts.items == LINES, documents=texts.items == DOCUMENTS)
     if base is not None:
         base.check_labels(texts.labels)
@@ -129,13 +128,12 @@ def _started(
         trainer = Trainer(texts, vocabulary, plan, run, lock, hooks, request.began, ranks)
         if base is not None:
             give_weights(base.saved, trainer.learner, trainer.first_window())
-            trainer.learner.agree()
             if trainer.kept is not None:
                 trainer.kept.before(base.saved)
         if run is not None:
             # Nothing can go wrong any more: the run that this one replaces may go.
             run.clear()
-            run.remember(request.sources.kept())
+            run.remember(request.sources.kept() | ({"job": job()} if ranks.size > 1 else {}))
             if request.fingerprints and plan.architecture.kind.continues:
                 Grams.of(texts.train).write(run.fingerprints)
         undo.pop_all()

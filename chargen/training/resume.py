@@ -11,14 +11,15 @@ from chargen.checkpoint import Checkpoint
 from chargen.errors import RunError, UsageError, argument
 from chargen.locks import Lock
 from chargen.options import BUDGETS, DECLARED, Options
-from chargen.ranks import Ranks
+from chargen.ranks import Ranks, job
 from chargen.records import typed
 from chargen.runs import Run
+from chargen.text.corpus import check_alike
 from chargen.text.sources import STDIN
 from chargen.training.choices import Known, decide, network
 from chargen.training.finetune import same_labels
 from chargen.training.request import Request
-from chargen.training.texts import Note, Progress, Sources, check_alike, open_texts
+from chargen.training.texts import Note, Progress, Sources, open_texts
 
 if TYPE_CHECKING:
     from chargen.training.loop import Trainer
@@ -35,12 +36,10 @@ SHORT = 12
 def again(request: Request) -> Request:
     """Return what to ask for when ``torchrun`` starts the same command once more.
 
-    The run that it had begun is gone on with, if there is one: that of its name, or the newest one
-    of the same texts.
+    That is to go on with the run that the command has begun, if it has.
     """
     for run in runs.runs(request.out):
-        same = request.sources.kept() == run.remembered()
-        if run.last.exists() and (run.name == request.name if request.name else same):
+        if run.last.exists() and run.remembered().get("job") == job():
             return replace(request, resume=True, name=run.name, overwrite=False, base=None)
     return request
 
@@ -70,12 +69,12 @@ def resumed(request: Request, ranks: Ranks, note: Note, progress: Progress | Non
         if not sources.corpus and sources.labels is None:
             sources = ranks.given(lambda: known_sources(request.sources, run))
         texts = open_texts(sources, options, as_bytes, note, progress, ranks)
-        check_alike(texts, ranks)
+        check_alike(texts.corpus, ranks)
         same_labels(saved, texts.labels)
         same_corpus(saved, texts.corpus, run.name)
         if len(texts.vocabulary(saved.vocabulary)) > len(saved.vocabulary):
             raise RunError(f"the run {run.name} lacks characters of its own text", "Train anew")
-        # The stored options hold every choice, so `decide` only copies them into a plan.
+        # The stored options hold every choice, so that `decide` only copies them into a plan.
         plan = decide(options, texts.characters, texts.known(saved.vocabulary))
         # PyTorch takes seconds to import, so everything that can be wrong is checked first.
         from chargen.training.hooks import Hooks

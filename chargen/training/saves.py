@@ -20,9 +20,10 @@ class Saves:
         ranks: the processes that train together.
 
     Attributes:
-        planned: whether anything is saved, be it by another rank.
-        best: the best model so far, if it is one of this process.
-        good: the last state from which a step has succeeded, and the best model of then.
+        planned: whether rank 0 saves anything.
+        best: the best model so far; None after a start that goes on with a run, until a better one
+            is found.
+        good: the last state from which a step has succeeded, and what was the best model then.
         due: whether a state is to be captured before the next step.
     """
 
@@ -44,7 +45,7 @@ class Saves:
         checkpoint.write(self.run.last, last)
 
     def model(self) -> Checkpoint | None:
-        """Return the best model so far: one of this process, or that of the run."""
+        """Return the best model so far; if there is none in memory, that of the run's file."""
         if self.best is None and self.planned:
             return self.ranks.given(self._read)
         return self.best

@@ -25,7 +25,7 @@ from chargen.text.vocabulary import Vocabulary
 from chargen.training.cost import Cost, unsummed
 from chargen.training.counters import RETIRED, Counters
 from chargen.training.devices import autocast, keep_freed_memory, pick_device, pick_precision
-from chargen.training.feeds import Part
+from chargen.training.feeds import Portion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,44 +101,44 @@ class Learner:
             fused=self.device.type in ("cpu", "cuda"),
         )
 
-    def agree(self) -> None:
-        """Take the weights of rank 0: those of another processor can differ in the last bits."""
-        self.ranks.alike([parameter.data for parameter in self.network.parameters()])
-
     def _start(self) -> State:
         """Return the state of this rank's rows of a text that has not begun."""
         return self.network.start(self.mine.stop - self.mine.start)
 
-    def step(self, part: Part, rate: float) -> tuple[float, float]:
+    def step(self, portion: Portion, rate: float) -> tuple[float, float]:
         """Learn from a step's batch at a rate; return nats per character and the gradient's norm.
 
         A loss or gradient that is not finite is returned and not applied.
 
         Args:
-            part: the rows that this rank computes.
+            portion: the rows that this rank computes.
+
+        Raises:
+            TrainingError: there is not enough memory.
         """
         self.network.train()
         self.network.forget()
         self.optimizer.zero_grad(set_to_none=True)
         # Of the ranks' gradients the mean is taken.
-        divisor = part.characters / self.ranks.size
+        divisor = portion.characters / self.ranks.size
         drawn = self.generator.get_state()
-        pieces = part.pieces(self.plan.accumulate)
+        pieces = portion.pieces(self.plan.accumulate)
         after, loss = [], 0.0
-        for number, (piece, rows) in enumerate(pieces):
-            # All pieces are given the masks of the whole batch.
-            self.generator.set_state(drawn)
-            last = number + 1 == len(pieces)
-            before = [tuple(one[rows] for one in carried) for carried in self.state]
-            with nullcontext() if last else unsummed(self.divided):
-                with self._computing(piece):
-                    nats = self.divided(self.network.placed(piece.window), before)
-                if not piece.window.characters:
-                    # What a row without targets costs is no loss.
-                    nats = nats * 0
-                torch.autograd.backward(nats / divisor)
-            loss += float(nats.detach()) / divisor
-            after.append(self.cost.after())
+        with self._roomy():
+            for number, (piece, rows) in enumerate(pieces):
+                # All pieces are given the masks of the whole batch.
+                self.generator.set_state(drawn)
+                last = number + 1 == len(pieces)
+                before = [tuple(one[rows] for one in carried) for carried in self.state]
+                with nullcontext() if last else unsummed(self.divided):
+                    with self._computing(piece):
+                        nats = self.divided(self.network.placed(piece.window), before)
+                    if not piece.window.characters:
+                        # What a row without targets costs is no loss.
+                        nats = nats * 0
+                    torch.autograd.backward(nats / divisor)
+                loss += float(nats.detach()) / divisor
+                after.append(self.cost.after())
         norm = clip_grad_norm_(self.network.parameters(), self.plan.clip)
         mean = float(self.ranks.summed(np.array([loss]))[0]) / self.ranks.size
         size = float(norm)
@@ -154,38 +154,43 @@ class Learner:
         return mean, size
 
     @contextmanager
-    def _computing(self, part: Part) -> Iterator[None]:
+    def _computing(self, portion: Portion) -> Iterator[None]:
         """Let the network know which rows it is given, and in what precision."""
-        self.network.part = part.first, part.rows
+        self.network.rows = portion.first, portion.rows
         try:
             with autocast(self.device, self.precision):
                 yield
         finally:
-            self.network.part = None
+            self.network.rows = None
 
-    def too_large(self, error: RuntimeError) -> TrainingError | None:
-        """Return what to say if an error means that memory is too small for a step; else None."""
-        if not (isinstance(error, torch.OutOfMemoryError) or NO_MEMORY in str(error)):
-            return None
-        plan = self.plan
-        rows = -(-plan.batch // (plan.accumulate * self.ranks.size))
-        return TrainingError(
-            f"there is not enough memory for {rows} × {plan.bptt} characters at a time in a "
-            f"network of {plan.architecture.hidden} units",
-            f"Compute a batch in more pieces, with the same result ({argument('accumulate')} "
-            f"{2 * plan.accumulate}), or give a smaller {argument('hidden')}",
-        )
+    @contextmanager
+    def _roomy(self) -> Iterator[None]:
+        """Say clearly that memory is too small for a step, if it is."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not (isinstance(error, torch.OutOfMemoryError) or NO_MEMORY in str(error)):
+                raise
+            plan = self.plan
+            rows = -(-plan.batch // (plan.accumulate * self.ranks.size))
+            raise TrainingError(
+                f"there is not enough memory for {rows} × {plan.bptt} characters at a time in a "
+                f"network of {plan.architecture.hidden} units",
+                f"Compute a batch in more pieces, with the same result ({argument('accumulate')} "
+                f"{2 * plan.accumulate}), or give a smaller {argument('hidden')} or "
+                f"{argument('bptt')}",
+            ) from error
 
-    def sound(self, part: Part | None) -> bool:
+    def sound(self, portion: Portion | None) -> bool:
         """Return whether a file with this state can be read, and training can go on from it.
 
         Args:
-            part: of the next step.
+            portion: of the next step.
         """
-        bad = 0.0 if self._sound(part) else 1.0
+        bad = 0.0 if self._sound(portion) else 1.0
         return not self.ranks.summed(np.array([bad])).any()
 
-    def _sound(self, part: Part | None) -> bool:
+    def _sound(self, portion: Portion | None) -> bool:
         carried = [tensor for parts in self.state for tensor in parts]
         moments = [value for kept in self.optimizer.state.values() for value in kept.values()]
         if not all(
@@ -193,12 +198,12 @@ class Learner:
             for tensor in (*self.network.parameters(), *carried)
         ) or not all(bool(tensor.isfinite().all()) for tensor in moments):
             return False
-        if part is None:
+        if portion is None:
             return True
         drawn = self.generator.get_state()
         self.network.eval()
-        with torch.no_grad(), self._computing(part):
-            nats, _ = self.network.cost(self.network.placed(part.window), self.state)
+        with torch.no_grad(), self._computing(portion):
+            nats, _ = self.network.cost(self.network.placed(portion.window), self.state)
         # Looking must not change what is drawn next.
         self.generator.set_state(drawn)
         return bool(nats.isfinite())
@@ -275,7 +280,7 @@ class Learner:
         if state.numel() == saved.size:
             self.generator.set_state(torch.from_numpy(saved.copy()))
         else:
-            # Another kind of device has another generator: the same numbers cannot come again.
+            # An earlier chargen drew on the graphics card: the same numbers cannot come again.
             self.generator.manual_seed(self.plan.seed + self.counters.step)
 
     def _restore_optimizer(self, saved: Checkpoint) -> None:

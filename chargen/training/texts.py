@@ -180,7 +180,6 @@ def open_texts(
         CorpusError: a text cannot be read, or nothing can be learned from it.
         CatalogError: a name of the catalog whose text is not here.
     """
-    texts = _labelled if sources.labels is not None else _running
     task = options.task()
     if options.pairs:
         symbols.form_of(options)
@@ -192,7 +191,12 @@ def open_texts(
             raise UsageError(
                 f"{argument(name)} and {argument(other)} exclude each other", "Give one of them"
             )
-    opened = texts(sources, options, as_bytes, note, progress, ranks)
+    if sources.labels is not None:
+        opened = _labelled(sources, options, as_bytes, note, progress)
+    else:
+        opened = _running(sources, options, as_bytes, note, progress, ranks)
+    if options.shuffle == DOCUMENTS and len(opened.train.ranges) == 1:
+        note("there are no documents to read in another order")
     text = opened.train.text
     if text.characters < 2:
         raise CorpusError(f"{text.names[0]} has one character", "Give at least two")
@@ -223,12 +227,7 @@ def open_texts(
 
 
 def _labelled(
-    sources: Sources,
-    options: Options,
-    as_bytes: bool,
-    note: Note,
-    progress: Progress | None,
-    _ranks: Ranks,
+    sources: Sources, options: Options, as_bytes: bool, note: Note, progress: Progress | None
 ) -> Texts:
     """Return labelled texts, of which a share of each label's examples is held out."""
     items = items_of(options.lines or False, options.documents or False)
@@ -355,19 +354,6 @@ def _beginning(text: Text, most: int) -> Span:
         return text.span(0, min(most, text.characters))
     first, *others = text.marks.starts[1:].tolist() or [text.characters]
     return text.span(0, max([first, *(start for start in others if start <= most)]))
-
-
-def check_alike(texts: Texts, ranks: Ranks) -> None:
-    """Make sure that all ranks have the same texts.
-
-    Raises:
-        CorpusError: the files of another machine are others.
-    """
-    if ranks.given(lambda: texts.corpus) != texts.corpus:
-        raise CorpusError(
-            f"the texts of rank {ranks.rank} are not those of rank 0",
-            "Give all machines the same files",
-        )
 
 
 def copied(train: Span, valid: Span) -> bool:

@@ -203,7 +203,7 @@ def test_ranks_read_the_lanes_of_one_process(batch: int, size: int, bptt: int, k
             if keep
             else Lanes(span, vocabulary, batch, bptt, mine)
         )
-        found = list(feed.parts(1, bptt))
+        found = list(feed.portions(1, bptt))
         assert all(part.first == mine.start and part.rows == batch for part in found)
         assert sum(part.characters for part in found) <= feed.characters
         return [part.window for part in found]
@@ -267,7 +267,7 @@ def test_every_rank_has_a_row_of_the_batch(tmp_path: Path) -> None:
     made = trainer(write(tmp_path / "story.txt", STORY), **SETTINGS["pairs"] | {"batch": 2})
     assert isinstance(made.feed, Shared)
     for rank in range(4):
-        part = next(Shared(made.feed.feed, Fake(rank, 4)).parts(0, 0))
+        part = next(Shared(made.feed.feed, Fake(rank, 4)).portions(0, 0))
         assert 0 <= part.first < part.rows == 2
         assert len(part.window.targets) == 1
         nats, _ = made.learner.step(replace(part, characters=9), 0.001)

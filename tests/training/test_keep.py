@@ -67,13 +67,13 @@ def test_old_lanes_go_on_where_the_last_pass_ended(
     feed = Kept(fresh, known, vocabulary, both, bptt, old, slice(0, both))
     read = dict.fromkeys(range(old), "")
     for epoch in range(3):
-        made = [part.window for part in feed.parts(epoch, 0)]
+        made = [part.window for part in feed.portions(epoch, 0)]
         targets = np.concatenate([window.targets for window in made], axis=1)
         texts = [vocabulary.decode(row[row != PAST]) for row in targets]
         assert "".join(texts[:new]) == learned
         assert sum(window.characters for window in made) == feed.characters
         read[epoch] = "".join(texts[new:])
-        again = [part.window for part in feed.parts(epoch, done * bptt)]
+        again = [part.window for part in feed.portions(epoch, done * bptt)]
         assert [window.end for window in again] == [window.end for window in made][done:]
         for one, other in zip(again, made[done:], strict=True):
             assert np.array_equal(one.targets, other.targets)

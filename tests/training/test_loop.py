@@ -233,12 +233,12 @@ def test_a_step_that_was_not_finite_leaves_nothing_behind(
     """N-grams learn nothing from what was read in it."""
     settings = FAMILY["n-grams"] | {"dropout": 0.0}
     whole = trainer(story, **settings, name="whole")
-    whole.learner.step(next(whole._parts()), 0.01)
+    whole.learner.step(next(whole._portions()), 0.01)
     other = trainer(story, **settings, name="other")
     with monkeypatch.context() as patch:
         patch.setattr("chargen.training.state.clip_grad_norm_", lambda *_: math.nan)
-        other.learner.step(next(other._parts()), 0.01)
-    other.learner.step(next(other._parts()), 0.01)
+        other.learner.step(next(other._portions()), 0.01)
+    other.learner.step(next(other._portions()), 0.01)
     assert same(weights(whole), weights(other))
 
 
