@@ -19,13 +19,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen import checkpoint, errors
-from chargen.ranks import Ranks, place
+from chargen.ranks import Ranks, job, place
+from chargen.runs import Run
 from chargen.text.windows import PAST, Window
 from chargen.training.feeds import Kept, Lanes, Shared, taken
+from chargen.training.request import Request
+from chargen.training.resume import again
+from chargen.training.texts import Sources
 from tests.conftest import STORY, posix_only, write
 from tests.text.test_windows import span_of
 from tests.training.test_loop import FAMILY, run, trainer
-from tests.training.together import SETTINGS, STOPPED, named, processes
+from tests.training.together import SETTINGS, STOPPED, TUNED, named, processes, tuned
 
 KINDS = list(FAMILY)
 
@@ -56,8 +60,15 @@ def trained(folder: Path, *kinds: str, stop: int | None = None) -> Path:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which one process has trained a network of each kind."""
-    return trained(tmp_path_factory.mktemp("alone"), *KINDS)
+    """A folder in which one process has trained a network of each kind, and one from another."""
+    folder = trained(tmp_path_factory.mktemp("alone"), *KINDS)
+    settings, text = tuned(base(folder), folder / "story.txt")
+    run(text, **settings, name=TUNED)
+    return folder
+
+
+def base(folder: Path) -> Path:
+    return folder / "runs" / named("n-grams") / "best.safetensors"
 
 
 def last(folder: Path, kind: str) -> checkpoint.Checkpoint:
@@ -76,15 +87,19 @@ def far(one: checkpoint.Checkpoint, other: checkpoint.Checkpoint) -> float:
 
 
 @posix_only
-def test_two_processes_learn_what_one_learns(alone: Path, tmp_path: Path) -> None:
+def test_two_processes_learn_what_one_learns(
+    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After 50 steps, weights and held-out figures of each kind are those of one process.
 
-    A run that one process began can be gone on with by two.
+    A run that one process began can be gone on with by two, and two can start from another model,
+    on a text with characters that it lacks.
     """
     trained(tmp_path, "gru", stop=STOPPED)
+    monkeypatch.setenv("BASE", str(base(alone)))
     others = [kind for kind in KINDS if kind != "gru"]
-    processes(tmp_path, 2, *others, "gru+")
-    distances = {kind: far(last(alone, kind), last(tmp_path, kind)) for kind in KINDS}
+    processes(tmp_path, 2, *others, "gru+", TUNED)
+    distances = {kind: far(last(alone, kind), last(tmp_path, kind)) for kind in [*KINDS, TUNED]}
     assert max(distances.values()) < 1e-5, distances
 
 
@@ -272,3 +287,18 @@ def test_every_rank_has_a_row_of_the_batch(tmp_path: Path) -> None:
         assert len(part.window.targets) == 1
         nats, _ = made.learner.step(replace(part, characters=9), 0.001)
         assert nats == 0 or part.window.characters
+
+
+def test_a_second_start_goes_on_with_its_own_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of the same texts and name that another command began is left alone."""
+    story = write(tmp_path / "story.txt", STORY)
+    run(story, **SETTINGS["lstm"] | {"steps": 1}, name="mine")
+    asked = Request(Sources([str(story)]), out=tmp_path / "runs", name="mine", overwrite=True)
+    assert again(asked) is asked
+    Run(tmp_path / "runs" / "mine").remember({"job": job()})
+    found = again(asked)
+    assert (found.resume, found.name, found.overwrite) == (True, "mine", False)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "another")
+    assert again(asked) is asked

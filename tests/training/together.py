@@ -30,6 +30,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 """Lanes that no number of processes divides, and everything that is drawn at random."""
 
+TUNED = "tuned"
+SETTINGS[TUNED] = SETTINGS["n-grams"] | {"hidden": None, "embed": None, "features": None}
+"""A model that starts from another one, on a text with other characters."""
+
 STOPPED = 17
 """The step after which a training is interrupted."""
 
@@ -47,6 +51,8 @@ def trained(kind: str, story: Path) -> None:
     # Of four processes, each computes its rows in two pieces.
     pieces = {"accumulate": 1 + (size == 4)}
     chosen = {"resume": True} if "+" in kind else SETTINGS[kind.strip("!")]
+    if kind == TUNED:
+        chosen, story = tuned(Path(os.environ["BASE"]), story)
     made = trainer(story, **chosen, **pieces, name=named(kind))
 
     def show(report: Report) -> None:
@@ -54,6 +60,12 @@ def trained(kind: str, story: Path) -> None:
             made.stop()
 
     follow(made, show)
+
+
+def tuned(base: Path, story: Path) -> tuple[dict[str, Any], Path]:
+    """Return how to start from a model, and on what."""
+    other = write(story.parent / "other.txt", STORY.replace("heron", "gö¡and"))
+    return SETTINGS[TUNED] | {"base": str(base)}, other
 
 
 def processes(folder: Path, size: int, *kinds: str) -> None:
