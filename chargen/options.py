@@ -235,6 +235,16 @@ class Options:
         low=1,
         high=LARGEST_COUNT,
     )
+    recompute: bool | None = option(
+        "Keep only what goes into each layer, and compute the layer once more on the way back: "
+        "less memory, the same result.",
+        False,
+    )
+    shard: bool | None = option(
+        "Divide weights and optimizer among the processes of torchrun: less memory for each, the "
+        "same result.",
+        False,
+    )
     precision: str | None = option(
         "Precision of products: fp32, or bf16 with float32 weights; auto is the faster one.",
         "auto",
@@ -320,6 +330,8 @@ class Plan:
         batch: B, lanes read side by side.
         bptt: T, characters through which a gradient flows back.
         accumulate: pieces in which each batch is computed.
+        recompute: whether layers are computed once more in the backward pass.
+        shard: whether several processes divide the weights among them.
         lr: the highest learning rate.
         clip: the highest global norm of a gradient.
         weight_decay: of the weight matrices (AdamW; Loshchilov & Hutter 2019, arXiv:1711.05101).
@@ -347,6 +359,8 @@ class Plan:
     batch: int
     bptt: int
     accumulate: int
+    recompute: bool
+    shard: bool
     lr: float
     clip: float
     weight_decay: float

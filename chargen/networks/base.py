@@ -17,6 +17,8 @@ from chargen.networks.elman import Elman
 from chargen.networks.gru import GRU
 from chargen.networks.layer import Layer
 from chargen.networks.lstm import LSTM
+from chargen.networks.recompute import Passed, recomputed
+from chargen.networks.shards import fill, whole
 from chargen.networks.transformer import Block
 from chargen.ranks import ALONE, Ranks
 from chargen.text.windows import PAST
@@ -93,10 +95,12 @@ class Trainable(nn.Module, ABC):
         ranks: the processes that train this network together.
         rows: which rows of a step's batch the network is given: the first, and of how many; None
             if it is given all.
+        recompute: whether layers are computed once more in the backward pass, to save memory.
     """
 
     ranks: Ranks = ALONE
     rows: tuple[int, int] | None = None
+    recompute = False
 
     embedding: nn.Embedding
     output: nn.Linear
@@ -149,27 +153,42 @@ class Trainable(nn.Module, ABC):
         """
         after: State = []
         for layer, before in zip(stack, state, strict=True):
-            x, carried = layer(x, before, self.drop, ages)
+            x, carried = self.through(layer, x, before, ages)
             after.append(carried)
         return x, after
+
+    def through(
+        self,
+        layer: nn.Module,
+        x: Tensor,
+        before: tuple[Tensor, ...],
+        ages: NDArray[np.int32] | None = None,
+    ) -> Passed:
+        """Run x (T, B, …) through one layer; return its outputs (T, B, H) and its state."""
+        run = recomputed(self, layer) if self.recompute and self.training else layer
+        passed: Passed = run(x, before, self.drop, ages)
+        return passed
 
     def placed(self, window: Any) -> Any:
         """Return a window where the network is: of each kind its own windows and batches.
 
         Of running text, a `Window` as a `Batch`.
         """
-        device = self.output.bias.device
+        labels = None if window.labels is None else self.moved(window.labels).long()
+        inputs, targets = self.moved(window.inputs), self.moved(window.targets)
+        return Batch(inputs, targets.long(), labels, window.ages)
 
-        def moved(ids: NDArray[np.int32]) -> Tensor:
-            return torch.from_numpy(ids).to(device)
+    def moved(self, array: NDArray[np.generic]) -> Tensor:
+        """Return an array where the network is; nobody waits for a copy to a CUDA device."""
+        tensor, device = torch.from_numpy(array), self.output.bias.device
+        if device.type != "cuda":
+            return tensor.to(device)
+        # Only from pinned memory can a device copy by itself.
+        return tensor.pin_memory().to(device, non_blocking=True)
 
-        labels = None if window.labels is None else moved(window.labels).long()
-        return Batch(moved(window.inputs), moved(window.targets).long(), labels, window.ages)
-
-    @property
-    def idles(self) -> bool:
-        """Whether some weights may have nothing to do in a step."""
-        return False
+    def idle(self) -> list[nn.Parameter]:
+        """Return the weights that may have nothing to do in a step."""
+        return []
 
     @abstractmethod
     def cost(self, batch: Any, state: State) -> tuple[Tensor, State]:
@@ -214,7 +233,7 @@ class Trainable(nn.Module, ABC):
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return a copy of the weights as NumPy arrays, named as in a checkpoint."""
         return {
-            name: value.detach().float().cpu().numpy().copy()
+            name: whole(value.detach()).float().cpu().numpy().copy()
             for name, value in self.named_parameters()
         }
 
@@ -249,7 +268,7 @@ class Trainable(nn.Module, ABC):
     def assign(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:
         """Set the weights from NumPy arrays named as in a checkpoint."""
         for name, value in self.named_parameters():
-            value.copy_(torch.from_numpy(arrays[name]))
+            fill(value, torch.from_numpy(arrays[name]))
 
 
 def charged(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

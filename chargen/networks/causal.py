@@ -51,10 +51,11 @@ class Causal(Trainable):
             self.rare = nn.Linear(architecture.narrow, self.characters - common)
         self.ngrams = Ngrams(self.characters) if architecture.ngrams else None
 
-    @property
-    def idles(self) -> bool:
-        """The narrow outputs are used only where a rare character comes."""
-        return self.architecture.common > 0
+    def idle(self) -> list[nn.Parameter]:
+        """Return the narrow outputs: they are used only where a rare character comes."""
+        if not self.architecture.common:
+            return []
+        return [*self.narrow.parameters(), *self.rare.parameters()]
 
     def start(self, batch: int) -> State:
         """Return the state of ``batch`` texts that have not begun."""

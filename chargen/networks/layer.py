@@ -66,7 +66,8 @@ class Layer(nn.Module):
 
     def start(self, batch: int) -> tuple[Tensor, ...]:
         """Return zeros, (B, H) each: h, and for the LSTM c as well."""
-        return (self.bias_hh.new_zeros(batch, self.hidden),) * FAMILIES[self.arch].states
+        nothing = torch.zeros(batch, self.hidden, device=self.bias_hh.device)
+        return (nothing,) * FAMILIES[self.arch].states
 
     def forward(
         self,

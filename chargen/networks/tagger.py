@@ -13,7 +13,6 @@ where A is learned, and the sum over all sequences is computed exactly. After Hu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -22,10 +21,6 @@ from chargen.networks.base import State, summed_nats
 from chargen.networks.encoder import Encoder
 from chargen.text.mark_windows import MarkWindow
 from chargen.text.windows import PAST
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -46,12 +41,10 @@ class Marker(Encoder):
 
     def placed(self, window: MarkWindow) -> MarkBatch:
         """Return texts where the network is."""
-        device = self.output.bias.device
-
-        def moved(array: NDArray[np.int32]) -> Tensor:
-            return torch.from_numpy(array).to(device).long()
-
-        return MarkBatch(moved(window.sources), moved(window.lengths), moved(window.targets))
+        sources, lengths, targets = map(
+            self.moved, (window.sources, window.lengths, window.targets)
+        )
+        return MarkBatch(sources.long(), lengths.long(), targets.long())
 
     def scores(self, batch: MarkBatch) -> Tensor:
         """Return the scores (B, T, K) of the marks of each character."""

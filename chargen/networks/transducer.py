@@ -31,7 +31,6 @@ transformer adds what it saw to its stream (Vaswani et al. 2017, section 3.2.3).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -41,10 +40,6 @@ from chargen.networks.base import State, layers
 from chargen.networks.encoder import Encoder, settled
 from chargen.text.pair_windows import UNKNOWN, PairWindow
 from chargen.text.windows import PAST
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 LEAST = -1e4
 """Stands for log 0; it is finite, so that differences are numbers."""
@@ -126,11 +121,7 @@ class Transducer(Encoder):
 
     def placed(self, window: PairWindow) -> PairBatch:
         """Return pairs where the network is."""
-        device = self.output.bias.device
-
-        def moved(array: NDArray[np.generic]) -> Tensor:
-            return torch.from_numpy(array).to(device)
-
+        moved = self.moved
         return PairBatch(
             moved(window.sources).long(),
             moved(window.lengths).long(),
@@ -162,7 +153,7 @@ class Transducer(Encoder):
         y = self.drop(y, 1)
         before = self.begin(len(inputs))
         for number, (layer, state) in enumerate(zip(self.decoder, before, strict=True)):
-            y, _ = layer(y.contiguous(), state, self.drop, None)
+            y, _ = self.through(layer, y.contiguous(), state)
             if number < len(self.look):
                 y = self.look[number](y.transpose(0, 1), memory, there).transpose(0, 1)
         return settled(y.transpose(0, 1), self.stream)

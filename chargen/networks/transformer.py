@@ -92,7 +92,8 @@ class Block(nn.Module):
     def start(self, batch: int) -> tuple[Tensor, ...]:
         """Return the keys and values (B, heads, 0, d) of nothing read yet."""
         weight = self.mixed.weight
-        nothing = weight.new_zeros(batch, self.heads, 0, weight.shape[0] // self.heads)
+        size = len(weight) // self.heads
+        nothing = torch.zeros(batch, self.heads, 0, size, device=weight.device)
         return nothing, nothing
 
     def forward(

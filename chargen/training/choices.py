@@ -240,6 +240,8 @@ def decide(
         batch=batch,
         bptt=bptt,
         accumulate=options.usual("accumulate"),
+        recompute=options.usual("recompute"),
+        shard=options.usual("shard"),
         lr=options.lr or usual.lr,
         clip=options.usual("clip"),
         weight_decay=options.usual("weight_decay"),

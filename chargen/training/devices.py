@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -17,8 +18,15 @@ MALLOC_OPTIONS = {-1: (1 << 31) - 1, -3: 32 << 20}
 CPU_PROBES = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
 
 
-def pick_device(device: str) -> torch.device:
-    """Return the device that is meant; ``auto`` is a CUDA device where there is one, else the CPU.
+def pick_device(
+    device: str, suits: Callable[[torch.device], bool] = lambda _: False
+) -> torch.device:
+    """Return the device that is meant.
+
+    ``auto`` is a CUDA device where there is one; else an MPS device, if it suits; else the CPU.
+
+    Args:
+        suits: whether a device is right and fast, see `chargen.training.suits`.
 
     Raises:
         TrainingError: the device asked for is not there.
@@ -29,7 +37,11 @@ def pick_device(device: str) -> torch.device:
         "mps": torch.backends.mps.is_available(),
     }
     if device == "auto":
-        device = "cuda" if there["cuda"] else "cpu"
+        device = "cpu"
+        if there["cuda"]:
+            device = "cuda"
+        elif there["mps"] and suits(torch.device("mps")):
+            device = "mps"
     if not there[device]:
         raise TrainingError(f"there is no {device} device here", f"Use {argument('device')} cpu")
     return torch.device(device)

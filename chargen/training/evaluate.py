@@ -48,11 +48,6 @@ GAP_WINDOW = 1024
 """A bidirectional network sees to the end of its window: few lanes, and long windows."""
 
 
-def on_device(ids: Ids, network: Trainable) -> Tensor:
-    """Return ids where a network is."""
-    return torch.from_numpy(ids).to(network.output.bias.device).long()
-
-
 def charge(logits: Tensor, targets: Tensor) -> tuple[Floats, Bools]:
     """Return nats and hits (B, T) of targets (B, T) under logits (B, T, V)."""
     nats, likeliest = charged(logits, targets.clamp(0, logits.shape[-1] - 1))
@@ -129,8 +124,8 @@ class GapPredictor:
 
     def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
         """Return nats and hits (B, T), and the state."""
-        inputs = on_device(window.inputs, self.network)
-        targets = on_device(window.targets, self.network)
+        inputs = self.network.moved(window.inputs).long()
+        targets = self.network.moved(window.targets).long()
         left, right, state = self.network.read(inputs, targets, state)
         one = torch.ones(len(left), 1, dtype=torch.long, device=left.device)
         logits = self.network(left, right[1:], one).transpose(0, 1)
@@ -237,8 +232,8 @@ def _told(network: Classifier, texts: Sequence[Ids]) -> Iterator[Floats]:
     inputs = np.where(inputs == PAST, network.characters, inputs)
     ages = np.broadcast_to(np.arange(targets.shape[1], dtype=np.int32), targets.shape)
     left, right, _ = network.read(
-        on_device(inputs, network),
-        on_device(targets, network),
+        network.moved(inputs).long(),
+        network.moved(targets).long(),
         network.start(len(texts)),
         np.ascontiguousarray(ages),
     )

@@ -43,7 +43,6 @@ class Portion:
     def pieces(self, number: int) -> list[tuple[Portion, slice]]:
         """Return pieces to compute one after the other, and which rows of the portion each has."""
         count = len(self.window.targets)
-        number = min(number, count)
         found = [share(count, piece, number) for piece in range(number)]
         return [
             (replace(self, window=taken(self.window, rows), first=self.first + rows.start), rows)

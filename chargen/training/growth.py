@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from chargen.checkpoint import Checkpoint
+from chargen.networks.base import State, Trainable
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import Window
 from chargen.training.state import Learner
@@ -53,7 +54,7 @@ def give_weights(saved: Checkpoint, learner: Learner, window: Window) -> None:
         learner: with a network for more characters.
         window: a stretch of the training text.
     """
-    network, tied = learner.network, saved.architecture.tied
+    network, tied = learner.whole(), saved.architecture.tied
     common = saved.architecture.common
     before, now = saved.vocabulary, learner.vocabulary
     fresh = network.arrays()
@@ -67,15 +68,25 @@ def give_weights(saved: Checkpoint, learner: Learner, window: Window) -> None:
         if same or (name in fresh and name.partition(".")[0] in STACKS)
     }
     network.assign(fresh | given)
-    if not same:
-        return
+    if same:
+        _keep_predictions(saved, learner, network, window)
+    if network is not learner.network:
+        learner.network.assign(network.arrays())
+
+
+def _keep_predictions(
+    saved: Checkpoint, learner: Learner, network: Trainable, window: Window
+) -> None:
+    """Set the biases of the new characters."""
+    common = saved.architecture.common
+    before, now = saved.vocabulary, learner.vocabulary
     # New characters are the last ones, so they are rare if there are narrow outputs.
     grown = RARE if common else "output"
     old, new = rows(grown, before, common), rows(grown, now, common)
     if new == old:
         return
     share = math.log(min(saved.vocabulary.escape or MOST, MOST) / (new - old))
-    for head, logits in _logits(learner, window).items():
+    for head, logits in _logits(network, learner.state, window).items():
         with torch.no_grad():
             scale = logits.float().flatten(0, -2).logsumexp(-1).double()
             powers = np.array([float((-scale).exp().sum()), len(scale)])
@@ -100,11 +111,11 @@ def rows(name: str, vocabulary: Vocabulary, common: int = 0) -> int:
     return len(symbols.features) if symbols is not None and first in FEATURES else len(vocabulary)
 
 
-def _logits(learner: Learner, window: Window) -> dict[nn.Linear, Tensor]:
+def _logits(network: Trainable, state: State, window: Window) -> dict[nn.Linear, Tensor]:
     """Return what each output for characters gives on a window, (…, V or more)."""
-    learner.network.eval()
+    network.eval()
     with torch.no_grad():
-        return learner.network.heads(learner.network.placed(window), learner.state)
+        return network.heads(network.placed(window), state)
 
 
 def extended(name: str, had: Floats, fresh: Floats, old: int, new: int, tied: bool) -> Floats:

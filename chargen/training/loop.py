@@ -282,7 +282,7 @@ class Trainer:
         figures = {}
         if self.held_out is not None:
             counters.sample = counters.sample or self.held_out.sample(self.schedule.expected())
-            scored = self.held_out.score(learner.network, learner.precision, counters.sample)
+            scored = self.held_out.score(learner.whole(), learner.precision, counters.sample)
             loss, rank, figures = scored.loss, scored.rank, scored.json()
         self.schedule.charge("evaluation")
         if not math.isfinite(loss):

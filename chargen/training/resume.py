@@ -24,7 +24,10 @@ from chargen.training.texts import Note, Progress, Sources, open_texts
 if TYPE_CHECKING:
     from chargen.training.loop import Trainer
 
-FREE = (*BUDGETS, "patience", "evaluations", "device", "precision", "accumulate")
+FREE = (
+    *(*BUDGETS, "patience", "evaluations"),
+    *("device", "precision", "accumulate", "recompute", "shard"),
+)
 """Options that a resumed run may change: they say how long, where and how exactly, not what."""
 
 FORMER_ORDER = 5

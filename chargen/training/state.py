@@ -17,7 +17,8 @@ from torch.nn.utils import clip_grad_norm_
 
 from chargen.checkpoint import LARGEST_WEIGHT, Checkpoint
 from chargen.errors import RunError, TrainingError, argument
-from chargen.networks.base import State, build
+from chargen.networks.base import State, Trainable, build
+from chargen.networks.shards import like, part, whole
 from chargen.options import Plan
 from chargen.ranks import ALONE, Ranks
 from chargen.records import typed
@@ -26,6 +27,7 @@ from chargen.training.cost import Cost, unsummed
 from chargen.training.counters import RETIRED, Counters
 from chargen.training.devices import autocast, keep_freed_memory, pick_device, pick_precision
 from chargen.training.feeds import Portion
+from chargen.training.suits import suits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +69,7 @@ class Learner:
         self.vocabulary = vocabulary
         self.labels = labels
         self.seen = seen
-        self.device = pick_device(plan.device)
+        self.device = pick_device(plan.device, self._suits)
         if self.device.type == "cpu":
             keep_freed_memory()
         self.precision = pick_precision(plan.precision, self.device)
@@ -78,14 +80,20 @@ class Learner:
         ).to(self.device)
         self.network.generator = self.generator
         self.network.ranks = ranks
+        self.network.recompute = plan.recompute
         self.cost = Cost(self.network)
-        self.divided = self.cost.divided(ranks)
+        self.divided = self.cost.divided(ranks, self.device, plan.shard)
         self.optimizer = self._optimizer()
         self.mine = ranks.share(plan.batch)
         self.state: State = self._start()
         self.counters = Counters()
         self.figures: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
+
+    def _suits(self, device: torch.device) -> bool:
+        plan = self.plan
+        # Several processes exchange tensors between processors or between CUDA devices only.
+        return self.ranks.size == 1 and suits(device, plan.architecture, plan.batch, plan.bptt)
 
     def _optimizer(self) -> torch.optim.AdamW:
         named = list(self.network.named_parameters())
@@ -122,7 +130,9 @@ class Learner:
         # Of the ranks' gradients the mean is taken.
         divisor = portion.characters / self.ranks.size
         drawn = self.generator.get_state()
-        pieces = portion.pieces(self.plan.accumulate)
+        # As many on each rank: each piece may be a meeting.
+        most = max(1, portion.rows // self.ranks.size)
+        pieces = portion.pieces(min(self.plan.accumulate, most))
         after, loss = [], 0.0
         with self._roomy():
             for number, (piece, rows) in enumerate(pieces):
@@ -141,7 +151,7 @@ class Learner:
                 after.append(self.cost.after())
         norm = clip_grad_norm_(self.network.parameters(), self.plan.clip)
         mean = float(self.ranks.summed(np.array([loss]))[0]) / self.ranks.size
-        size = float(norm)
+        size = float(whole(norm))
         if math.isfinite(mean) and math.isfinite(size):
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
@@ -177,8 +187,8 @@ class Learner:
                 f"there is not enough memory for {rows} × {plan.bptt} characters at a time in a "
                 f"network of {plan.architecture.hidden} units",
                 f"Compute a batch in more pieces, with the same result ({argument('accumulate')} "
-                f"{2 * plan.accumulate}), or give a smaller {argument('hidden')} or "
-                f"{argument('bptt')}",
+                f"{2 * plan.accumulate}) or layers twice ({argument('recompute')}), or give a "
+                f"smaller {argument('hidden')} or {argument('bptt')}",
             ) from error
 
     def sound(self, portion: Portion | None) -> bool:
@@ -193,20 +203,30 @@ class Learner:
     def _sound(self, portion: Portion | None) -> bool:
         carried = [tensor for parts in self.state for tensor in parts]
         moments = [value for kept in self.optimizer.state.values() for value in kept.values()]
+        network = self.whole()
         if not all(
             bool((tensor.detach().abs() <= LARGEST_WEIGHT).all())
-            for tensor in (*self.network.parameters(), *carried)
-        ) or not all(bool(tensor.isfinite().all()) for tensor in moments):
+            for tensor in (*network.parameters(), *carried)
+        ) or not all(bool(part(tensor).isfinite().all()) for tensor in moments):
             return False
         if portion is None:
             return True
         drawn = self.generator.get_state()
-        self.network.eval()
+        network.eval()
         with torch.no_grad(), self._computing(portion):
-            nats, _ = self.network.cost(self.network.placed(portion.window), self.state)
+            nats, _ = network.cost(network.placed(portion.window), self.state)
         # Looking must not change what is drawn next.
         self.generator.set_state(drawn)
         return bool(nats.isfinite())
+
+    def whole(self) -> Trainable:
+        """Return the network if this rank has all of it, else a whole copy."""
+        if not self.cost.sharded:
+            return self.network
+        network = build(self.plan.architecture, len(self.vocabulary), self.plan.dropout)
+        network.generator = self.generator
+        network.assign(self.network.arrays())
+        return network.to(self.device)
 
     def forget(self) -> None:
         """Begin the text anew: no lane has been read yet."""
@@ -239,7 +259,7 @@ class Learner:
                 tensors[f"state.{layer}.{number}"] = rows.cpu().numpy().copy()
         for name, parameter in self.network.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{name}.{key}"] = value.cpu().numpy().copy()
+                tensors[f"optimizer.{name}.{key}"] = whole(value).cpu().numpy().copy()
         tensors |= self.network.moments()
         return replace(self.model(corpus), training=asdict(self.counters), tensors=tensors)
 
@@ -290,4 +310,4 @@ class Learner:
                 value = torch.tensor(saved.tensors[f"optimizer.{name}.{key}"], device=self.device)
                 if value.shape not in (parameter.shape, ()):
                     raise ValueError(f"the shape of optimizer.{name}.{key}")
-                slot[key] = value
+                slot[key] = like(parameter, value) if value.shape else value

@@ -252,6 +252,15 @@ def test_a_batch_in_pieces_is_the_same_batch(story: Path, kind: str) -> None:
     assert max(float(np.abs(one[name] - other[name]).max()) for name in one) < 1e-5
 
 
+@pytest.mark.parametrize("kind", FAMILY)
+def test_layers_that_are_computed_twice_are_the_same(story: Path, kind: str) -> None:
+    """Dropout is drawn alike both times, and what is drawn after it, too, in pieces as well."""
+    settings = FAMILY[kind] | {"dropout": 0.2, "layers": 2, "steps": 12, "lr": 0.001}
+    once, _ = run(story, **settings, accumulate=2, name="once")
+    twice, _ = run(story, **settings, accumulate=2, name="twice", recompute=True)
+    assert same(weights(once), weights(twice))
+
+
 def test_shuffled_documents_come_again_in_the_same_order(story: Path) -> None:
     """A resumed run goes on in the order that the seed gave; the files' own order is another."""
     folder = story.parent / "files"

@@ -34,6 +34,9 @@ TUNED = "tuned"
 SETTINGS[TUNED] = SETTINGS["n-grams"] | {"hidden": None, "embed": None, "features": None}
 """A model that starts from another one, on a text with other characters."""
 
+SHARD = bool(os.environ.get("SHARD"))
+"""Whether the processes divide the weights among them, and compute layers twice."""
+
 STOPPED = 17
 """The step after which a training is interrupted."""
 
@@ -49,7 +52,7 @@ def trained(kind: str, story: Path) -> None:
     """Train a network of a kind, in as many processes as there are."""
     _, size = place()
     # Of four processes, each computes its rows in two pieces.
-    pieces = {"accumulate": 1 + (size == 4)}
+    pieces = {"accumulate": 1 + (size == 4), "shard": SHARD, "recompute": SHARD}
     chosen = {"resume": True} if "+" in kind else SETTINGS[kind.strip("!")]
     if kind == TUNED:
         chosen, story = tuned(Path(os.environ["BASE"]), story)
