@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from chargen.blended import blend
     from chargen.errors import ChargenError
     from chargen.model import Model, load
+    from chargen.tasks.draft import Sample
     from chargen.tasks.drawing import Sampling
-    from chargen.tasks.sampling import Sample
     from chargen.tasks.scoring import Score
 
 __version__ = "0.1.0"
@@ -27,7 +27,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ChargenError": "chargen.errors",
     "Model": "chargen.model",
-    "Sample": "chargen.tasks.sampling",
+    "Sample": "chargen.tasks.draft",
     "Sampling": "chargen.tasks.drawing",
     "Score": "chargen.tasks.scoring",
     "blend": "chargen.blended",

@@ -15,6 +15,7 @@ import numpy as np
 from chargen import checkpoint, runs
 from chargen.measured import Measured
 from chargen.tasks import guessing, restoring, sampling, translating
+from chargen.tasks.draft import Sample
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.guessing import Guess
 from chargen.tasks.items import Known
@@ -22,7 +23,7 @@ from chargen.tasks.items import items as new_items
 from chargen.tasks.mending import Mended
 from chargen.tasks.restoring import Restoration
 from chargen.tasks.rules import NAMES, Rules
-from chargen.tasks.sampling import How, Sample
+from chargen.tasks.sampling import How
 from chargen.tasks.tagging import Marked
 from chargen.tasks.translating import Written
 from chargen.text.grams import Grams

@@ -15,6 +15,7 @@ from chargen.cli import (
     restore,
     runs,
     sample,
+    serve,
     surprise,
     tag,
     train,
@@ -24,5 +25,5 @@ from chargen.cli.app import app, main
 
 __all__ = [
     "app", "classify", "compare", "compress", "corpus", "main", "novelty", "perplexity", "plot",
-    "restore", "runs", "sample", "surprise", "tag", "train", "translate",
+    "restore", "runs", "sample", "serve", "surprise", "tag", "train", "translate",
 ]  # fmt: skip

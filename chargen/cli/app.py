@@ -47,6 +47,7 @@ PANELS = {
         "tag",
         "compress",
         "decompress",
+        "serve",
     ),
     "Look into": ("surprise", "novelty", "runs", "info", "compare", "plot", "rename", "delete"),
     "Texts": ("corpus",),

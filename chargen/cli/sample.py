@@ -30,7 +30,7 @@ from chargen.terminal.streams import sink
 
 if TYPE_CHECKING:
     from chargen.model import Model
-    from chargen.tasks.sampling import Sample
+    from chargen.tasks.draft import Sample
 
 SHOWN = 8
 """Unknown characters that are listed."""

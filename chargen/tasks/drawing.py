@@ -44,7 +44,7 @@ class Sampling:
         length: characters to write (bytes, for a model of bytes).
         temp: 0 takes the likeliest, 1 the model's own probabilities, more is wilder.
         top_k, top_p, min_p: see `chargen.tasks.filters`; None for none.
-        stop: end before this text would be written.
+        stop: end before this text would be written, or any of several.
         end: the character that ends a text, for a model of texts that end.
         rules: what each text must keep; a text that keeps them ends by itself.
         faithful: draw as the model itself would, given that the rules are kept; else its
@@ -61,7 +61,7 @@ class Sampling:
     top_k: int | None = None
     top_p: float | None = None
     min_p: float | None = None
-    stop: str | None = None
+    stop: str | tuple[str, ...] | None = None
     seed: int = 0
     count: int = 1
     end: str | None = None
@@ -71,7 +71,8 @@ class Sampling:
     @property
     def stops(self) -> list[bytes]:
         """All texts that end a sample, in bytes."""
-        wanted = (self.stop, self.end)
+        given = (self.stop,) if isinstance(self.stop, str) else self.stop or ()
+        wanted = (*given, self.end)
         return [text.encode(errors="surrogateescape") for text in wanted if text]
 
     def __post_init__(self) -> None:
@@ -82,7 +83,7 @@ class Sampling:
         check("min_p", self.min_p, 0, 1)
         check("count", self.count, 1, 1 << 20)
         check("seed", self.seed, 0, LARGEST_NUMBER)
-        if self.stop == "":
+        if self.stop is not None and "" in (self.stop, *self.stop):
             raise UsageError(f"{argument('stop')} is empty", "Give the text before which to stop")
         if self.stop and self.rules:
             raise UsageError(

@@ -16,8 +16,8 @@ import numpy as np
 
 from chargen.checkpoint import MOST_SEEN, Checkpoint
 from chargen.errors import KindError
+from chargen.tasks.draft import Sample
 from chargen.tasks.drawing import Sampling
-from chargen.tasks.sampling import Sample
 from chargen.text.examples import fingerprint
 
 if TYPE_CHECKING:

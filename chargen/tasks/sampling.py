@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
 from chargen.engine.language_model import LanguageModel, joined, read
 from chargen.errors import PrimeError, UsageError, argument
 from chargen.tasks import faithful
+from chargen.tasks.draft import Draft, Sample, pieces_of
 from chargen.tasks.drawing import AHEAD, Sampling, Stream
 from chargen.tasks.rules import Guide, Plan
 from chargen.text.forms import advice
@@ -35,7 +35,7 @@ class How(TypedDict, total=False):
     Attributes:
         temp: 0 takes the likeliest character, 1 the model's own probabilities, more is wilder.
         top_k, top_p, min_p: limits on the characters to draw from; None for none.
-        stop: end before this text would be written.
+        stop: end before this text would be written, or any of several.
         seed: for the same text again; None, which is usual, for a new one each time.
         label: the label of the text, for a model with labels.
         unknown: for characters of the prime that the model does not know: ``error``, ``skip`` or
@@ -49,7 +49,7 @@ class How(TypedDict, total=False):
     top_k: int | None
     top_p: float | None
     min_p: float | None
-    stop: str | None
+    stop: str | tuple[str, ...] | None
     seed: int | None
     label: str | None
     unknown: str
@@ -63,44 +63,6 @@ class How(TypedDict, total=False):
     max_length: int | None
     max_copy: int | None
     faithful: bool
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One text written.
-
-    Attributes:
-        text: without the prime, and without the stop text.
-        data: the same as bytes; for a model of bytes, exactly what was drawn.
-        temp: the temperature.
-        seed: that writes it again.
-        nats_per_char: mean cost of what was drawn, at temperature 1, unfiltered.
-        finish: ``length`` or ``stop``.
-        drawn: how many characters were drawn, those that ended the text included.
-    """
-
-    text: str
-    data: bytes
-    temp: float
-    seed: int
-    nats_per_char: float
-    finish: str
-    drawn: int = 0
-
-    @property
-    def nats(self) -> float:
-        """What the whole text costs: minus the logarithm of its probability."""
-        return self.nats_per_char * self.drawn
-
-    def json(self) -> dict[str, Any]:
-        """Return the sample under its usual keys."""
-        return {
-            "text": self.text,
-            "temp": self.temp,
-            "seed": self.seed,
-            "nats_per_char": self.nats_per_char,
-            "finish": self.finish,
-        }
 
 
 def prepare_prime(prime: str, vocabulary: Vocabulary, unknown: str = "error") -> Ids:
@@ -154,13 +116,13 @@ def sample(
     Raises:
         UsageError: no text can keep the rules; see `chargen.tasks.rules.Rules.plan`.
     """
-    pieces = _pieces(vocabulary)
+    pieces = pieces_of(vocabulary)
     sampling, plan = sampling.planned(vocabulary, grams)
     begun = [read(model, prime) for prime in primes or [np.empty(0, np.int32)]]
     if plan is not None and sampling.faithful:
         for logits, state in begun:
             for text in faithful.draw(model, sampling, plan, logits, state):
-                writer = _Writer(pieces, sampling, sampling.seed, write)
+                writer = Draft(pieces, sampling, sampling.seed, write)
                 writer.take(text.ids, text.nats, text.ended)
                 yield writer.finish()
                 write = None
@@ -169,7 +131,7 @@ def sample(
         numbers = range(first, min(first + TOGETHER, sampling.count * len(begun)))
         seeds = [sampling.seed + number % sampling.count for number in numbers]
         writers = [
-            _Writer(pieces, sampling, seed, None if number else write)
+            Draft(pieces, sampling, seed, None if number else write)
             for number, seed in zip(numbers, seeds, strict=True)
         ]
         # One row reads a prime for all texts that go on from it.
@@ -202,7 +164,7 @@ def stream(
         yield from (one.data for one in sample(model, vocabulary, sampling, [prime], grams=grams))
         return
     sampling, plan = sampling.planned(vocabulary, grams)
-    writer = _Writer(_pieces(vocabulary), sampling, sampling.seed, drawn.append)
+    writer = Draft(pieces_of(vocabulary), sampling, sampling.seed, drawn.append)
     logits, state = read(model, prime)
     for _ in _fill(
         [writer], Stream(model, sampling, [sampling.seed], logits, state, _guide(plan, 1)), sampling
@@ -214,7 +176,7 @@ def stream(
 
 
 def _fill(
-    writers: Sequence[_Writer], stream: Stream, sampling: Sampling
+    writers: Sequence[Draft], stream: Stream, sampling: Sampling
 ) -> Generator[None, None, None]:
     """Let each writer write its text, all in one stream; yield after each character."""
     writing = list(writers)
@@ -242,85 +204,6 @@ def _fill(
         yield
 
 
-class _Writer:
-    """One sample: its characters, and whether the stop text came."""
-
-    def __init__(
-        self,
-        pieces: list[bytes],
-        sampling: Sampling,
-        seed: int,
-        write: Callable[[bytes], None] | None,
-    ) -> None:
-        self.pieces = pieces
-        self.stops = sampling.stops
-        self.temp = sampling.temp
-        self.seed = seed
-        self.write = write
-        self.data = bytearray()
-        self.written = 0
-        self.drawn = 0
-        self.nats = 0.0
-        self.stopped = False
-
-    def take(self, ids: list[int], costs: list[float], over: bool = False) -> None:
-        """Add characters up to the stop text, and pass on what cannot be a part of it.
-
-        Args:
-            over: whether the text has ended, because its rules let nothing follow.
-        """
-        if self.stops:
-            for index, cost in zip(ids, costs, strict=True):
-                self._add([index], [cost])
-                stop = next((stop for stop in self.stops if self.data.endswith(stop)), b"")
-                if stop:
-                    del self.data[-len(stop) :]
-                    self.stopped = True
-                    break
-        else:
-            self._add(ids, costs)
-        self.stopped |= over
-        if self.write is not None:
-            begun = () if self.stopped else self.stops
-            held = max((_overlap(self.data, stop) for stop in begun), default=0)
-            self._pass_on(len(self.data) - held)
-
-    def _add(self, ids: list[int], costs: list[float]) -> None:
-        self.data += b"".join([self.pieces[index] for index in ids])
-        self.drawn += len(ids)
-        self.nats += sum(costs)
-
-    def _pass_on(self, end: int) -> None:
-        if self.write is not None and end > self.written:
-            self.write(bytes(self.data[self.written : end]))
-            self.written = end
-
-    def finish(self) -> Sample:
-        """Return the sample."""
-        self._pass_on(len(self.data))
-        return Sample(
-            text=self.data.decode("utf-8", "replace"),
-            data=bytes(self.data),
-            temp=self.temp,
-            seed=self.seed,
-            nats_per_char=self.nats / max(1, self.drawn),
-            finish="stop" if self.stopped else "length",
-            drawn=self.drawn,
-        )
-
-
 def _guide(plan: Plan | None, count: int) -> Guide | None:
     """Return what keeps texts to the rules, if there are any."""
     return None if plan is None else Guide(plan, count)
-
-
-def _pieces(vocabulary: Vocabulary) -> list[bytes]:
-    """Return the bytes that each id stands for."""
-    encoding = "latin-1" if vocabulary.as_bytes else "utf-8"
-    return [character.encode(encoding) for character in vocabulary.characters]
-
-
-def _overlap(data: bytearray, stop: bytes) -> int:
-    """Return how many bytes at the end of ``data`` the stop text might begin with."""
-    longest = min(len(stop) - 1, len(data))
-    return next((n for n in range(longest, 0, -1) if data.endswith(stop[:n])), 0)

@@ -9,9 +9,10 @@ import pytest
 
 from chargen.engine.language_model import State
 from chargen.errors import CheckpointError, UsageError
+from chargen.tasks.draft import Sample
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.rules import Rules
-from chargen.tasks.sampling import Sample, sample
+from chargen.tasks.sampling import sample
 from chargen.text import survey as texts
 from chargen.text.corpus import open_text
 from chargen.text.grams import Grams

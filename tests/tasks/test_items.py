@@ -10,9 +10,9 @@ import pytest
 
 from chargen.checkpoint import MOST_SEEN
 from chargen.errors import KindError
+from chargen.tasks.draft import Sample
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.items import Known, items
-from chargen.tasks.sampling import Sample
 from chargen.text.examples import fingerprint
 from tests.conftest import tiny_checkpoint
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from chargen.engine.causal import Causal
 from chargen.errors import UsageError
+from chargen.tasks.draft import Sample
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.rules import Guide, Rules
-from chargen.tasks.sampling import Sample, sample, stream
+from chargen.tasks.sampling import sample, stream
 from chargen.text.vocabulary import Vocabulary
 from tests.conftest import tiny_checkpoint
 

@@ -17,9 +17,10 @@ from chargen.engine.likelihood import character_nats
 from chargen.engine.rounding import rounded
 from chargen.errors import PrimeError, UsageError
 from chargen.tasks import drawing
+from chargen.tasks.draft import Sample
 from chargen.tasks.drawing import AHEAD, BLOCK, Sampling, Stream
 from chargen.tasks.rules import Guide, Rules
-from chargen.tasks.sampling import Sample, prepare_prime, sample
+from chargen.tasks.sampling import prepare_prime, sample
 from chargen.text.vocabulary import ALL_BYTES, Vocabulary
 from tests.conftest import RECURRENT, probabilities, tiny_checkpoint
 

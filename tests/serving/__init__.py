@@ -1,0 +1,1 @@
+"""The server, in parts and as a whole."""
