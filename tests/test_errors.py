@@ -400,6 +400,7 @@ CIRCUMSTANCES: dict[str, Callable[[], None]] = {
     "without matplotlib": _without("matplotlib"),
     "without tensorboardX": _without("tensorboardX"),
     "without fsspec": _without("fsspec"),
+    "without uvicorn": _without("uvicorn"),
     "without pydoc_data": _without("pydoc_data.topics"),
     "without memory": _broken(MemoryError()),
     "with a defect": _broken(RuntimeError("two\nlines")),

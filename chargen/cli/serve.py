@@ -76,9 +76,8 @@ def serve(
     try:
         from chargen.serving import server
     except ImportError as error:
-        raise RunError(
-            f"serving needs a library that is not here ({error.name})",
-            "Install it by: pip install 'chargen[serve]'",
+        raise UsageError(
+            f"serving needs {error.name}", "Install it: pip install 'chargen[serve]'"
         ) from error
     from chargen import runs
     from chargen.serving.service import Limits, Service
@@ -89,10 +88,8 @@ def serve(
         files = [runs.find(one, out) for one in models]
         chosen = {runs.label(path): path for path in files}
         if len(chosen) < len(files):
-            raise UsageError("two models have the same name", "Rename one of them")
+            raise UsageError("two models to serve have the same name", "Rename one of them")
     shelf = Shelf(out, chosen, memory * 1e9)
-    if not shelf.files():
-        raise RunError(f"there is no model in {out}", "Train one: chargen train")
     limits = Limits(text=most_text, length=most_length, requests=most_requests, queue=most_queue)
     service = Service(shelf, limits, key_of(api_key))
     local = is_local(host)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
-from chargen import __version__
 from chargen.serving.requests import (
     Asked,
     Completion,
@@ -138,7 +138,7 @@ def document(*, keyed: bool) -> dict[str, Any]:
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "chargen", "version": __version__},
+        "info": {"title": "chargen", "version": version("chargen")},
         "paths": paths,
     } | (secured if keyed else {"components": {"schemas": parts}})
 
