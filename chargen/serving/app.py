@@ -25,6 +25,7 @@ from chargen.model import Model
 from chargen.serving import own
 from chargen.serving.completions import Answer, answer, check, filled
 from chargen.serving.document import POSTS, document
+from chargen.serving.page import page
 from chargen.serving.refusals import RefusalError, refusal
 from chargen.serving.requests import Asked, Completion, Labelled, size
 from chargen.serving.service import Service, busy
@@ -120,6 +121,7 @@ def create(service: Service, *, local: bool = True) -> Starlette:
     return Starlette(
         routes=[
             *(Route(path, handler, methods=["POST"]) for path, handler in handlers.items()),
+            Route("/", _page),
             Route("/v1/models", _counted(service, _models)),
             Route("/v1/models/{model}", _counted(service, _one_model)),
             Route("/openapi.json", _counted(service, _document)),
@@ -284,6 +286,12 @@ async def _one_model(service: Service, request: Request) -> Response:
         if one["id"] == name:
             return JSONResponse(one)
     raise RefusalError(404, f"there is no model {name!r}", "model_not_found", "model")
+
+
+async def _page(_: Request) -> Response:
+    """Show the page to play in."""
+    content, headers = page()
+    return Response(content, media_type="text/html", headers=headers)
 
 
 async def _document(service: Service, _: Request) -> Response:
