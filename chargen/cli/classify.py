@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chargen.cli import completion
 from chargen.cli.app import command
 from chargen.cli.inputs import given, leave_out, open_sources
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
@@ -46,6 +47,7 @@ def classify(
             "-m",
             "--model",
             metavar="NAME|PATH",
+            autocompletion=completion.models,
             help="One model for each label, or one trained with --labels; default: the newest run.",
             show_default=False,
         ),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from chargen.cli import completion
 from chargen.cli.app import command
 from chargen.cli.inputs import open_sources
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, LabelOption, OutOption
@@ -20,7 +21,10 @@ def compare(
     models: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL...", help="Names of runs, or paths of model files.", show_default=False
+            metavar="MODEL...",
+            help="Names of runs, or paths of model files.",
+            show_default=False,
+            autocompletion=completion.models,
         ),
     ],
     text: Annotated[

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from chargen.cli import completion
 from chargen.options import DECLARED, DEFAULT_OUT, OUT_VARIABLE, Options
 
 FLAGS = {"as_bytes": "--bytes", "base": "--from", "output": "-o", "like": "--parallels"}
@@ -19,7 +20,13 @@ OUT = Path(DEFAULT_OUT)
 
 ModelOption = Annotated[
     str | None,
-    typer.Option("-m", "--model", metavar="NAME|PATH", help="The model; default: the newest run."),
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="NAME|PATH",
+        help="The model; default: the newest run.",
+        autocompletion=completion.models,
+    ),
 ]
 ModelsOption = Annotated[
     list[str] | None,
@@ -28,6 +35,7 @@ ModelsOption = Annotated[
         "--model",
         metavar="NAME|PATH[:WEIGHT]",
         help="The model; default: the newest run. Several, as in -m A:0.7 -m B:0.3, are blended.",
+        autocompletion=completion.models,
     ),
 ]
 BlendOption = Annotated[

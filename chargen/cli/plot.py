@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chargen.cli import completion
 from chargen.cli.app import command
 from chargen.cli.inputs import announce, given, keep, leave_out, read_text
 from chargen.cli.options import OUT, LabelOption, OutOption
@@ -30,7 +31,12 @@ def plot(
     console: Console,
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL...", help="Names of runs, or paths.", show_default=False),
+        typer.Argument(
+            metavar="MODEL...",
+            help="Names of runs, or paths.",
+            show_default=False,
+            autocompletion=completion.models,
+        ),
     ],
     output: Annotated[
         Path, typer.Option("-o", metavar="FILE", help="The picture: a .png, .svg or .pdf.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from chargen.cli import completion
 from chargen.cli.app import command, program
 from chargen.cli.options import OUT, OutOption
 from chargen.errors import UsageError
@@ -33,7 +34,12 @@ def runs(console: Console, out: OutOption = OUT) -> None:
 def info(
     console: Console,
     model: Annotated[
-        str | None, typer.Argument(metavar="[MODEL]", help="A run or a file; default: the newest.")
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="A run or a file; default: the newest.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     out: OutOption = OUT,
 ) -> None:
@@ -61,7 +67,9 @@ def flat(about: dict[str, object], above: str = "") -> list[tuple[str, object]]:
     return found
 
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's name.")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run's name.", autocompletion=completion.trained)
+]
 
 
 @command("chargen rename shakespeare first-try")
@@ -83,7 +91,12 @@ def rename(
 @command("chargen delete first-try second-try --yes")
 def delete(
     console: Console,
-    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs' names.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...", help="The runs' names.", autocompletion=completion.trained
+        ),
+    ],
     yes: Annotated[
         bool, typer.Option("-y", "--yes", help="Delete without asking; needed in scripts.")
     ] = False,

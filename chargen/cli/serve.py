@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from chargen.cli import completion
 from chargen.cli.app import command
 from chargen.cli.options import OUT, OutOption
 from chargen.errors import RunError, UsageError, argument
@@ -31,6 +32,7 @@ def serve(
             "-m",
             "--model",
             metavar="NAME|PATH",
+            autocompletion=completion.models,
             help="A model to offer, under its name; several times for several.",
             show_default="all runs, and the starter model",
         ),

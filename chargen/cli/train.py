@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chargen.cli import completion
 from chargen.cli.app import command, program
 from chargen.cli.options import OUT, ColumnOption, EncodingOption, ErrorsOption, OutOption
 from chargen.options import Options
@@ -82,6 +83,7 @@ def train(
         typer.Option(
             "--from",
             metavar="NAME|PATH",
+            autocompletion=completion.models,
             help="Start from this model's weights, with its sizes, instead of from nothing.",
         ),
     ] = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chargen.cli import completion
 from chargen.cli.app import command
 from chargen.cli.inputs import given, grouped, leave_out, open_sources
 from chargen.cli.options import OUT, EncodingOption, ErrorsOption, OutOption
@@ -45,6 +46,7 @@ def translate(
             "-m",
             "--model",
             metavar="NAME|PATH",
+            autocompletion=completion.models,
             help="A model trained with --pairs; of several, the probabilities are averaged.",
             show_default="the newest run",
         ),
