@@ -401,6 +401,10 @@ CIRCUMSTANCES: dict[str, Callable[[], None]] = {
     "without tensorboardX": _without("tensorboardX"),
     "without fsspec": _without("fsspec"),
     "without uvicorn": _without("uvicorn"),
+    "without onnx": _without("onnx"),
+    "with a graph that is wrong": lambda: _replaced(
+        "chargen.export.onnx.difference", lambda *_: 0.5
+    ),
     "without pydoc_data": _without("pydoc_data.topics"),
     "without memory": _broken(MemoryError()),
     "with a defect": _broken(RuntimeError("two\nlines")),

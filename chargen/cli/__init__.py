@@ -9,6 +9,7 @@ from chargen.cli import (
     compare,
     compress,
     corpus,
+    export,
     novelty,
     perplexity,
     plot,
@@ -24,6 +25,6 @@ from chargen.cli import (
 from chargen.cli.app import app, main
 
 __all__ = [
-    "app", "classify", "compare", "compress", "corpus", "main", "novelty", "perplexity", "plot",
-    "restore", "runs", "sample", "serve", "surprise", "tag", "train", "translate",
+    "app", "classify", "compare", "compress", "corpus", "export", "main", "novelty", "perplexity",
+    "plot", "restore", "runs", "sample", "serve", "surprise", "tag", "train", "translate",
 ]  # fmt: skip

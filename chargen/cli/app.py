@@ -49,7 +49,8 @@ PANELS = {
         "decompress",
         "serve",
     ),
-    "Look into": ("surprise", "novelty", "runs", "info", "compare", "plot", "rename", "delete"),
+    "Look into": ("surprise", "novelty", "compare", "plot"),
+    "Runs and models": ("runs", "info", "export", "rename", "delete"),
     "Texts": ("corpus",),
 }  # fmt: skip
 """The commands, in the groups and the order in which ``chargen --help`` lists them."""

@@ -38,21 +38,22 @@ def leave_out(given: Mapping[str, Any], why: str) -> None:
             raise UsageError(f"{argument(option)} {why}", "Leave it out")
 
 
-def keep(path: Path | None, force: bool, name: str = "output") -> None:
+def keep(path: Path | None, force: bool, name: str | None = "output") -> None:
     """Make sure that no file is lost.
 
     Args:
         path: to be written; None for standard output.
         force: whether a file that exists may be replaced.
-        name: of the argument that has the path.
+        name: of the argument that has the path; None for one without a flag.
 
     Raises:
         RunError: it exists.
     """
     if path is not None and path.is_file() and not force:
+        other = "file" if name is None else argument(name)
         raise RunError(
             f"{path} exists already",
-            f"Replace it by {argument('force')}, or choose another {argument(name)}",
+            f"Replace it by {argument('force')}, or choose another {other}",
         )
 
 

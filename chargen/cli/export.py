@@ -1,0 +1,78 @@
+"""``chargen export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chargen.cli import completion
+from chargen.cli.app import command
+from chargen.cli.inputs import keep
+from chargen.cli.options import OUT, OutOption
+from chargen.errors import UsageError, argument
+from chargen.terminal.console import Console
+
+ONNX, HF = FORMS = ("onnx", "hf")
+
+
+@command("chargen export shakespeare --to onnx shakespeare.onnx")
+def export(
+    console: Console,
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A run or a file.", autocompletion=completion.models),
+    ],
+    output: Annotated[Path, typer.Argument(metavar="FILE|FOLDER", help="Where to write it.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORM",
+            help="onnx: a graph for other runtimes; hf: a folder with a card for the Hugging Face "
+            "hub.",
+        ),
+    ],
+    licence: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="With hf: the model's licence, such as mit."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With onnx: replace the file if it is there.")
+    ] = False,
+    out: OutOption = OUT,
+) -> None:
+    """Write a model in a form that other programs read."""
+    from chargen.model import load
+
+    if to not in FORMS:
+        raise UsageError(f"unknown {argument('to')} {to!r}", f"Choose {', '.join(FORMS)}")
+    loaded = load(model, out)
+    if to == HF:
+        from chargen.export import hub
+
+        hub.write(loaded.checkpoint, loaded.name, output, licence)
+        console.note(f"{output} has the model, its description and a card")
+        tell(console, {"form": to, "path": str(output), "model": loaded.name})
+        return
+    if licence is not None:
+        raise UsageError(f"{argument('licence')} is for hf", "Leave it out")
+    loaded.require_causal()
+    keep(output, force, None)
+    try:
+        from chargen.export import onnx
+    except ImportError as error:
+        raise UsageError(
+            f"exporting needs {error.name}", "Install it: pip install 'chargen[export]'"
+        ) from error
+    apart = onnx.write(loaded.checkpoint, loaded.name, output)
+    console.note(f"{output} gives the logits of {loaded.name}, to {apart:.1g}")
+    found = {"form": to, "path": str(output), "model": loaded.name}
+    tell(console, found | {"largest_difference": apart})
+
+
+def tell(console: Console, found: dict[str, Any]) -> None:
+    """Print what was written, for programs."""
+    if console.json:
+        console.emit(found)
