@@ -141,6 +141,8 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "late.tsv", "tide\t0-1:X\nsand\t0-1\n")
     write(folder / "lone.tsv", "tide\t0-4:X\n")
     write(folder / "bare.tsv", "tide\t\nsand\t\n")
+    write(folder / "letters.json", '"abc"')
+    write(folder / "twice.json", '["a", "b", "a"]')
     write(folder / "stimuli.csv", "sentence,target\nthe tide and the sea,the\n")
     write(folder / "open.csv", 'sentence\n"' + "the tide " * 20_000)
     write(folder / "hollow.csv", "sentence,target\n")

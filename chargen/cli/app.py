@@ -50,7 +50,7 @@ PANELS = {
         "serve",
     ),
     "Look into": ("surprise", "novelty", "compare", "plot"),
-    "Runs and models": ("runs", "info", "export", "rename", "delete"),
+    "Runs and models": ("runs", "info", "export", "import", "rename", "delete"),
     "Texts": ("corpus",),
 }  # fmt: skip
 """The commands, in the groups and the order in which ``chargen --help`` lists them."""

@@ -76,3 +76,46 @@ def tell(console: Console, found: dict[str, Any]) -> None:
     """Print what was written, for programs."""
     if console.json:
         console.emit(found)
+
+
+@command("chargen import rnn.safetensors --characters characters.json --name mine", name="import")
+def take(
+    console: Console,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A state dict of torch.nn, as safetensors.")
+    ],
+    characters: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="JSON: the characters in the order of their ids, as a text or a list; or an "
+            "object from characters to ids.",
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The run's name.", show_default="the file's")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run of this name.")
+    ] = False,
+    out: OutOption = OUT,
+) -> None:
+    """Make a model of a network of torch.nn.
+
+    It needs one stack of RNN, GRU or LSTM layers, an embedding (or characters as one-hot vectors),
+    and one linear output.
+    """
+    from chargen import checkpoint, runs
+    from chargen.export import foreign
+
+    saved = foreign.read(file, characters)
+    run, lock = runs.create(out, name, file.name, overwrite=overwrite)
+    try:
+        run.clear()
+        checkpoint.write(run.best, saved)
+    finally:
+        lock.release()
+    if console.json:
+        console.emit({"model": run.name, "path": str(run.best)})
+    console.note(f"{saved.architecture} is now {run.name}")
+    console.note(f"now try: chargen sample -m {run.name} --temp 0.8")
