@@ -20,9 +20,10 @@ import numpy as np
 
 from chargen.errors import CorpusError
 from chargen.ranks import ALONE, Ranks
+from chargen.text.counting import code_points
 from chargen.text.formats import COLUMN
 from chargen.text.sources import STRICT, Opener, Part, Skipped, Source, proper
-from chargen.text.survey import Progress, code_points, forget, surveyed
+from chargen.text.survey import Progress, forget, surveyed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

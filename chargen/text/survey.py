@@ -10,39 +10,36 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import zlib
-from array import array
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chargen.errors import CheckpointError, CorpusError, argument
 from chargen.files import cache, write_whole
-from chargen.text.sources import BLOCK, Part, bad_byte
+from chargen.text.counting import STRETCH, Counted, Stretch, counted, reading, stretches
+from chargen.text.sources import Part
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from numpy.typing import NDArray
-
-    CodePoints = NDArray[np.uint32]
 
 Progress = Callable[[int, int], None]
 
 LISTED = 20
 """Files that an error names, beside the first."""
 
-PLANE = 1 << 16
+HASHED = 1 << 20
+"""Bytes that are hashed at once."""
 
-AHEAD = 64
-"""Blocks that wait to be hashed, at most."""
+MOST_WORKERS = 8
+"""Processes that read a corpus, at most: then the fingerprint takes longer than the rest."""
 
 LARGE = 256 << 20
-"""Bytes of the smallest corpus whose survey is remembered; a smaller one is read in a second."""
+"""Bytes of the smallest corpus whose survey is remembered, and that several processes read; a
+smaller one is read in a second."""
 
 KEPT = 100
 """Surveys that are remembered; of more, those that were not used for the longest time go."""
@@ -107,102 +104,93 @@ def surveyed(
 
 def _read(parts: Sequence[Part], as_bytes: bool, progress: Progress | None) -> Survey:
     size = sum(part.size for part in parts)
-    first, offsets = array("q"), array("q")
-    owner, check = array("i"), array("I")
-    tally, astral = np.zeros(PLANE, dtype=np.int64), dict[int, int]()
-    bad: list[CorpusError] = []
-    characters = done = 0
-    with _hashed(size) as (digest, add):
-        for number, part in enumerate(parts):
-            offset = 0
-            while offset < part.size:
-                try:
-                    block, points = _decode(part, offset, as_bytes)
-                except CorpusError as error:
-                    # All files are looked at, so that all that is wrong can be mended at once.
-                    bad.append(error)
-                    break
-                add(block)
-                first.append(characters)
-                offsets.append(offset)
-                owner.append(number)
-                check.append(zlib.crc32(block))
-                _count(points, tally, astral)
-                characters += len(points)
-                offset += len(block)
-                done += len(block)
-                if progress is not None:
-                    progress(done, size)
+    tell = progress or (lambda _done, _size: None)
+    if size >= LARGE and (os.cpu_count() or 1) > 1 and all(part.copy is None for part in parts):
+        places = list(stretches(parts, STRETCH))
+        found, sha256 = _side_by_side(parts, places, as_bytes, lambda done: tell(done, size))
+    else:
+        places = list(stretches(parts))
+        found, sha256 = _in_turn(parts, places, as_bytes, lambda done: tell(done, size))
+    bad: dict[int, CorpusError] = {}
+    for place, one in zip(places, found, strict=True):
+        if one.error is not None:
+            # All files are looked at, so that all that is wrong can be mended at once.
+            bad.setdefault(place.number, one.error)
     if bad:
-        raise all_of(bad)
-    low = np.flatnonzero(tally)
-    high = np.array(sorted(astral), dtype=np.int64)
+        raise all_of(list(bad.values()))
+    before = np.cumsum([0, *(one.characters for one in found)])
+    points, where = np.unique(_all([one.points for one in found]), return_inverse=True)
+    counts = np.zeros(len(points), np.int64)
+    np.add.at(counts, where, _all([one.counts for one in found]))
     return Survey(
-        characters,
-        digest(),
-        np.concatenate((low, high)),
-        np.concatenate((tally[low], [astral[point] for point in high.tolist()])).astype(np.int64),
-        np.array(first, dtype=np.int64),
-        np.array(offsets, dtype=np.int64),
-        np.array(owner, dtype=np.int32),
-        np.array(check, dtype=np.uint32),
+        int(before[-1]),
+        sha256,
+        points,
+        counts,
+        _all([one.first + start for one, start in zip(found, before[:-1], strict=True)]),
+        _all([one.offset for one in found]),
+        np.repeat([place.number for place in places], [len(one.first) for one in found]).astype(
+            np.int32
+        ),
+        _all([one.check for one in found]).astype(np.uint32),
     )
 
 
-@contextmanager
-def _hashed(size: int) -> Iterator[tuple[Callable[[], str], Callable[[bytes], object]]]:
-    """Yield a function that returns the sha256, at the end, of all that another was given.
+def _all(parts: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+    """Return arrays one after the other."""
+    return np.concatenate((np.zeros(0, np.int64), *parts)).astype(np.int64)
 
-    Of a large corpus it is computed beside the rest, in a thread: it is a quarter of the work.
+
+def _in_turn(
+    parts: Sequence[Part], places: Sequence[Stretch], as_bytes: bool, tell: Callable[[int], None]
+) -> tuple[list[Counted], str]:
+    """Return what stretches have, read one after the other, and the sha256 of all bytes."""
+    digest, done = hashlib.sha256(), 0
+
+    def seen(block: bytes) -> None:
+        nonlocal done
+        digest.update(block)
+        done += len(block)
+        tell(done)
+
+    found = [counted(parts[place.number], place, as_bytes, seen) for place in places]
+    return found, digest.hexdigest()
+
+
+def _side_by_side(
+    parts: Sequence[Part], places: Sequence[Stretch], as_bytes: bool, tell: Callable[[int], None]
+) -> tuple[list[Counted], str]:
+    """Return the same of a large corpus, read by as many processes as there are processors.
+
+    Each reads every so-manyth stretch.
+
+    The sha256 of all bytes cannot be divided: it is computed beside, in a thread.
     """
-    found = hashlib.sha256()
-    if size < LARGE:
-        yield found.hexdigest, found.update
-        return
+    workers = min(os.cpu_count() or 1, MOST_WORKERS, len(places))
     # This import takes as long as a small corpus.
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(1) as thread:
-        waiting: list[Future[None]] = []
-
-        def add(block: bytes) -> None:
-            waiting.append(thread.submit(found.update, block))
-            if len(waiting) > AHEAD:
-                waiting.pop(0).result()
-
-        yield found.hexdigest, add
-
-
-def _count(points: CodePoints, tally: NDArray[np.int64], astral: dict[int, int]) -> None:
-    outside = points >= PLANE
-    if outside.any():
-        for point, count in zip(*np.unique(points[outside], return_counts=True), strict=True):
-            astral[int(point)] = astral.get(int(point), 0) + int(count)
-        points = points[~outside]
-    low = np.bincount(points)
-    tally[: len(low)] += low
+    with ThreadPoolExecutor(1) as thread, ExitStack() as ended:
+        digest = thread.submit(_sha256, parts)
+        readers = [
+            ended.enter_context(reading(parts, places[at::workers], as_bytes))
+            for at in range(workers)
+        ]
+        found, done = [], 0
+        for at, place in enumerate(places):
+            found.append(next(readers[at % workers]))
+            done += place.stop - place.start
+            tell(done)
+        return found, digest.result()
 
 
-def _decode(part: Part, offset: int, as_bytes: bool) -> tuple[bytes, CodePoints]:
-    """Read one block and cut it at its last whole character."""
-    block = part.read(offset, min(BLOCK, part.size - offset))
-    if not block:
-        raise CorpusError(f"{part.name} became shorter while it was being read", "Start again")
-    try:
-        return block, code_points(block, as_bytes)
-    except UnicodeDecodeError as error:
-        cut_short = error.end == len(block) and error.reason == "unexpected end of data"
-        if not cut_short or offset + len(block) == part.size or error.start == 0:
-            raise bad_byte(part.name, part.start + offset + error.start, block, error) from None
-        block = block[: error.start]
-        return block, code_points(block, as_bytes)
-
-
-def code_points(block: bytes, as_bytes: bool) -> CodePoints:
-    """Return the code points of whole characters of UTF-8, or of bytes."""
-    if as_bytes or block.isascii():
-        return np.frombuffer(block, dtype=np.uint8).astype(np.uint32)
-    return np.frombuffer(block.decode().encode("utf-32-le"), dtype=np.uint32)
+def _sha256(parts: Sequence[Part]) -> str:
+    """Return the fingerprint of all bytes."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for offset in range(0, part.size, HASHED):
+            digest.update(part.read(offset, min(HASHED, part.size - offset)))
+    return digest.hexdigest()
 
 
 def all_of(errors: Sequence[CorpusError]) -> CorpusError:

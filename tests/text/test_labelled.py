@@ -125,7 +125,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
 def test_lines_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the file's blocks are cut changes nothing."""
     whole = examples(read_labelled(str(write(tmp_path / "animals.tsv", ANIMALS)), 0.1).train, 99)
-    monkeypatch.setattr("chargen.text.survey.BLOCK", 7)
+    monkeypatch.setattr("chargen.text.counting.BLOCK", 7)
     assert examples(read_labelled(str(tmp_path / "animals.tsv"), 0.1).train, 99) == whole
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
+import zlib
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chargen.errors import CorpusError
-from chargen.text import survey
+from chargen.text import counting, survey
 from chargen.text.corpus import open_text, read_all
 from chargen.text.scratch import Scratch
 from chargen.text.sources import Part
@@ -47,6 +50,67 @@ def unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a text is read")
 
     monkeypatch.setattr(Part, "read", read)
+
+
+@given(st.lists(any_text(min_size=1, max_size=60), min_size=1, max_size=3), st.integers(4, 40))
+@settings(max_examples=8)
+def test_several_processes_find_what_one_finds(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], size: int
+) -> None:
+    """Wherever the parts are cut into stretches; only the blocks begin elsewhere."""
+    folder = tmp_path_factory.mktemp("several")
+    parts = [part(write(folder / f"{at}.txt", text)) for at, text in enumerate(texts)]
+    one = surveyed(parts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHARGEN_CACHE", str(folder / "cache"))
+        patch.setattr(survey, "LARGE", 1)
+        patch.setattr(survey, "STRETCH", size)
+        patch.setattr(os, "cpu_count", lambda: 3)
+        told: list[int] = []
+        several = surveyed(parts, progress=lambda done, _: told.append(done))
+    for name in ("characters", "sha256", "points", "counts"):
+        assert np.array_equal(getattr(one, name), getattr(several, name))
+    assert told[-1] == sum(each.size for each in parts)
+    whole = "".join(texts)
+    for first, offset, number, check in zip(
+        several.first, several.offset, several.part, several.check, strict=True
+    ):
+        data = parts[number].read(int(offset), parts[number].size)
+        assert whole[first:] == data.decode() + "".join(texts[number + 1 :])
+        assert check in {zlib.crc32(data[:stop]) for stop in range(len(data) + 1)}
+
+
+def test_what_is_wrong_is_found_by_several_processes_too(
+    remembering: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All files at fault are named, each by its first bad byte."""
+    bad = [tmp_path / f"{name}.txt" for name in ("one", "two")]
+    for path in bad:
+        path.write_bytes(STORY.encode()[:300] + b"caf\xe9 au lait" + STORY.encode()[:300] + b"\xe9")
+    good = write(tmp_path / "good.txt", STORY)
+    parts = [part(path) for path in (bad[0], good, bad[1])]
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    with pytest.raises(CorpusError) as alone:
+        surveyed(parts)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(survey, "STRETCH", 50)
+    with pytest.raises(CorpusError) as several:
+        surveyed(parts)
+    assert str(several.value) == str(alone.value)
+    assert "2 files" in str(alone.value)
+
+
+def test_the_death_of_a_process_that_reads_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for it."""
+    parts = [part(write(tmp_path / "a.txt", STORY))]
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    with (
+        counting.reading(parts, list(counting.stretches(parts)), False) as found,
+        pytest.raises(CorpusError, match="a process that read the corpus has ended"),
+    ):
+        next(found)
 
 
 @given(any_text(min_size=1))
