@@ -8,8 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from chargen.networks.base import State, Trainable
@@ -53,6 +51,10 @@ class Cost(nn.Module):
         if ranks.size == 1:
             return self
         if shard:
+            # These imports take as long as the start of a small training.
+            from torch.distributed.device_mesh import init_device_mesh
+            from torch.distributed.fsdp import fully_shard
+
             mesh = init_device_mesh(device.type, (ranks.size,))
             for module in self.modules():
                 if isinstance(module, Layer | Block):
@@ -70,13 +72,13 @@ def unsummed(divided: nn.Module) -> AbstractContextManager[None]:
     """Return the context in which gradients stay with their rank, until the next ones go along."""
     if isinstance(divided, DistributedDataParallel):
         return divided.no_sync()
-    if isinstance(divided, FSDPModule):
+    if isinstance(divided, Cost) and divided.sharded:
         return _kept(divided)
     return nullcontext()
 
 
 @contextmanager
-def _kept(sharded: FSDPModule) -> Iterator[None]:
+def _kept(sharded: Any) -> Iterator[None]:
     sharded.set_requires_gradient_sync(False)
     try:
         yield
