@@ -56,7 +56,7 @@ def serve(
     ] = MEMORY,
     most_text: Annotated[int, typer.Option(help="Characters of text in a request.")] = 100_000,
     most_length: Annotated[
-        int, typer.Option(help="Characters that a request may let be written.")
+        int, typer.Option(help="Characters that one request may ask for.")
     ] = 100_000,
     most_requests: Annotated[int, typer.Option(help="Requests at the same time.")] = 256,
     most_queue: Annotated[int, typer.Option(help="Texts that may wait for their turn.")] = 1024,
@@ -107,7 +107,7 @@ def serve(
         console.warn(
             f"everybody who reaches {url} can use it; a key keeps others out ({KEY_VARIABLE})"
         )
-    server.run(service, listening, local=local)
+    server.run(service, listening, local=local, names=[shown])
 
 
 def key_of(file: Path | None) -> str | None:
@@ -118,12 +118,17 @@ def key_of(file: Path | None) -> str | None:
         UsageError: the key is too short to be one.
     """
     key = os.environ.get(KEY_VARIABLE)
+    key = None if key is None else key.strip()
     if file is not None:
         try:
             key = file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             said = reason(error) if isinstance(error, OSError) else "it is no text"
             raise RunError(f"{file} cannot be read: {said}", "Give the file of the key") from error
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise UsageError(
+            "the key has other characters than those of ASCII", "Give letters and digits"
+        )
     if key is not None and len(key) < SHORTEST_KEY:
         raise UsageError(
             f"the key has {len(key)} characters", f"Give one of {SHORTEST_KEY} or more"
@@ -155,7 +160,7 @@ def listen(host: str, port: int) -> socket.socket:
         made.listen(1024)
     except OSError as error:
         raise RunError(
-            f"nobody can listen at {host}, port {port}: {reason(error)}",
+            f"cannot listen at {host}, port {port}: {reason(error)}",
             f"Give another {argument('port')} or {argument('host')}",
         ) from error
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -84,7 +84,9 @@ class Keyed:
             known = hmac.compare_digest(key.strip().encode(), self.key)
             if not (known and kind.lower() == "bearer"):
                 refused = RefusalError(
-                    401, "the key is missing or wrong; send it as a bearer", "invalid_api_key"
+                    401,
+                    "the key is missing or wrong; send the header Authorization: Bearer KEY",
+                    "invalid_api_key",
                 )
                 headers = {"WWW-Authenticate": "Bearer"}
                 response = JSONResponse(refused.json(), refused.status, headers)
@@ -93,12 +95,13 @@ class Keyed:
         await self.app(scope, receive, send)
 
 
-def create(service: Service, *, local: bool = True) -> Starlette:
+def create(service: Service, *, local: bool = True, names: Sequence[str] = ()) -> Starlette:
     """Return the application.
 
     Args:
         service: what it works with.
         local: whether it is for this machine only.
+        names: other names under which it may then be asked.
     """
     handlers: dict[str, Handler] = {
         "/v1/completions": _posted(service, Completion, _complete),
@@ -115,7 +118,9 @@ def create(service: Service, *, local: bool = True) -> Starlette:
         yield
         await asyncio.to_thread(service.end)
 
-    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL))] if local else []
+    middleware = (
+        [Middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL, *names])] if local else []
+    )
     if service.key is not None:
         middleware.append(Middleware(Keyed, key=service.key))
     return Starlette(
@@ -175,7 +180,7 @@ def _posted(service: Service, record: type[Asked], handle: Asking) -> Handler:
 
     async def handler(service: Service, request: Request) -> Response:
         if not service.worker.alive or service.worker.closing:
-            raise RefusalError(503, "the server is ending", "unavailable")
+            raise RefusalError(503, "the server is shutting down", "unavailable")
         asked = decoder.decode(await _body(request, service.limits.body))
         if size(asked) > service.limits.text:
             most = service.limits.text
@@ -300,9 +305,7 @@ async def _document(service: Service, _: Request) -> Response:
 
 async def _health(service: Service, _: Request) -> Response:
     if not service.worker.alive:
-        raise RefusalError(
-            503, "nothing is written any more; start the server again", "unavailable"
-        )
+        raise RefusalError(503, "the writing thread has stopped; restart the server", "unavailable")
     return JSONResponse({"status": "ok"})
 
 

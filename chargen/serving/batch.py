@@ -97,8 +97,8 @@ class Pool:
 
     @property
     def active(self) -> int:
-        """How many texts are being written, or their prompts read."""
-        return sum(job.left for job in self.readers) + len(self.writing.rows + self.parked.rows)
+        """How many texts are being written, or their prompts read; not those of slow readers."""
+        return sum(job.left for job in self.readers) + len(self.writing.rows)
 
     @property
     def jobs(self) -> list[Job]:
@@ -132,12 +132,15 @@ class Pool:
 
     def _enter(self) -> None:
         """Let jobs in whose turn it is."""
-        while self.queue and (not self.active or self.active + self.queue[0].left <= self.most):
-            job = self.queue.popleft()
-            fresh = self.model.start(1)
-            self.reading = joined(self.reading, fresh) if self.readers else fresh
-            self.readers.append(job)
+        fresh, active = 0, self.active
+        while self.queue and (not active or active + self.queue[0].left <= self.most):
+            active += self.queue[0].left
+            self.readers.append(self.queue.popleft())
             self.read.append(-1)
+            fresh += 1
+        if fresh:
+            begun = self.model.start(fresh)
+            self.reading = joined(self.reading, begun) if len(self.readers) > fresh else begun
 
     def _read(self) -> set[Job]:
         """Read a stretch of all prompts together, and begin the texts of those that are read."""
@@ -210,9 +213,14 @@ class Pool:
         for places in alike.values():
             some = [rows[at] for at in places]
             uniform = np.array([row.chance() for row in some])
-            chosen[places], nats[places] = choose(
-                logits[places], some[0].sampling, uniform, _allowed(some, self.model.bos)
-            )
+            try:
+                chosen[places], nats[places] = choose(
+                    logits[places], some[0].sampling, uniform, _allowed(some, self.model.bos)
+                )
+            except Exception as error:  # noqa: BLE001 - it is theirs, not the other texts'
+                chosen[places], nats[places] = 0, 0
+                for row in some:
+                    row.job.error = error
         self.columns.append((chosen, nats))
         for at, row in enumerate(rows):
             if row.watched:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from chargen.errors import CheckpointError
 from chargen.model import Model
 from chargen.serving.jobs import Job, Piece, Told, Wish
 from chargen.serving.refusals import RefusalError, refusal
@@ -22,6 +23,7 @@ from chargen.tasks.beam import Gap
 from chargen.tasks.draft import pieces_of
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.rules import NAMES, Rules
+from chargen.text.grams import Grams
 
 USUAL_LENGTH = 16
 """Characters that are written if nobody says how many, as OpenAI's API has it."""
@@ -284,9 +286,7 @@ def answer(service: Service, asked: Completion, model: Model) -> Callable[[], An
         end=model.checkpoint.end,
         rules=Rules(**own),
     )
-    planned, plan = sampling.planned(
-        model.checkpoint.vocabulary, None if asked.max_copy is None else model.grams
-    )
+    planned, plan = sampling.planned(model.checkpoint.vocabulary, _grams(asked, model))
     model.engine_for(asked.label, writing=True)
     wish = Wish(
         prompt=model.prime(""),
@@ -298,6 +298,25 @@ def answer(service: Service, asked: Completion, model: Model) -> Callable[[], An
     )
     wishes = [replace(wish, prompt=model.prime(prompt, asked.unknown)) for prompt in prompts]
     return lambda: Answer(service, asked, model, prompts, planned, wishes)
+
+
+def _grams(asked: Completion, model: Model) -> Grams | None:
+    """Return what is known of the model's corpus, if a rule needs it.
+
+    Raises:
+        RefusalError: nothing is known.
+    """
+    if asked.max_copy is None:
+        return None
+    try:
+        return model.grams
+    except CheckpointError:
+        raise RefusalError(
+            400,
+            "nothing is kept of the text that this model learned from; leave max_copy out",
+            "invalid_value",
+            "max_copy",
+        ) from None
 
 
 def within(service: Service, name: str, characters: int) -> None:

@@ -37,8 +37,8 @@ ERRORS = {
     413: "The request is too large.",
     415: "The request is no JSON.",
     429: "The server is busy; try again later.",
-    500: "A defect of the server.",
-    503: "The server is ending.",
+    500: "An internal error.",
+    503: "The server is shutting down.",
 }
 
 NUMBER: dict[str, Any] = {"type": "number"}

@@ -109,8 +109,9 @@ class Job:
     def put(self, piece: Piece) -> None:
         """Make a piece ready."""
         self.sent += len(piece.data)
-        self.left -= piece.finish is not None
         self.pieces.append(piece)
+        # Last: who sees that nothing is left finds every piece.
+        self.left -= piece.finish is not None
 
     def take(self) -> list[Piece]:
         """Take away what is ready."""

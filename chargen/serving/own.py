@@ -7,7 +7,11 @@ from typing import Any
 from chargen.errors import UsageError, argument
 from chargen.model import Model
 from chargen.serving.requests import Damaged, Labelled, OneText, Sources, Surprise, Texts
+from chargen.tasks.restoring import marked
 from chargen.tasks.surprise import PER, REGION, table
+
+MOST_GAPS = 32
+"""Gaps in a text: with more, others would wait for long."""
 
 
 def perplexity(model: Model, asked: OneText) -> dict[str, Any]:
@@ -30,6 +34,11 @@ def surprise(model: Model, asked: Surprise) -> dict[str, Any]:
 
 def restore(model: Model, asked: Damaged) -> dict[str, Any]:
     """Return the likeliest ways to fill a text's gaps."""
+    marks = [one for one in marked(asked.text, asked.gap) if not isinstance(one, str)]
+    if len(marks) > MOST_GAPS:
+        raise UsageError(
+            f"the text has {len(marks):,} gaps, and {MOST_GAPS} are the most", "Give a part of it"
+        )
     ways = model.restore(asked.text, asked.n, gap=asked.gap)
     return {"ways": [way.json() for way in ways]}
 

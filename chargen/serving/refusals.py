@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from chargen.errors import ChargenError
+from chargen.errors import ChargenError, CheckpointError
 
 PLACE = re.compile(r" - at `\$\.?(?:key in )?([^`\[.]*)")
 UNKNOWN = re.compile(r"unknown field `(.+?)`")
@@ -45,6 +45,11 @@ def refusal(error: Exception) -> RefusalError:
         found = UNKNOWN.search(said) or PLACE.search(said)
         code = "unsupported_parameter" if UNKNOWN.search(said) else "invalid_value"
         return RefusalError(400, said, code, found[1] if found else None)
+    if isinstance(error, UnicodeDecodeError | RecursionError):
+        return RefusalError(400, "the request is no JSON in UTF-8, or too deep", "invalid_value")
+    if isinstance(error, CheckpointError):
+        # What is wrong with a file of the server is told in its log.
+        return RefusalError(500, "the server cannot read what this needs", "internal_error")
     if isinstance(error, ChargenError):
         return RefusalError(400, str(error), "invalid_value")
-    return RefusalError(500, "a defect of the server; its log says more", "internal_error")
+    return RefusalError(500, "internal error; the server's log says more", "internal_error")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,10 @@ PROMPTS, COUNT, STOPS, TOLD = 16, 16, 4, 5
 SEEDS = 1 << 53
 """Seeds lie below it: JSON's numbers are exact up to there."""
 
+LONGEST_STOP, LONGEST_PATTERN = 100, 200
+"""Characters of a stop text, and of a regular expression: longer ones take too long."""
+
+Stop = Annotated[str, Meta(max_length=LONGEST_STOP)]
 Text = Annotated[str, Meta(description="A text.")]
 Name = Annotated[str, Meta(description="The name of a model, as in /v1/models.")]
 
@@ -49,12 +53,12 @@ class Completion(Asked, kw_only=True):
     logprobs: Annotated[int, Meta(ge=0, le=TOLD)] | None = None
     echo: bool | None = None
     stop: Annotated[
-        str | Annotated[list[str], Meta(max_length=STOPS)] | None,
+        Stop | Annotated[list[Stop], Meta(max_length=STOPS)] | None,
         Meta(description="Texts that end a text; they are not part of it."),
     ] = None
     seed: Annotated[int, Meta(ge=0, lt=SEEDS)] | None = None
     user: Annotated[str | None, Meta(description="Not used.")] = None
-    best_of: Annotated[Any, Meta(description="Only as n, or null.")] = None
+    best_of: Annotated[int | None, Meta(description="Only as n, or null.")] = None
     frequency_penalty: Annotated[float | None, Meta(description="Only 0.")] = None
     presence_penalty: Annotated[float | None, Meta(description="Only 0.")] = None
     logit_bias: Annotated[dict[str, float] | None, Meta(description="Only {}.")] = None
@@ -67,7 +71,8 @@ class Completion(Asked, kw_only=True):
         Meta(description="What to do with characters of a prompt that the model does not know."),
     ] = "error"
     match: Annotated[
-        str | None, Meta(description="A regular expression that the whole text matches.")
+        Annotated[str, Meta(max_length=LONGEST_PATTERN)] | None,
+        Meta(description="A regular expression that the whole text matches."),
     ] = None
     each_line: Annotated[bool, Meta(description="`match` is for each line.")] = False
     must: Annotated[
@@ -87,6 +92,7 @@ class StreamOptions(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What a stream says besides."""
 
     include_usage: bool | None = None
+    include_obfuscation: Annotated[bool | None, Meta(description="Not used.")] = None
 
 
 class OneText(Asked, kw_only=True):

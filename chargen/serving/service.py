@@ -117,9 +117,11 @@ class Service:
             for wish in wishes:
                 jobs.append(self.worker.submit(model, vocabulary, wish))
                 self.waiting[jobs[-1]] = event
-        except FullError:
+        except BaseException as error:
             self.leave(jobs)
-            raise busy() from None
+            if isinstance(error, FullError):
+                raise busy() from None
+            raise
         return jobs
 
     def leave(self, jobs: Sequence[Job]) -> None:
@@ -141,14 +143,18 @@ class Service:
         """
         event = self.waiting[jobs[0]]
         while True:
+            # Before the pieces are taken: what comes in between is taken the next time.
+            over = not any(job.left for job in jobs)
             ready = [(number, piece) for number, job in enumerate(jobs) for piece in job.take()]
             failed = next((job.error for job in jobs if job.error is not None), None)
             if failed is not None:
                 raise failed
             if ready:
                 yield ready
-            elif not any(job.left for job in jobs):
+            elif over:
                 return
+            elif not any(job.left for job in jobs):
+                continue
             else:
                 try:
                     async with asyncio.timeout(patience):

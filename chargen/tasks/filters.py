@@ -48,7 +48,10 @@ def top_p(weights: Floats, p: float) -> Floats:
     order = np.argsort(-weights, axis=-1, kind="stable")
     ranked = np.take_along_axis(weights, order, axis=-1)
     before = np.cumsum(ranked, axis=-1) - ranked
-    ranked = np.where(before < p * weights.sum(axis=-1, keepdims=True), ranked, 0)
+    inside = before < p * weights.sum(axis=-1, keepdims=True)
+    # The likeliest always stays, however small the share: it may be rounded to zero.
+    inside[..., 0] = True
+    ranked = np.where(inside, ranked, 0)
     kept = np.empty_like(weights)
     np.put_along_axis(kept, order, ranked, axis=-1)
     return kept

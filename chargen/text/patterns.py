@@ -133,7 +133,7 @@ def automaton(patterns: Sequence[str], vocabulary: Vocabulary) -> Automaton:
         try:
             with warnings.catch_warnings(action="ignore"):
                 re.compile(pattern)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise UsageError(
                 f"the pattern {pattern!r} cannot be understood: {error}",
                 "Check its brackets and backslashes",

@@ -142,11 +142,14 @@ def test_logprobs_are_what_the_model_says(client: TestClient, models: Path) -> N
         (USUAL | {"model": "gaps"}, 400, "invalid_value", None, "gaps"),
         (USUAL | {"match": "(", "max_tokens": 5}, 400, "invalid_value", None, "("),
         (USUAL | {"match": "[0-9]"}, 400, "invalid_value", None, "no text that keeps"),
-        (USUAL | {"max_copy": 9}, 400, "invalid_value", None, "tiny"),
+        (USUAL | {"max_copy": 9}, 400, "invalid_value", "max_copy", "nothing is kept"),
         (USUAL | {"stream_options": {}}, 400, "invalid_value", "stream_options", "stream"),
         (USUAL | {"suffix": "a", "seed": 1}, 400, "invalid_value", "seed", "suffix"),
         ({"model": "tiny", "suffix": "a"}, 400, "invalid_value", "prompt", "one prompt"),
         (USUAL | {"prompt": []}, 400, "invalid_value", "prompt", ">= 1"),
+        (USUAL | {"match": "a{99999999999}"}, 400, "invalid_value", None, "cannot be understood"),
+        (USUAL | {"match": "a" * 201}, 400, "invalid_value", "match", "<= 200"),
+        (USUAL | {"stop": "a" * 101}, 400, "invalid_value", "stop", "<= 100"),
         (USUAL | {"prompt": [1, 2]}, 400, "invalid_value", "prompt", "`str`"),
     ],
 )
@@ -169,6 +172,10 @@ def test_what_is_no_request_is_refused(client: TestClient) -> None:
     assert (plain.status_code, plain.json()["error"]["code"]) == (415, "invalid_content_type")
     half = client.post(ASK, content=told[:9], headers={"content-type": "application/json"})
     assert half.status_code == 400
+    odd = client.post(
+        ASK, content=b'{"model": "\xff"}', headers={"content-type": "application/json"}
+    )
+    assert odd.status_code == 400
     assert client.get("/v2").json()["error"]["code"] == "not_found"
     assert client.get(ASK).status_code == 405
     assert client.post(ASK, json=USUAL, headers={"host": "evil.example"}).status_code == 400
@@ -252,6 +259,15 @@ def test_a_key_keeps_others_out(models: Path) -> None:
         assert client.post(ASK, json=USUAL, headers=right).status_code == 200
         assert client.get("/healthz").json() == {"status": "ok"}
         assert "security" in client.get("/openapi.json").json()
+
+
+def test_the_smallest_share_harms_nobody(client: TestClient) -> None:
+    """It keeps the likeliest character alone, however it is rounded."""
+    texts = [
+        client.post(ASK, json=USUAL | more).json()["choices"][0]["text"]
+        for more in ({"top_p": 1e-300}, {"temperature": 0})
+    ]
+    assert texts[0] == texts[1]
 
 
 def test_a_busy_server_says_so(models: Path) -> None:

@@ -17,6 +17,7 @@ from chargen.engine.likelihood import character_nats
 from chargen.serving import batch
 from chargen.serving.batch import Pool
 from chargen.serving.jobs import BACKLOG, Job, Piece, Row, Told, Wish
+from chargen.tasks import drawing
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.rules import Rules
 from chargen.tasks.sampling import sample
@@ -233,6 +234,25 @@ def test_a_text_that_fails_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done(good.take(), 1) == alone(
         MODELS["gru"], "gru", "", {"length": 9, "stop": "zz", "seed": 2}
     )
+
+
+def test_a_choice_that_fails_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts of other settings are written beside it."""
+    writing = pool()
+    bad, good = job("gru", length=9, temp=0.3, seed=1), job("gru", length=9, seed=2)
+    choose = drawing.choose
+
+    def fails(logits: Any, sampling: Sampling, *given: Any) -> Any:
+        if sampling.temp == 0.3:
+            raise IndexError("none")
+        return choose(logits, sampling, *given)
+
+    monkeypatch.setattr(batch, "choose", fails)
+    writing.queue.extend([bad, good])
+    while writing.busy:
+        writing.turn()
+    assert isinstance(bad.error, IndexError)
+    assert done(good.take(), 1) == alone(MODELS["gru"], "gru", "", {"length": 9, "seed": 2})
 
 
 def test_bytes_come_as_bytes() -> None:
