@@ -1,12 +1,14 @@
 """A plugin for ``llm``: ``llm -m chargen/NAME "prompt" -o temperature 0.8``.
 
-Every run here that continues texts is a model for it, and so is the starter model. A conversation
-goes on with the text of its prompts and answers so far, because these models know no turns.
+Every run here is a model for it, and so is the starter model; one that cannot continue texts says
+so when it is asked. A conversation goes on with the text of its prompts and answers so far, because
+these models know no turns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import llm
@@ -23,7 +25,11 @@ LENGTH = 300
 @llm.hookimpl
 def register_models(register: Callable[[llm.Model], None]) -> None:
     """Register each run of the usual folder, and the starter model."""
-    for name in [*(run.name for run in runs.runs(runs.default_out())), STARTER]:
+    names = [STARTER]
+    # A folder that cannot be read must not end what other models are asked.
+    with suppress(OSError):
+        names = [*(run.name for run in runs.runs(runs.default_out())), STARTER]
+    for name in names:
         register(Chargen(name))
 
 

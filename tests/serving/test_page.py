@@ -211,15 +211,25 @@ def test_a_text_is_copied_and_downloaded(visit: Open, tmp_path: Path) -> None:
 def test_a_key_is_asked_for(visit: Open, environment: dict[str, str], out: Path) -> None:
     """And then used; it does not get into the address."""
     with serving(environment, "--out", out) as (_, url):
-        page = visit(at=url)
-        expect(page.locator("#status")).to_contain_text("the key is missing or wrong")
+        page = visit("?model=markup", at=url)
+        expect(page.locator("#status")).to_have_text("Type the key of this server.")
+        page.fill("#key", "another key")
+        page.keyboard.press("Enter")
+        expect(page.locator("#status")).to_have_text("The key is wrong.")
         page.fill("#key", KEY)
         page.keyboard.press("Enter")
         expect(page.locator("#model option").first).to_be_attached()
+        expect(page.locator("#model")).to_have_value("markup")
         page.fill("#max_tokens", "20")
         page.click("#write")
         assert len(written(page)) == 20
         assert "secret" not in page.url
+
+
+def test_a_link_to_a_model_that_is_not_there_says_so(visit: Open) -> None:
+    """Another one is chosen."""
+    page = visit("?model=nobody")
+    expect(page.locator("#status")).to_have_text("There is no model nobody; tiny is chosen.")
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])
