@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen.errors import CorpusError
-from chargen.text import survey
+from chargen.text import counting
 from chargen.text.corpus import Text, open_text, read_all
 from chargen.text.scratch import Scratch
 from chargen.text.sources import spool
@@ -35,7 +35,7 @@ def whole(text: Text) -> str:
 def test_blocks_of_any_size_give_back_the_text(text: str, size: int) -> None:
     """Whatever the block size, a text read in blocks is the text, and its survey is right."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(survey, "BLOCK", size)
+        patch.setattr(counting, "BLOCK", size)
         opened = made("x" + text)
         assert whole(opened) == "x" + text
     assert opened.characters == len(text) + 1
@@ -51,7 +51,7 @@ def test_half_a_character_is_refused(before: str, half: int, after: str, size: i
     data = b"x" + before.encode() + chr(half).encode("utf-8", "surrogatepass") + after.encode()
     at = 1 + len(before.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(survey, "BLOCK", size)
+        patch.setattr(counting, "BLOCK", size)
         with pytest.raises(CorpusError, match=rf"byte 0xed at offset {at}\."):
             open_text([spool("made", io.BytesIO(data))])
 
@@ -62,7 +62,7 @@ def test_any_stretch_can_be_read_alone(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
     stop = data.draw(st.integers(start, len(text)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(survey, "BLOCK", 7)
+        patch.setattr(counting, "BLOCK", 7)
         span = made("\ufeff" + text).span(start, stop)
         assert read_all(span.blocks()) == text[start:stop]
         assert span.size() == len(text[start:stop].encode())
@@ -187,7 +187,7 @@ def test_a_text_that_changes_is_noticed(story: Path) -> None:
 def test_only_a_block_is_held(story: Path) -> None:
     """Reading yields blocks, none larger than asked for."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(survey, "BLOCK", 64)
+        patch.setattr(counting, "BLOCK", 64)
         sizes = [len(block) for block in open_text([story]).span().blocks()]
     assert max(sizes) <= 64
     assert sum(sizes) == len(STORY)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.text import survey
+from chargen.text import counting
 from chargen.text.corpus import Span, open_text
 from chargen.text.sources import spool
 from chargen.text.vocabulary import Vocabulary
@@ -31,7 +31,7 @@ def test_every_character_is_a_target_once(text: str, lanes: int, bptt: int, bloc
     """The targets of all lanes, one after the other, are the text, whatever the block size."""
     text = "x" + text
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(survey, "BLOCK", block)
+        patch.setattr(counting, "BLOCK", block)
         span, vocabulary = span_of(text)
         made = list(windows(span, vocabulary, cuts(len(span), lanes), bptt))
     targets = np.concatenate([window.targets for window in made], axis=1)
