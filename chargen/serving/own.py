@@ -6,6 +6,7 @@ from typing import Any
 
 from chargen.errors import UsageError, argument
 from chargen.model import Model
+from chargen.serving.refusals import RefusalError
 from chargen.serving.requests import Damaged, Labelled, OneText, Sources, Surprise, Texts
 from chargen.tasks.restoring import marked
 from chargen.tasks.surprise import PER, REGION, table
@@ -36,8 +37,8 @@ def restore(model: Model, asked: Damaged) -> dict[str, Any]:
     """Return the likeliest ways to fill a text's gaps."""
     marks = [one for one in marked(asked.text, asked.gap) if not isinstance(one, str)]
     if len(marks) > MOST_GAPS:
-        raise UsageError(
-            f"the text has {len(marks):,} gaps, and {MOST_GAPS} are the most", "Give a part of it"
+        raise RefusalError(
+            400, f"the text has {len(marks):,} gaps, more than {MOST_GAPS}", "invalid_value", "text"
         )
     ways = model.restore(asked.text, asked.n, gap=asked.gap)
     return {"ways": [way.json() for way in ways]}

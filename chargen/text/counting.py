@@ -171,7 +171,7 @@ def reading(
     program that asks once more.
 
     Raises:
-        CorpusError: the process has ended before it was done.
+        MemoryError: the process has ended before it was done.
     """
     task = pickle.dumps(([(parts[one.number], one) for one in places], as_bytes))
     here = str(Path(__file__).parents[2])
@@ -198,9 +198,7 @@ def _received(stream: IO[bytes]) -> Iterator[Counted]:
         try:
             yield pickle.load(stream)
         except (EOFError, pickle.UnpicklingError) as error:
-            raise CorpusError(
-                "a process that read the corpus has ended", "See how much memory is free"
-            ) from error
+            raise MemoryError("a process that read the corpus has ended") from error
 
 
 def main() -> None:

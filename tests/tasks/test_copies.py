@@ -13,7 +13,7 @@ from chargen.tasks.draft import Sample
 from chargen.tasks.drawing import Sampling
 from chargen.tasks.rules import Rules
 from chargen.tasks.sampling import sample
-from chargen.text import survey as texts
+from chargen.text import counting as texts
 from chargen.text.corpus import open_text
 from chargen.text.grams import Grams
 from chargen.text.vocabulary import Vocabulary

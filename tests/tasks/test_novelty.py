@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chargen.tasks import novelty as module
 from chargen.tasks.novelty import novelty
-from chargen.text import survey as texts
+from chargen.text import counting as texts
 from chargen.text.corpus import Text, open_text
 from tests.conftest import STORY, write
 

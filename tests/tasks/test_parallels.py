@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chargen.tasks.parallels import PASSAGE, parallels
-from chargen.text import survey as texts
+from chargen.text import counting as texts
 from chargen.text.corpus import open_text
 from tests.conftest import write
 

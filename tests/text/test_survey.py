@@ -108,7 +108,7 @@ def test_the_death_of_a_process_that_reads_is_said(
     monkeypatch.setattr(sys, "executable", "/bin/true")
     with (
         counting.reading(parts, list(counting.stretches(parts)), False) as found,
-        pytest.raises(CorpusError, match="a process that read the corpus has ended"),
+        pytest.raises(MemoryError, match="a process that read the corpus has ended"),
     ):
         next(found)
 
