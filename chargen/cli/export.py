@@ -93,7 +93,7 @@ def take(
         ),
     ],
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The run's name.", show_default="the file's")
+        str | None, typer.Option(metavar="NAME", help="The run's name; default: the file's.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run of this name.")

@@ -62,9 +62,9 @@ def serve(
     most_queue: Annotated[int, typer.Option(help="Texts that may wait for their turn.")] = 1024,
     out: OutOption = OUT,
 ) -> None:
-    """Serve models by OpenAI's API for completions, and by chargen's own.
+    """Serve models to programs and browsers.
 
-    Ctrl-C ends it. The address /openapi.json says all that can be asked.
+    Programs ask by OpenAI's API for completions, or by chargen's own. Ctrl-C ends it. The address /openapi.json says all that can be asked.
     """
     for name, value in (
         ("most_text", most_text),
