@@ -43,7 +43,7 @@ def export(
     ] = False,
     out: OutOption = OUT,
 ) -> None:
-    """Write a model in a form that other programs read."""
+    """Write a model for other programs."""
     from chargen.model import load
 
     if to not in FORMS:
@@ -100,7 +100,7 @@ def take(
     ] = False,
     out: OutOption = OUT,
 ) -> None:
-    """Make a model of a network of torch.nn.
+    """Make a model of torch.nn's layers.
 
     It needs one stack of RNN, GRU or LSTM layers, an embedding (or characters as one-hot vectors),
     and one linear output.
