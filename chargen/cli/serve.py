@@ -64,7 +64,8 @@ def serve(
 ) -> None:
     """Serve models to programs and browsers.
 
-    Programs ask by OpenAI's API for completions, or by chargen's own. Ctrl-C ends it. The address /openapi.json says all that can be asked.
+    Programs ask by OpenAI's API for completions, or by chargen's own; browsers get a page to play
+    in. The address /openapi.json says all that can be asked. Ctrl-C ends it.
     """
     for name, value in (
         ("most_text", most_text),
