@@ -7,7 +7,6 @@ from pathlib import Path
 import typer
 
 from chargen.names import STARTER
-from chargen.runs import default_out, runs
 
 
 def models(context: typer.Context, incomplete: str) -> list[str]:
@@ -22,4 +21,7 @@ def trained(context: typer.Context, incomplete: str) -> list[str]:
 
 def _runs(context: typer.Context) -> list[str]:
     """Return the runs of the folder that the command line names, or of the usual one."""
+    # Not for those who only want help.
+    from chargen.runs import default_out, runs
+
     return [run.name for run in runs(Path(context.params.get("out") or default_out()))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -68,9 +68,9 @@ def tag(
     for name, group in asked(console, texts or [], encoding, errors):
         found = tagger.tag([text for _, text in group])
         for (number, text), spans in zip(group, found, strict=True):
-            rows = [{"text": name, "line": number} | vars_of(one) for one in spans]
+            rows = [{"text": name, "line": number} | one.json() for one in spans]
             if console.json:
-                told = [vars_of(one) for one in spans]
+                told = [one.json() for one in spans]
                 console.emit({"text": text, "spans": told, "model": loaded.name})
             elif console.csv:
                 console.rows(rows, head=first)
@@ -86,17 +86,6 @@ def tag(
                     console.show("\t".join(str(one) for one in cells))
             first = first and not rows
         sys.stdout.flush()
-
-
-def vars_of(span: Marked) -> dict[str, Any]:
-    """Return a span's label, offsets, characters and probability."""
-    return {
-        "label": span.label,
-        "start": span.start,
-        "end": span.end,
-        "span": span.text,
-        "probability": span.probability,
-    }
 
 
 def asked(

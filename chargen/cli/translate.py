@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -205,15 +205,10 @@ def show(
     source = {"source": pair.source}
     if pair.features:
         source["features"] = ";".join(pair.features)
-    rows: list[dict[str, Any]] = [
-        source | {"target": one.text, "probability": one.probability, "nats": one.nats}
-        for one in best
-    ]
     if console.json:
-        targets = [{key: one for key, one in row.items() if key not in source} for row in rows]
-        console.emit({**source, "targets": targets, "model": name})
+        console.emit({**source, "targets": [one.json() for one in best], "model": name})
     elif console.csv:
-        console.rows(rows, head=first)
+        console.rows([source | one.json() for one in best], head=first)
     elif several:
         for one in best:
             console.show("\t".join((*source.values(), one.text, f"{one.probability:.4g}")))

@@ -60,7 +60,8 @@ def config(about: dict[str, Any]) -> dict[str, Any]:
     """Return what programs can read of a model: kind, sizes, vocabulary, settings, figures."""
     kept = ("kind", "network", "architecture", "parameters", "vocabulary", "corpus", "labels")
     told = {key: about[key] for key in (*kept, "settings", "figures")}
-    return finite({"model_type": "chargen", "library_name": "chargen"} | told)  # type: ignore[no-any-return]  # a dictionary, as it was
+    found: dict[str, Any] = finite({"model_type": "chargen", "library_name": "chargen"} | told)
+    return found
 
 
 def card(saved: Checkpoint, about: dict[str, Any], licence: str | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Passed = tuple[Tensor, tuple[Tensor, ...]]
 """A layer's outputs and its state."""
 
 
-def recomputed(network: Trainable, layer: nn.Module) -> Callable[..., Passed]:
+def recomputed(network: Trainable, layer: Callable[..., Passed]) -> Callable[..., Passed]:
     """Return a layer of a network that is computed once more, with the same arguments as itself."""
     generator = network.generator or torch.default_generator
     drawn, rows = generator.get_state(), network.rows
@@ -41,19 +41,20 @@ def recomputed(network: Trainable, layer: nn.Module) -> Callable[..., Passed]:
             nonlocal begun
             if not begun:
                 begun = True
-                return layer(x, before, drop, ages)  # type: ignore[no-any-return]  # as layers do
+                return layer(x, before, drop, ages)
             # The backward pass comes when other numbers have been drawn, perhaps for other rows.
             now = generator.get_state(), network.rows
             generator.set_state(drawn)
             network.rows = rows
             try:
-                return layer(x, before, drop, ages)  # type: ignore[no-any-return]  # as layers do
+                return layer(x, before, drop, ages)
             finally:
                 generator.set_state(now[0])
                 network.rows = now[1]
 
-        return checkpoint(  # type: ignore[no-any-return]  # what `compute` returned
+        passed: Passed = checkpoint(
             compute, x, *before, use_reentrant=False, preserve_rng_state=False
         )
+        return passed
 
     return run

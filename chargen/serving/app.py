@@ -164,8 +164,7 @@ def _counted(
                 log.exception("a request failed")
             headers = {"Retry-After": "1"} if found.status == 429 else None
             response = JSONResponse(found.json(), found.status, headers)
-        path = request.scope["route"].path if "route" in request.scope else request.url.path
-        service.figures.requests.labels(path, response.status_code).inc()
+        service.figures.requests.labels(request.scope["route"].path, response.status_code).inc()
         return response
 
     return handler

@@ -24,7 +24,7 @@ AHEAD = 64
 """Random numbers that a text draws at once."""
 
 BACKLOG = 4096
-"""Characters that wait for a slow reader; then its texts wait, too."""
+"""Bytes that wait for a slow reader; then its texts wait, too."""
 
 
 class Told(NamedTuple):
@@ -79,14 +79,15 @@ class Wish:
 
 
 class Job:
-    """A wish while it is fulfilled. One thread writes, another reads.
+    """The texts of one wish while they are written. One thread writes, another reads.
 
     Attributes:
         pieces: what is ready; the reader takes it away.
         echoed: what is told of the prompt; complete before the first piece.
         error: why the job failed.
         gone: set by the reader, if it wants no more.
-        waiting: characters that are ready and not taken.
+        sent, taken: bytes that were made ready, and those of them that the reader took.
+        left: texts that have not ended.
     """
 
     def __init__(self, wish: Wish, vocabulary: Vocabulary) -> None:

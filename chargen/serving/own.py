@@ -58,13 +58,7 @@ def translate(model: Model, asked: Sources) -> dict[str, Any]:
     found = model.translate(asked.texts, asked.n, features=asked.features)
     return {
         "texts": [
-            {
-                "source": source,
-                "targets": [
-                    {"target": one.text, "probability": one.probability, "nats": one.nats}
-                    for one in best
-                ],
-            }
+            {"source": source, "targets": [one.json() for one in best]}
             for source, best in zip(asked.texts, found, strict=True)
         ]
     }
@@ -72,21 +66,10 @@ def translate(model: Model, asked: Sources) -> dict[str, Any]:
 
 def tag(model: Model, asked: Texts) -> dict[str, Any]:
     """Return the spans of each text."""
+    found = model.tag(asked.texts)
     return {
         "texts": [
-            {
-                "text": text,
-                "spans": [
-                    {
-                        "label": one.label,
-                        "start": one.start,
-                        "end": one.end,
-                        "span": one.text,
-                        "probability": one.probability,
-                    }
-                    for one in spans
-                ],
-            }
-            for text, spans in zip(asked.texts, model.tag(asked.texts), strict=True)
+            {"text": text, "spans": [one.json() for one in spans]}
+            for text, spans in zip(asked.texts, found, strict=True)
         ]
     }

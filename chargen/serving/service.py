@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -59,8 +60,8 @@ class Service:
     def __post_init__(self) -> None:
         self.open = 0
         self.waiting: dict[Job, asyncio.Event] = {}
-        self.fresh: set[Job] = set()
-        self.told = False
+        self.fresh: deque[Job] = deque()
+        self.called = False
 
     def begin(self) -> None:
         """Start to write; called in the loop that serves."""
@@ -74,17 +75,17 @@ class Service:
 
     def _news(self, jobs: Iterable[Job]) -> None:
         """Take note of news, in the thread that writes."""
-        self.fresh.update(jobs)
+        self.fresh.extend(jobs)
         # One call for all news until the loop has time for it.
-        if not self.told:
-            self.told = True
+        if not self.called:
+            self.called = True
             self.loop.call_soon_threadsafe(self._tell)
 
     def _tell(self) -> None:
-        self.told = False
-        fresh, self.fresh = self.fresh, set()
-        for job in fresh:
-            event = self.waiting.get(job)
+        # First: news that come while these are told make another call.
+        self.called = False
+        while self.fresh:
+            event = self.waiting.get(self.fresh.popleft())
             if event is not None:
                 event.set()
 
@@ -143,7 +144,8 @@ class Service:
         """
         event = self.waiting[jobs[0]]
         while True:
-            # Before the pieces are taken: what comes in between is taken the next time.
+            # Before the pieces are taken: what comes later sets the event, or is taken.
+            event.clear()
             over = not any(job.left for job in jobs)
             ready = [(number, piece) for number, job in enumerate(jobs) for piece in job.take()]
             failed = next((job.error for job in jobs if job.error is not None), None)
@@ -151,17 +153,14 @@ class Service:
                 raise failed
             if ready:
                 yield ready
-            elif over:
-                return
-            elif not any(job.left for job in jobs):
                 continue
-            else:
-                try:
-                    async with asyncio.timeout(patience):
-                        await event.wait()
-                except TimeoutError:
-                    yield []
-                event.clear()
+            if over:
+                return
+            try:
+                async with asyncio.timeout(patience):
+                    await event.wait()
+            except TimeoutError:
+                yield []
 
 
 def busy() -> RefusalError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from chargen.model import Model, load
@@ -15,12 +14,8 @@ TWICE = 2
 """A model that writes takes about twice the memory of its weights: they are rounded, and kept."""
 
 
-@dataclass(frozen=True)
-class Stamp:
-    """Which version of a file was read."""
-
-    size: int
-    changed: int
+Stamp = tuple[int, int]
+"""Size of a file and when it was changed: which version was read."""
 
 
 class Shelf:
@@ -80,5 +75,5 @@ def _stamp(path: Path) -> Stamp:
         there = path.stat()
     except OSError:
         # To read it will say what is wrong.
-        return Stamp(0, 0)
-    return Stamp(there.st_size, there.st_mtime_ns)
+        return 0, 0
+    return there.st_size, there.st_mtime_ns

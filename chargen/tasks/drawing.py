@@ -71,9 +71,12 @@ class Sampling:
     @property
     def stops(self) -> list[bytes]:
         """All texts that end a sample, in bytes."""
-        given = (self.stop,) if isinstance(self.stop, str) else self.stop or ()
-        wanted = (*given, self.end)
+        wanted = (*self._given_stops, self.end)
         return [text.encode(errors="surrogateescape") for text in wanted if text]
+
+    @property
+    def _given_stops(self) -> tuple[str, ...]:
+        return (self.stop,) if isinstance(self.stop, str) else self.stop or ()
 
     def __post_init__(self) -> None:
         check("length", self.length, 0, LARGEST_NUMBER)
@@ -83,7 +86,7 @@ class Sampling:
         check("min_p", self.min_p, 0, 1)
         check("count", self.count, 1, 1 << 20)
         check("seed", self.seed, 0, LARGEST_NUMBER)
-        if self.stop is not None and "" in (self.stop, *self.stop):
+        if "" in self._given_stops:
             raise UsageError(f"{argument('stop')} is empty", "Give the text before which to stop")
         if self.stop and self.rules:
             raise UsageError(

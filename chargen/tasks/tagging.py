@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,6 +50,16 @@ class Marked:
     end: int
     text: str
     probability: float
+
+    def json(self) -> dict[str, Any]:
+        """Return the span under its usual keys."""
+        return {
+            "label": self.label,
+            "start": self.start,
+            "end": self.end,
+            "span": self.text,
+            "probability": self.probability,
+        }
 
 
 class Tagger:

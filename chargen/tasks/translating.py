@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,6 +68,10 @@ class Written:
     def probability(self) -> float:
         """How likely the target is, by the model."""
         return math.exp(-self.nats)
+
+    def json(self) -> dict[str, Any]:
+        """Return the target under its usual keys."""
+        return {"target": self.text, "probability": self.probability, "nats": self.nats}
 
 
 @dataclass(frozen=True)

@@ -167,11 +167,8 @@ def reading(
 ) -> Iterator[Iterator[Counted]]:
     """Read stretches in a process of its own; yield an iterator of what they have.
 
-    The process is a plain one, and not Python's own way to start one: that runs the script of the
-    program that asks once more.
-
-    Raises:
-        MemoryError: the process has ended before it was done.
+    If the process ends early, so does the iterator. `multiprocessing` is not used: it would run the
+    script of a program that calls chargen once more.
     """
     task = pickle.dumps(([(parts[one.number], one) for one in places], as_bytes))
     here = str(Path(__file__).parents[2])
@@ -180,7 +177,7 @@ def reading(
         env=os.environ | {"PYTHONPATH": os.pathsep.join([here, *sys.path])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        # What goes wrong there is told here.
+        # If something goes wrong there, the stretch is read here, and goes wrong here.
         stderr=subprocess.DEVNULL,
     ) as process:
         assert process.stdin is not None
@@ -194,11 +191,9 @@ def reading(
 
 
 def _received(stream: IO[bytes]) -> Iterator[Counted]:
-    while True:
-        try:
+    with suppress(EOFError, pickle.UnpicklingError):
+        while True:
             yield pickle.load(stream)
-        except (EOFError, pickle.UnpicklingError) as error:
-            raise MemoryError("a process that read the corpus has ended") from error
 
 
 def main() -> None:

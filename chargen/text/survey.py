@@ -162,9 +162,8 @@ def _side_by_side(
 ) -> tuple[list[Counted], str]:
     """Return the same of a large corpus, read by as many processes as there are processors.
 
-    Each reads every so-manyth stretch.
-
-    The sha256 of all bytes cannot be divided: it is computed beside, in a thread.
+    Of n processes, the first reads the stretches 1, n + 1, 2 n + 1 and so on. The sha256 of all
+    bytes cannot be divided: a thread computes it meanwhile.
     """
     workers = min(os.cpu_count() or 1, MOST_WORKERS, len(places))
     # This import takes as long as a small corpus.
@@ -178,7 +177,9 @@ def _side_by_side(
         ]
         found, done = [], 0
         for at, place in enumerate(places):
-            found.append(next(readers[at % workers]))
+            one = next(readers[at % workers], None)
+            # The process may have been killed, or could not be started.
+            found.append(one or counted(parts[place.number], place, as_bytes))
             done += place.stop - place.start
             tell(done)
         return found, digest.result()

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chargen.errors import CorpusError
-from chargen.text import counting, survey
+from chargen.text import survey
 from chargen.text.corpus import open_text, read_all
 from chargen.text.scratch import Scratch
 from chargen.text.sources import Part
@@ -100,17 +100,20 @@ def test_what_is_wrong_is_found_by_several_processes_too(
     assert "2 files" in str(alone.value)
 
 
-def test_the_death_of_a_process_that_reads_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_a_process_leaves_is_read_all_the_same(
+    remembering: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody waits for it."""
+    """If it was killed, or could not be started."""
     parts = [part(write(tmp_path / "a.txt", STORY))]
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    alone = surveyed(parts)
+    survey.forget(parts, as_bytes=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(survey, "STRETCH", 100)
     monkeypatch.setattr(sys, "executable", "/bin/true")
-    with (
-        counting.reading(parts, list(counting.stretches(parts)), False) as found,
-        pytest.raises(MemoryError, match="a process that read the corpus has ended"),
-    ):
-        next(found)
+    again = surveyed(parts)
+    assert (again.sha256, again.characters) == (alone.sha256, alone.characters)
+    assert np.array_equal(again.counts, alone.counts)
 
 
 @given(any_text(min_size=1))
