@@ -1,4 +1,4 @@
-"""Locks on runs, so that two processes do not train one."""
+"""Locks on files, so that two processes do not write one run, or one text."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from chargen.errors import RunError
 
 
 class Lock:
-    """A lock on a run; the system releases it when the process ends, even if it is killed.
+    """A lock; the system releases it when the process ends, even if it is killed.
 
     Args:
         path: the file to lock; it is removed in the end.
-        name: of the run.
+        problem, hint: of the error, if another process holds it.
 
     Attributes:
         held: whether the lock was taken; some network file systems have no locks.
 
     Raises:
         RunError: another process holds it.
-        PermissionError: the run's folder cannot be written.
+        PermissionError: the folder cannot be written.
     """
 
-    def __init__(self, path: Path, name: str) -> None:
-        # Only training needs a lock, and this import is slow: as slow as a hundred characters.
+    def __init__(self, path: Path, problem: str, hint: str) -> None:
+        # Few commands need a lock, and this import is slow: as slow as a hundred characters.
         from filelock import FileLock, Timeout
 
         self._file = path
@@ -37,14 +37,11 @@ class Lock:
                 self._lock.acquire(timeout=0)
             self.held = True
         except Timeout:
-            raise RunError(
-                f"the run {name} is being trained by another process",
-                "Wait until it ends, or start a run of another name",
-            ) from None
+            raise RunError(problem, hint) from None
         except PermissionError:
             raise
         except OSError:
-            # A file system without locks: training goes on unguarded.
+            # A file system without locks: the work goes on unguarded.
             with suppress(OSError):
                 self._file.unlink()
 

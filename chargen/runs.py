@@ -77,7 +77,7 @@ class Run:
             RunError: another process is training it.
             PermissionError: its folder cannot be written.
         """
-        lock = Lock(self.lock_file, self.name)
+        lock = self._lock()
         for path in self.files:
             files.temporary(path).unlink(missing_ok=True)
         return lock
@@ -87,10 +87,17 @@ class Run:
         if not self.lock_file.exists():
             return False
         try:
-            Lock(self.lock_file, self.name).release()
+            self._lock().release()
         except (RunError, OSError):
             return True
         return False
+
+    def _lock(self) -> Lock:
+        return Lock(
+            self.lock_file,
+            f"the run {self.name} is being trained by another process",
+            "Wait until it ends, or start a run of another name",
+        )
 
     def remember(self, sources: dict[str, Any]) -> None:
         """Keep where the texts are, to go on without being told."""

@@ -21,10 +21,12 @@ from chargen.cli import (
     tag,
     train,
     translate,
+    write,
 )
 from chargen.cli.app import app, main
 
 __all__ = [
     "app", "classify", "compare", "compress", "corpus", "export", "main", "novelty", "perplexity",
     "plot", "restore", "runs", "sample", "serve", "surprise", "tag", "train", "translate",
+    "write",
 ]  # fmt: skip

@@ -48,6 +48,7 @@ PANELS = {
         "compress",
         "decompress",
         "serve",
+        "write",
     ),
     "Look into": ("surprise", "novelty", "compare", "plot"),
     "Runs and models": ("runs", "info", "export", "import", "rename", "delete"),

@@ -1,0 +1,285 @@
+"""All versions of a text, as a tree of changes: nothing that was written is ever lost.
+
+Undo goes to the version before; whoever changes the text there begins a new branch, and the old
+one stays. A journal on disk gets each change as it is made, so a killed process loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from chargen.errors import RunError
+from chargen.files import reason
+
+FORMAT = 1
+
+TYPED, MODEL, ELSEWHERE = "typed", "model", "elsewhere"
+"""Who made a change: the writer, the model, or another program."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a text.
+
+    Attributes:
+        on: number of the version that was changed; a version has the number of the change that
+            made it.
+        at: where, in characters.
+        cut: what was there.
+        put: what is there now.
+        by: one of `TYPED`, `MODEL`, `ELSEWHERE`.
+    """
+
+    on: int
+    at: int
+    cut: str
+    put: str
+    by: str = TYPED
+
+    def done(self, text: str) -> str:
+        """Return the text after the change."""
+        return text[: self.at] + self.put + text[self.at + len(self.cut) :]
+
+    def undone(self, text: str) -> str:
+        """Return the text before the change."""
+        return text[: self.at] + self.cut + text[self.at + len(self.put) :]
+
+    def goes_on(self, other: Change) -> bool:
+        """Return whether this is the next key of the same word, or of the same deletion."""
+        if self.by != TYPED or other.by != TYPED:
+            return False
+        if not (self.cut or other.cut):
+            single = len(self.put) == len(other.put) == 1
+            next_word = other.put.isspace() and not self.put.isspace()
+            return single and self.at == other.at + 1 and not next_word
+        if not (self.put or other.put):
+            single = len(self.cut) == len(other.cut) == 1
+            return single and self.at in (other.at, other.at - 1)
+        return False
+
+
+def difference(old: str, new: str) -> tuple[int, str, str]:
+    """Return where two texts differ, and what each has there.
+
+    Example:
+        >>> difference("the sea", "the red sea")
+        (4, '', 'red ')
+    """
+    shorter = min(len(old), len(new))
+    same = _longest(shorter, lambda size: old.startswith(new[:size]))
+    tail = _longest(shorter - same, lambda size: old.endswith(new[len(new) - size :]))
+    return same, old[same : len(old) - tail], new[same : len(new) - tail]
+
+
+def _longest(most: int, fits: Callable[[int], bool]) -> int:
+    """Return the largest size up to ``most`` that fits, where each smaller one fits, too."""
+    return bisect_right(range(1, most + 1), False, key=lambda size: not fits(size))
+
+
+class History:
+    """The versions of one text.
+
+    Args:
+        text: of the first version.
+
+    Attributes:
+        text: of the version that is shown.
+        here: its number; 0 is the first one.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        self.first = text
+        self.text = text
+        self.here = 0
+        # Version 0 changes nothing.
+        self.changes = [Change(-1, 0, "", "")]
+        self.tips = [0]
+        self.toward: dict[int, int] = {}
+
+    def change(self, at: int, cut: str, put: str, by: str = TYPED) -> None:
+        """Make a new version of the one that is shown."""
+        if (cut, put) == ("", ""):
+            return
+        if self.here in self.tips:
+            self.tips.remove(self.here)
+        made = Change(self.here, at, cut, put, by)
+        self.changes.append(made)
+        self._down(len(self.changes) - 1)
+        self.tips.append(self.here)
+
+    def undo(self) -> int | None:
+        """Go back by one step: a word, a deletion, or what was taken; return where it was."""
+        if not self.here:
+            return None
+        while True:
+            change = self._up()
+            before = self.changes[self.here]
+            if not (self.here and change.goes_on(before)):
+                return change.at + len(change.cut)
+
+    def redo(self) -> int | None:
+        """Go forward by one step, to where the text was last; return where it was changed."""
+        change = None
+        while self.here in self.toward:
+            following = self.changes[self.toward[self.here]]
+            if change is not None and not following.goes_on(change):
+                break
+            change = following
+            self._down(self.toward[self.here])
+        return None if change is None else change.at + len(change.put)
+
+    @property
+    def branch(self) -> tuple[int, int]:
+        """Which branch leads on from what is shown, from 1, and how many there are."""
+        tip = self.here
+        while tip in self.toward:
+            tip = self.toward[tip]
+        return self.tips.index(tip) + 1, len(self.tips)
+
+    def other(self) -> int | None:
+        """Go to the end of the next branch; return where that was changed last, None if alone."""
+        number, count = self.branch
+        if count == 1:
+            return None
+        self.go(self.tips[number % count])
+        last = self.changes[self.here]
+        return last.at + len(last.put)
+
+    def go(self, version: int) -> None:
+        """Show a version."""
+        above = set(self._line(self.here))
+        way = []
+        for one in self._line(version):
+            if one in above:
+                break
+            way.append(one)
+        meeting = self.changes[way[-1]].on if way else version
+        while self.here != meeting:
+            self._up()
+        for one in reversed(way):
+            self._down(one)
+
+    def _line(self, version: int) -> Iterator[int]:
+        """Yield a version and all that it was made of, up to the first."""
+        while version >= 0:
+            yield version
+            version = self.changes[version].on
+
+    def _up(self) -> Change:
+        change = self.changes[self.here]
+        self.text = change.undone(self.text)
+        self.toward[change.on] = self.here
+        self.here = change.on
+        return change
+
+    def _down(self, version: int) -> None:
+        change = self.changes[version]
+        self.text = change.done(self.text)
+        self.toward[change.on] = version
+        self.here = version
+
+
+class Journal:
+    """The history of a text on disk: a line of JSON for each change, and for where the writer is.
+
+    Args:
+        path: the file; it is made with the first change.
+        history: what is in it is replayed into a new history.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = self.written = self.here = 0
+        self.history = History()
+        self.known = False
+
+    @classmethod
+    def opened(cls, path: Path, text: str) -> Journal:
+        """Return the journal of a text, its history going on where it ended.
+
+        A journal that cannot be understood is put aside, as FILE.damaged. If the text is another
+        than the last version, it is a new one, made by another program.
+
+        Args:
+            text: that the file has now.
+
+        Raises:
+            RunError: the journal cannot be read.
+        """
+        journal = cls(path)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            journal.history = History(text)
+            return journal
+        except OSError as error:
+            raise RunError(
+                f"{path} cannot be read: {reason(error)}", "Move it away, or make it readable"
+            ) from error
+        whole, _, _ = data.rpartition(b"\n")
+        try:
+            journal._replay(whole.splitlines())
+        except (ValueError, KeyError, TypeError, IndexError):
+            path.replace(path.with_name(path.name + ".damaged"))
+            journal = cls(path)
+            journal.history = History(text)
+            return journal
+        journal.size = len(whole) + 1
+        history = journal.history
+        # A kill between the journal and the text leaves the text one change behind.
+        if text != history.changes[history.here].undone(history.text):
+            history.change(*difference(history.text, text), ELSEWHERE)
+        return journal
+
+    def _replay(self, lines: list[bytes]) -> None:
+        head, *rest = map(json.loads, lines)
+        if head["chargen"] != FORMAT:
+            raise ValueError(head)
+        self.history = history = History(head["text"])
+        for line in rest:
+            if "here" in line:
+                if not 0 <= line["here"] < len(history.changes):
+                    raise ValueError(line)
+                history.go(line["here"])
+                continue
+            change = Change(**line)
+            found = history.text[change.at : change.at + len(change.cut)]
+            if change.on != history.here or found != change.cut:
+                raise ValueError(line)
+            history.change(change.at, change.cut, change.put, change.by)
+        self.written, self.here = len(history.changes) - 1, history.here
+        self.known = True
+
+    def write(self) -> None:
+        """Add what has happened since this was last called.
+
+        Raises:
+            OSError: it cannot be written; what is there stays whole.
+        """
+        history, rows = self.history, list[dict[str, Any]]()
+        if not self.known:
+            rows.append({"chargen": FORMAT, "text": history.first})
+        at = self.here
+        for number in range(self.written + 1, len(history.changes)):
+            change = history.changes[number]
+            if change.on != at:
+                rows.append({"here": change.on})
+            rows.append(asdict(change))
+            at = number
+        if at != history.here:
+            rows.append({"here": history.here})
+        if not rows:
+            return
+        lines = "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows).encode()
+        with self.path.open("r+b" if self.size else "wb") as file:
+            # Half a line, which a full disk or a kill has left, is written over.
+            file.seek(self.size)
+            file.truncate()
+            file.write(lines)
+        self.size += len(lines)
+        self.written, self.here, self.known = len(history.changes) - 1, history.here, True

@@ -1,0 +1,129 @@
+"""A text file that is saved at every change, and never at the cost of another's work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chargen.errors import CorpusError, RunError
+from chargen.writing import manuscript
+from chargen.writing.manuscript import Manuscript
+from tests.conftest import posix_only
+
+
+def put(one: Manuscript, text: str) -> None:
+    """Write at the end, and save."""
+    one.history.change(len(one.history.text), "", text)
+    one.save()
+
+
+def test_a_file_is_made_with_the_first_change(tmp_path: Path) -> None:
+    """Whoever only looks leaves nothing behind."""
+    path = tmp_path / "a.txt"
+    one = Manuscript(path)
+    one.save()
+    assert not path.exists()
+    put(one, "first")
+    assert path.read_text() == "first"
+    one.close()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.txt", "a.txt.history"]
+
+
+def test_line_ends_and_the_mark_of_byte_order_stay(tmp_path: Path) -> None:
+    """The writer sees plain lines; the file keeps its form."""
+    path = tmp_path / "a.txt"
+    path.write_bytes("\ufeffone\r\ntwo".encode())
+    one = Manuscript(path)
+    assert one.history.text == "one\ntwo"
+    put(one, "\nthree")
+    assert path.read_bytes() == "\ufeffone\r\ntwo\r\nthree".encode()
+    one.close()
+    path.write_bytes(b"one\r\ntwo\n")
+    one = Manuscript(path)
+    assert one.history.text == "one\r\ntwo\n"
+    one.close()
+
+
+@posix_only
+def test_links_and_permissions_stay(tmp_path: Path) -> None:
+    """The file that a link leads to is written, and stays as private as it was."""
+    path, link = tmp_path / "a.txt", tmp_path / "link.txt"
+    path.write_text("one")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    one = Manuscript(link)
+    put(one, " two")
+    one.close()
+    assert link.is_symlink()
+    assert path.read_text() == "one two"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_another_program_writes_meanwhile_is_kept(tmp_path: Path) -> None:
+    """Under a name of its own, each time."""
+    path = tmp_path / "a.txt"
+    path.write_text("one")
+    one = Manuscript(path)
+    for number, name in enumerate(["a.other.txt", "a.other2.txt"]):
+        path.write_text(f"theirs {number}")
+        put(one, " more")
+        assert (tmp_path / name).read_text() == f"theirs {number}"
+        assert one.kept == tmp_path / name
+    assert path.read_text() == "one more more"
+    one.close()
+
+
+def test_two_processes_do_not_write_one_text(tmp_path: Path) -> None:
+    """The second is told; when the first has closed it, the second may."""
+    first = Manuscript(tmp_path / "a.txt")
+    with pytest.raises(RunError, match="is being written by another process"):
+        Manuscript(tmp_path / "a.txt")
+    first.close()
+    Manuscript(tmp_path / "a.txt").close()
+
+
+def test_trouble_is_told_and_ends(tmp_path: Path) -> None:
+    """While the file cannot be written, it says why; with the next change, all is saved."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    one = Manuscript(folder / "a.txt")
+    put(one, "one")
+    folder.rename(tmp_path / "away")
+    put(one, " two")
+    assert "cannot be written" in one.trouble
+    (tmp_path / "away").rename(folder)
+    put(one, " three")
+    assert not one.trouble
+    assert (folder / "a.txt").read_text() == "one two three"
+    one.close()
+    again = Manuscript(folder / "a.txt")
+    assert len(again.history.changes) == 4
+    again.close()
+
+
+def test_what_is_no_text_is_refused_and_left(tmp_path: Path) -> None:
+    """With the byte and its place; so is a folder, and a file in a folder that is not there."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"ab\xff")
+    with pytest.raises(CorpusError, match="byte 0xff at offset 2"):
+        Manuscript(path)
+    assert path.read_bytes() == b"ab\xff"
+    with pytest.raises(CorpusError, match="is no folder"):
+        Manuscript(tmp_path / "nowhere" / "a.txt")
+    with pytest.raises(CorpusError, match="cannot be read"):
+        Manuscript(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_a_folder_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the writer begins."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(manuscript, "Lock", refused)
+    with pytest.raises(RunError, match="cannot be written"):
+        Manuscript(tmp_path / "a.txt")
