@@ -6,7 +6,9 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from chargen.errors import RunError
+
+class HeldError(Exception):
+    """Another process holds the lock."""
 
 
 class Lock:
@@ -14,17 +16,16 @@ class Lock:
 
     Args:
         path: the file to lock; it is removed in the end.
-        problem, hint: of the error, if another process holds it.
 
     Attributes:
         held: whether the lock was taken; some network file systems have no locks.
 
     Raises:
-        RunError: another process holds it.
+        HeldError: another process holds it.
         PermissionError: the folder cannot be written.
     """
 
-    def __init__(self, path: Path, problem: str, hint: str) -> None:
+    def __init__(self, path: Path) -> None:
         # Few commands need a lock, and this import is slow: as slow as a hundred characters.
         from filelock import FileLock, Timeout
 
@@ -37,7 +38,7 @@ class Lock:
                 self._lock.acquire(timeout=0)
             self.held = True
         except Timeout:
-            raise RunError(problem, hint) from None
+            raise HeldError from None
         except PermissionError:
             raise
         except OSError:

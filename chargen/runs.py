@@ -12,7 +12,7 @@ from typing import Any
 
 from chargen import files
 from chargen.errors import CheckpointError, RunError, argument
-from chargen.locks import Lock
+from chargen.locks import HeldError, Lock
 from chargen.names import STARTER as STARTER_NAME
 from chargen.names import check_name, named_after, numbered
 from chargen.options import DEFAULT_OUT, OUT_VARIABLE
@@ -77,7 +77,13 @@ class Run:
             RunError: another process is training it.
             PermissionError: its folder cannot be written.
         """
-        lock = self._lock()
+        try:
+            lock = Lock(self.lock_file)
+        except HeldError:
+            raise RunError(
+                f"the run {self.name} is being trained by another process",
+                "Wait until it ends, or start a run of another name",
+            ) from None
         for path in self.files:
             files.temporary(path).unlink(missing_ok=True)
         return lock
@@ -87,17 +93,10 @@ class Run:
         if not self.lock_file.exists():
             return False
         try:
-            self._lock().release()
-        except (RunError, OSError):
+            Lock(self.lock_file).release()
+        except (HeldError, OSError):
             return True
         return False
-
-    def _lock(self) -> Lock:
-        return Lock(
-            self.lock_file,
-            f"the run {self.name} is being trained by another process",
-            "Wait until it ends, or start a run of another name",
-        )
 
     def remember(self, sources: dict[str, Any]) -> None:
         """Keep where the texts are, to go on without being told."""

@@ -34,6 +34,7 @@ from chargen.text.corpus import open_text
 from chargen.text.grams import Grams
 from chargen.text.labelled import read_labelled
 from chargen.training.group import Group
+from chargen.writing.manuscript import Manuscript
 from tests.conftest import STORY, posix_only, prepared, tiny_checkpoint, write
 
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
@@ -123,6 +124,7 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "rows.parquet", "no table")
     (folder / "half.txt.gz").write_bytes(gzip.compress(STORY.encode())[:50])
     (folder / "hollow").mkdir()
+    (folder / "short.txt.history").mkdir()
     (folder / "spoiled").mkdir()
     (folder / "two").mkdir()
     for number, name in enumerate(("one.txt", "two.txt")):
@@ -242,6 +244,33 @@ def _full_disk() -> None:
 
 def _another_trainer() -> None:
     HELD.append(Run(Path("checkpoints/open")).lock())
+
+
+def _at_terminal() -> None:
+    _replaced("chargen.cli.write.at_terminal", lambda: True)
+
+
+def _another_writer() -> None:
+    _at_terminal()
+    Path(ELSEWHERE).mkdir(exist_ok=True)
+    HELD.append(Manuscript(Path(ELSEWHERE) / "a.txt"))
+
+
+def _guarded_folder() -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    _at_terminal()
+    _replaced("chargen.writing.manuscript.Lock", refuse)
+
+
+def _trouble_to_the_end() -> None:
+    def run(screen: Any) -> None:
+        screen.desk.manuscript.trouble = "no space left on device"
+
+    _at_terminal()
+    Path(ELSEWHERE).mkdir(exist_ok=True)
+    importlib.import_module("chargen.writing.screen").Screen.run = run
 
 
 def _edited() -> None:
@@ -414,6 +443,11 @@ CIRCUMSTANCES: dict[str, Callable[[], None]] = {
     "with a graph that is wrong": lambda: _replaced(
         "chargen.export.onnx.difference", lambda *_: 0.5
     ),
+    "without prompt_toolkit": _without("prompt_toolkit"),
+    "on a terminal": _at_terminal,
+    "on a terminal, while another process writes it": _another_writer,
+    "on a terminal, without the right to write the folder": _guarded_folder,
+    "on a terminal, with a full disk to the end": _trouble_to_the_end,
     "without pydoc_data": _without("pydoc_data.topics"),
     "without memory": _broken(MemoryError()),
     "with a defect": _broken(RuntimeError("two\nlines")),

@@ -71,7 +71,7 @@ def write(
     from chargen.writing.desk import Desk
     from chargen.writing.manuscript import Manuscript
 
-    if not (sys.stdin.isatty() and interactive()):
+    if not at_terminal():
         raise UsageError("writing needs a terminal", "Use chargen sample in a script")
     sampling = Sampling(length=length, temp=temp, top_k=top_k, top_p=top_p, min_p=min_p)
     loaded = load_all(model, out, blend)
@@ -90,3 +90,8 @@ def write(
         raise RunError(f"the last changes are not saved: {manuscript.trouble}", "Free some space")
     if manuscript.path.exists():
         console.note(f"{file} has {len(desk.text):,} characters")
+
+
+def at_terminal() -> bool:
+    """Return whether a writer sits at a terminal that can be drawn over."""
+    return sys.stdin.isatty() and interactive()

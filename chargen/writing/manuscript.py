@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chargen.errors import ChargenError, CorpusError, RunError
 from chargen.files import reason, write_whole
-from chargen.locks import Lock
+from chargen.locks import HeldError, Lock
 from chargen.writing.history import History, Journal
 
 BOM = "\ufeff"
@@ -41,11 +41,12 @@ class Manuscript:
         if not self.path.parent.is_dir():
             raise CorpusError(f"{path.parent} is no folder", "Make it, or name another file")
         try:
-            self._lock = Lock(
-                self.path.with_name(f".{self.path.name}.lock"),
+            self._lock = Lock(self.path.with_name(f".{self.path.name}.lock"))
+        except HeldError:
+            raise RunError(
                 f"{path} is being written by another process",
                 "Close it there, or name another file",
-            )
+            ) from None
         except PermissionError as error:
             raise RunError(
                 f"the folder {self.path.parent} cannot be written", "Name a file in another folder"

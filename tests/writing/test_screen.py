@@ -7,6 +7,8 @@ import fcntl
 import json
 import os
 import pty
+import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -227,6 +229,26 @@ def test_json_and_a_narrow_screen(
     assert (found["file"], found["characters"]) == ("a.txt", 9)
     small.process.stdout.close()
     os.close(small.ours)
+
+
+def test_the_page_begins_with_a_command_that_works(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """And what it says of the last line is there."""
+    page = (Path(__file__).parents[2] / "docs" / "writing.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^chargen (write .*)$", page, re.MULTILINE)
+    made = Terminal(shlex.split(line), environment, tmp_path)
+    made.see("story.txt · 0 words · 0 characters", "starter", READY)
+    made.press(HELP)
+    keys = [
+        key for row in re.findall(r"^\| (.*?) \|", page, re.MULTILINE) for key in row.split(", ")
+    ]
+    named = [key for key in keys if key.startswith("Ctrl-") and key not in ("Ctrl-G",)]
+    assert len(named) >= 7
+    made.see(*named)
+    made.press(QUIT)
+    assert made.ended() == 0
+    os.close(made.ours)
 
 
 def test_it_needs_a_terminal(chargen: Chargen, model_file: Path) -> None:
