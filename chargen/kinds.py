@@ -111,6 +111,8 @@ class Kind:
         continues: whether it predicts each next character, so that it can sample and score.
         reader: ``(model) -> reader`` that fills gaps, see `chargen.tasks.beam.Reader`.
         judge: ``(model) -> judge`` that tells labels, see `chargen.tasks.classifying.Judge`.
+        graph: what makes an ONNX graph of it: ``build(graph, checkpoint)``, and ``difference``
+            from the engine.
         command: the command that it is made for.
         example: arguments to try first; ``{name}`` and ``{label}`` are put in.
     """
@@ -132,6 +134,7 @@ class Kind:
     continues: bool
     reader: str | None
     judge: str | None
+    graph: str | None
     command: str
     example: str
 
@@ -159,6 +162,7 @@ CAUSAL = Kind(
     continues=True,
     reader="chargen.tasks.restoring:left_to_right",
     judge="chargen.tasks.classifying:by_likelihood",
+    graph="chargen.export.one_way:OneWay",
     command="sample",
     example="-m {name} --temp 0.8{label}",
 )
@@ -182,6 +186,7 @@ GAPS = Kind(
     continues=False,
     reader="chargen.tasks.restoring:both_sides",
     judge=None,
+    graph="chargen.export.two_sided:Gaps",
     command="restore",
     example='-m {name} "a text with a gap [...] in it"',
 )
@@ -204,6 +209,7 @@ CLASSIFIER = Kind(
     continues=False,
     reader=None,
     judge="chargen.tasks.classifying:by_both_sides",
+    graph="chargen.export.two_sided:Labels",
     command="classify",
     example="-m {name} FILE",
 )
@@ -227,6 +233,7 @@ PAIRS = Kind(
     continues=False,
     reader=None,
     judge=None,
+    graph=None,
     command="translate",
     example='-m {name} "a source"',
 )
@@ -249,6 +256,7 @@ TAGGER = Kind(
     continues=False,
     reader=None,
     judge=None,
+    graph="chargen.export.two_sided:Marks",
     command="tag",
     example='-m {name} "a text"',
 )
@@ -271,6 +279,7 @@ MENDER = Kind(
     continues=False,
     reader=None,
     judge=None,
+    graph="chargen.export.two_sided:Marks",
     command="translate",
     example="-m {name} FILE",
 )

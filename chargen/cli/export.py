@@ -58,7 +58,6 @@ def export(
         return
     if licence is not None:
         raise UsageError(f"{argument('licence')} is for hf", "Leave it out")
-    loaded.require_causal()
     keep(output, force, None)
     try:
         from chargen.export import onnx
@@ -67,7 +66,7 @@ def export(
             f"exporting needs {error.name}", "Install it: pip install 'chargen[export]'"
         ) from error
     apart = onnx.write(loaded.checkpoint, loaded.name, output)
-    console.note(f"{output} gives the logits of {loaded.name}, to {apart:.1g}")
+    console.note(f"{output} gives the figures of {loaded.name}, to {apart:.1g}")
     found = {"form": to, "path": str(output), "model": loaded.name}
     tell(console, found | {"largest_difference": apart})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,9 @@ IR = 8
 TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.int64): TensorProto.INT64}
 
 Shape = Sequence[int | str]
+
+Run = Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]
+"""Runs a graph: from inputs to outputs, by their names."""
 
 
 class Graph:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chargen.architecture import Architecture
+from chargen.engine.stack import below
 from chargen.export.graph import Graph
 from chargen.text.contexts import BITS, FACTOR, LONGEST, PLACES, WORD
 
@@ -38,15 +39,41 @@ def ordered(weight: Floats, arch: str) -> Floats:
     return np.concatenate([blocks[place] for place in order])
 
 
-def recurrent(
-    graph: Graph, architecture: Architecture, weights: Weights, number: int, x: str
+def stack(
+    graph: Graph,
+    architecture: Architecture,
+    weights: Weights,
+    name: str,
+    x: str,
+    *,
+    carried: bool = False,
 ) -> str:
-    """Add a recurrent layer and its states; return all h (B, T, H) from x (B, T, I)."""
+    """Add a stack of layers; return the last one's outputs (B, T, H) from x (B, T, E).
+
+    Args:
+        name: of the stack.
+        carried: whether its states are inputs and outputs of the graph; else each text begins with
+            the first place.
+    """
+    layer = block if architecture.family.attends else recurrent
+    for number in range(architecture.layers):
+        own = below(weights, f"{name}.{number}.")
+        x = layer(graph, architecture, own, number if carried else None, x)
+    return x
+
+
+def recurrent(
+    graph: Graph, architecture: Architecture, weights: Weights, number: int | None, x: str
+) -> str:
+    """Add a recurrent layer; return all h (B, T, H) from x (B, T, I).
+
+    Args:
+        number: with which its states are inputs and outputs; None for none.
+    """
     arch, hidden = architecture.arch, architecture.hidden
-    names = ["h", "c"][: architecture.family.states]
+    names = ["h", "c"][: architecture.family.states] if number is not None else []
     states = [graph.input(f"{name}{number}", np.float32, ("B", hidden)) for name in names]
-    axis = graph.ints(0)
-    begun = [graph.add("Unsqueeze", state, axis) for state in states]
+    begun = [graph.add("Unsqueeze", state, graph.ints(0)) for state in states]
     parts = {
         name: ordered(weights[name], arch)
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -67,17 +94,24 @@ def recurrent(
         **more,
     )
     for name, value in zip(names, after, strict=True):
-        last = graph.add("Squeeze", value, axis)
+        last = graph.add("Squeeze", value, graph.ints(0))
         graph.output(f"{name}{number}_after", last, np.float32, ("B", hidden))
     return graph.add("Transpose", graph.add("Squeeze", out, graph.ints(1)), perm=[1, 0, 2])
 
 
-def block(graph: Graph, architecture: Architecture, weights: Weights, number: int, x: str) -> str:
-    """Add a transformer's block, with keys and values; return the stream (B, T, H) after it."""
+def block(
+    graph: Graph, architecture: Architecture, weights: Weights, number: int | None, x: str
+) -> str:
+    """Add a transformer's block; return the stream (B, T, H) after it.
+
+    Args:
+        number: with which its keys and values are inputs and outputs; None for none.
+    """
     heads, wide, context = architecture.heads, architecture.hidden, architecture.context
     size = wide // heads
     shape = ("B", heads, "S", size)
-    kept = [graph.input(f"{name}{number}", np.float32, shape) for name in ("keys", "values")]
+    names = ["keys", "values"] if number is not None else []
+    kept = [graph.input(f"{name}{number}", np.float32, shape) for name in names]
     qkv = product(
         graph, norm(graph, weights["before_attention.weight"], x), weights["attention.weight"]
     )
@@ -86,10 +120,11 @@ def block(graph: Graph, architecture: Architecture, weights: Weights, number: in
         graph.add("Gather", graph.add("Transpose", apart, perm=[2, 0, 3, 1, 4]), at, axis=0)
         for at in (graph.constant(part, np.int64) for part in range(3))
     )
-    key, value = (
-        graph.add("Concat", before, new, axis=2)
-        for before, new in zip(kept, (key, value), strict=True)
-    )
+    if kept:
+        key, value = (
+            graph.add("Concat", before, new, axis=2)
+            for before, new in zip(kept, (key, value), strict=True)
+        )
     total = graph.add("Gather", graph.add("Shape", key), graph.constant(2, np.int64))
     time = graph.add("Gather", graph.add("Shape", query), graph.constant(2, np.int64))
     places = graph.add("Range", graph.constant(0, np.int64), total, graph.constant(1, np.int64))
@@ -115,7 +150,7 @@ def block(graph: Graph, architecture: Architecture, weights: Weights, number: in
     inner = product(graph, norm(graph, weights["before_inner.weight"], x), weights["inner.weight"])
     inner = graph.add("Relu", inner)
     inner = graph.add("Mul", inner, inner)
-    for name, whole in (("keys", key), ("values", value)):
+    for name, whole in zip(names, (key, value), strict=False):
         # With a context of one, nothing is kept.
         begins = graph.ints(1 - context if context > 1 else LAST)
         last = graph.add("Slice", whole, begins, graph.ints(LAST), graph.ints(2))
