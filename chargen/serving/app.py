@@ -32,6 +32,8 @@ from chargen.serving.service import Service, busy
 
 log = logging.getLogger(__name__)
 
+CODES = {404: "not_found", 405: "method_not_allowed"}
+
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 """Names of this machine: under another name, a page of a stranger could reach the server."""
 
@@ -139,12 +141,13 @@ def create(service: Service, *, local: bool = True, names: Sequence[str] = ()) -
     )
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     """Answer to a path or a method that there is not."""
     assert isinstance(error, HTTPException)
-    found = RefusalError(
-        error.status_code, f"{error.detail.lower()}; see /openapi.json", "not_found"
-    )
+    said, code = f"{error.detail.lower()}; see /openapi.json", CODES.get(error.status_code)
+    if request.url.path.endswith("/chat/completions"):
+        said = "a model of characters knows no turns of a chat; ask for /v1/completions"
+    found = RefusalError(error.status_code, said, code or "invalid_request")
     return JSONResponse(found.json(), found.status, error.headers)
 
 
@@ -231,7 +234,7 @@ async def _complete(service: Service, request: Request, asked: Completion) -> Re
     if asked.suffix:
         found = await filled(service, asked, model)
         return JSONResponse(found)
-    begin = await asyncio.to_thread(answer, service, asked, model)
+    begin = await service.loop.run_in_executor(service.preparing, answer, service, asked, model)
     reply = begin()
     if asked.stream:
 

@@ -16,7 +16,7 @@ from chargen.errors import CheckpointError
 from chargen.model import Model
 from chargen.serving.jobs import Job, Piece, Told, Wish
 from chargen.serving.refusals import RefusalError, refusal
-from chargen.serving.requests import Completion
+from chargen.serving.requests import SEEDS, Completion
 from chargen.serving.service import Service
 from chargen.tasks import restoring
 from chargen.tasks.beam import Gap
@@ -83,7 +83,8 @@ class Choice:
     offset: int
 
     def __post_init__(self) -> None:
-        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        decoder = codecs.getincrementaldecoder("utf-8")
+        self.decoder, self.told = decoder("replace"), decoder("replace")
 
     def json(
         self, text: str, logprobs: dict[str, Any] | None, finish: str | None, seed: int
@@ -177,7 +178,8 @@ class Answer:
         for one in told:
             tokens.append(self._token(one.id))
             offsets.append(choice.offset)
-            choice.offset += len(tokens[-1])
+            # A byte that is no character by itself moves nothing on before the last of them.
+            choice.offset += len(choice.told.decode(self._data(one.id)))
         costs: list[float | None] = [-one.nats for one in told]
         tops: list[dict[str, float] | None] = [
             {self._token(index): -nats for index, nats in (*one.top, (one.id, one.nats))}
@@ -194,13 +196,15 @@ class Answer:
 
     def _token(self, index: int) -> str:
         """Return a character; a byte that is none by itself as OpenAI's API writes it."""
-        if index >= len(self.characters):
-            return ""
-        data = self.characters[index]
+        data = self._data(index)
         try:
             return data.decode()
         except UnicodeDecodeError:
             return "bytes:" + "".join(f"\\x{byte:02x}" for byte in data)
+
+    def _data(self, index: int) -> bytes:
+        """Return the bytes of a character; none for "no character"."""
+        return self.characters[index] if index < len(self.characters) else b""
 
     async def whole(self, gone: Callable[[], Awaitable[bool]]) -> dict[str, Any] | None:
         """Return the whole answer; None if nobody waits for it any more."""
@@ -269,7 +273,11 @@ def answer(service: Service, asked: Completion, model: Model) -> Callable[[], An
     length = USUAL_LENGTH if asked.max_tokens is None else asked.max_tokens
     count = asked.n or 1
     within(service, "max_tokens", length * count * len(prompts))
-    seed = secrets.randbelow(1 << 31) if asked.seed is None else asked.seed
+    if asked.echo and asked.logprobs is not None:
+        # Each text tells of each character of its prompt anew.
+        within(service, "max_tokens", count * (length * len(prompts) + sum(map(len, prompts))))
+    # OpenAI's clients may send numbers below zero.
+    seed = secrets.randbelow(1 << 31) if asked.seed is None else asked.seed % SEEDS
     own = {name: getattr(asked, name) for name in NAMES if hasattr(asked, name)}
     own["must"] = tuple(asked.must)
     temp = 1.0 if asked.temperature is None else asked.temperature

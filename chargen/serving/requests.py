@@ -56,7 +56,7 @@ class Completion(Asked, kw_only=True):
         Stop | Annotated[list[Stop], Meta(max_length=STOPS)] | None,
         Meta(description="Texts that end a text; they are not part of it."),
     ] = None
-    seed: Annotated[int, Meta(ge=0, lt=SEEDS)] | None = None
+    seed: Annotated[int, Meta(gt=-SEEDS, lt=SEEDS)] | None = None
     user: Annotated[str | None, Meta(description="Not used.")] = None
     best_of: Annotated[int | None, Meta(description="Only as n, or null.")] = None
     frequency_penalty: Annotated[float | None, Meta(description="Only 0.")] = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from chargen.engine.language_model import LanguageModel
@@ -18,6 +19,9 @@ from chargen.text.vocabulary import Vocabulary
 
 MEASURED = 1
 """Requests that measure, restore, classify, translate or tag at the same time; the rest wait."""
+
+PREPARED = 2
+"""Requests whose prompts and rules are read at the same time."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,13 @@ class Service:
         """Start to write; called in the loop that serves."""
         self.loop = asyncio.get_running_loop()
         self.measuring = asyncio.Semaphore(MEASURED)
+        # Rules may take a while to be understood; models are looked up in other threads.
+        self.preparing = ThreadPoolExecutor(PREPARED, "prepare")
         self.worker = Worker(self._news, self.limits.rows, self.limits.queue)
 
     def end(self) -> None:
         """Write no more."""
+        self.preparing.shutdown(wait=False, cancel_futures=True)
         self.worker.close()
 
     def _news(self, jobs: Iterable[Job]) -> None:

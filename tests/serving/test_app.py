@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 import chargen
+from chargen import checkpoint
 from chargen.serving import app as serving
 from chargen.serving.app import create
 from chargen.serving.service import Limits, Service
 from chargen.serving.shelf import Shelf
-from tests.conftest import STORY
+from tests.conftest import STORY, tiny_checkpoint
 from tests.serving.conftest import ADDRESS
 
 ASK = "/v1/completions"
@@ -180,6 +182,42 @@ def test_what_is_no_request_is_refused(client: TestClient) -> None:
     assert client.get(ASK).status_code == 405
     assert client.post(ASK, json=USUAL, headers={"host": "evil.example"}).status_code == 400
     assert "access-control-allow-origin" not in client.get("/v1/models").headers
+
+
+def test_a_seed_may_be_below_zero(client: TestClient) -> None:
+    """As OpenAI's clients may send it; it writes the same text each time."""
+    texts = [client.post(ASK, json=USUAL | {"seed": -7}).json()["choices"][0] for _ in range(2)]
+    assert texts[0]["text"] == texts[1]["text"]
+    assert texts[0]["seed"] >= 0
+
+
+def test_chats_are_told_what_there_is(client: TestClient) -> None:
+    """Who asks for a chat, or by another method, learns what to ask for."""
+    found = client.post("/v1/chat/completions", json={"messages": []})
+    assert found.status_code == 404
+    assert "ask for /v1/completions" in found.json()["error"]["message"]
+    assert client.get(ASK).json()["error"]["code"] == "method_not_allowed"
+
+
+def test_prompts_that_are_told_of_often_have_a_limit(client: TestClient) -> None:
+    """The answer would have each character of the prompt once for each text."""
+    body = USUAL | {"prompt": "y" * 4000, "echo": True, "logprobs": 1, "n": 9}
+    assert client.post(ASK, json=body).status_code == 400
+    assert client.post(ASK, json=body | {"n": 1}).status_code == 200
+
+
+def test_offsets_of_bytes_are_those_of_their_characters(tmp_path: Path) -> None:
+    """A character of two bytes stands in one place."""
+    saved = tiny_checkpoint("".join(map(chr, range(256))))
+    (tmp_path / "bytes").mkdir()
+    checkpoint.write(
+        tmp_path / "bytes" / "best.safetensors",
+        replace(saved, vocabulary=replace(saved.vocabulary, as_bytes=True)),
+    )
+    body = {"model": "bytes", "prompt": "Größe", "echo": True, "logprobs": 0, "max_tokens": 0}
+    with TestClient(create(Service(Shelf(tmp_path, None, 1e9))), base_url=ADDRESS) as client:
+        told = client.post(ASK, json=body).json()["choices"][0]["logprobs"]
+    assert told["text_offset"] == [0, 1, 2, 2, 3, 3, 4]
 
 
 def test_values_that_change_nothing_are_taken(client: TestClient) -> None:

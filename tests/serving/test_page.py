@@ -105,6 +105,25 @@ def test_a_text_is_written_as_the_model_writes_it(visit: Open, out: Path) -> Non
     assert again.input_value("#prime") == "The sea"
 
 
+def test_to_write_on_makes_a_version(visit: Open) -> None:
+    """The one before stays as it was; to retry it writes its own part anew."""
+    page = visit("?model=tiny&prime=The&max_tokens=30")
+    page.click("#write")
+    first = written(page)
+    page.click("#more")
+    expect(page.locator("#history li")).to_have_count(2)
+    longer = written(page)
+    assert longer.startswith(first)
+    assert len(longer) == 60
+    page.click("#retry")
+    expect(page.locator("#history li")).to_have_count(3)
+    again = written(page)
+    assert again.startswith(first)
+    assert again != longer
+    page.locator("#history button").first.click()
+    expect(page.locator("#text i")).to_have_count(30)
+
+
 def test_a_character_can_be_changed_and_the_text_goes_on_from_it(visit: Open) -> None:
     """By mouse or by keyboard; each way is a version that can be had back."""
     page = visit("?model=tiny&prime=The&max_tokens=40&temperature=0.5")
@@ -124,7 +143,7 @@ def test_a_character_can_be_changed_and_the_text_goes_on_from_it(visit: Open) ->
     assert second[place] == {"␣": " ", "⏎": "\n"}.get(chosen, chosen)
     assert len(second) == place + 1 + 40
     page.focus("#text")
-    for key in ("Home", "ArrowRight", "ArrowRight", "Enter"):
+    for key in ("Home", "ArrowRight", "Control+ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
     expect(page.locator("#choices")).to_be_visible()
     page.keyboard.press("Enter")
