@@ -46,6 +46,21 @@ BlendOption = Annotated[
         "which needs all to agree).",
     ),
 ]
+TopKOption = Annotated[
+    int | None, typer.Option(help="Draw from the k likeliest characters only; default: all.")
+]
+TopPOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Draw from the fewest characters whose probabilities sum to p; default: all."
+    ),
+]
+MinPOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Draw only from characters at least p times as likely as the likeliest; default: all."
+    ),
+]
 OutOption = Annotated[
     Path,
     typer.Option(

@@ -10,7 +10,16 @@ import typer
 
 from chargen.cli.app import command
 from chargen.cli.inputs import announce, load_all, read_bytes, read_text, unescaped
-from chargen.cli.options import OUT, BlendOption, LabelOption, ModelsOption, OutOption
+from chargen.cli.options import (
+    OUT,
+    BlendOption,
+    LabelOption,
+    MinPOption,
+    ModelsOption,
+    OutOption,
+    TopKOption,
+    TopPOption,
+)
 from chargen.cli.rules import (
     EachLineOption,
     EndOption,
@@ -74,22 +83,9 @@ def sample(
             "replace (read each as an unknown one).",
         ),
     ] = "error",
-    top_k: Annotated[
-        int | None, typer.Option(help="Draw from the k likeliest characters only; default: all.")
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(
-            help="Draw from the fewest characters whose probabilities sum to p; default: all."
-        ),
-    ] = None,
-    min_p: Annotated[
-        float | None,
-        typer.Option(
-            help="Draw only from characters at least p times as likely as the likeliest; default: "
-            "all."
-        ),
-    ] = None,
+    top_k: TopKOption = None,
+    top_p: TopPOption = None,
+    min_p: MinPOption = None,
     stop: Annotated[
         str | None,
         typer.Option(

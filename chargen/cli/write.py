@@ -10,7 +10,16 @@ import typer
 
 from chargen.cli.app import command
 from chargen.cli.inputs import announce, load_all
-from chargen.cli.options import OUT, BlendOption, LabelOption, ModelsOption, OutOption
+from chargen.cli.options import (
+    OUT,
+    BlendOption,
+    LabelOption,
+    MinPOption,
+    ModelsOption,
+    OutOption,
+    TopKOption,
+    TopPOption,
+)
 from chargen.errors import RunError, UsageError
 from chargen.terminal.console import Console
 from chargen.terminal.streams import interactive
@@ -29,22 +38,9 @@ def write(
     temp: Annotated[
         float, typer.Option(help="Temperature at the beginning; two keys change it.")
     ] = 0.8,
-    top_k: Annotated[
-        int | None, typer.Option(help="Draw from the k likeliest characters only; default: all.")
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(
-            help="Draw from the fewest characters whose probabilities sum to p; default: all."
-        ),
-    ] = None,
-    min_p: Annotated[
-        float | None,
-        typer.Option(
-            help="Draw only from characters at least p times as likely as the likeliest; default: "
-            "all."
-        ),
-    ] = None,
+    top_k: TopKOption = None,
+    top_p: TopPOption = None,
+    min_p: MinPOption = None,
     length: Annotated[
         int, typer.Option(help="Characters of a proposal; it ends with a whole word.")
     ] = 100,
