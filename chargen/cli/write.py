@@ -31,7 +31,8 @@ DRAFT = Path("draft.txt")
 def write(
     console: Console,
     file: Annotated[
-        Path, typer.Argument(help="The text to write; it is made if it is not there.")
+        Path,
+        typer.Argument(metavar="[FILE]", help="The text to write; it is made if it is not there."),
     ] = DRAFT,
     model: ModelsOption = None,
     blend: BlendOption = "probabilities",

@@ -41,10 +41,6 @@ class Change:
     put: str
     by: str = TYPED
 
-    def done(self, text: str) -> str:
-        """Return the text after the change."""
-        return text[: self.at] + self.put + text[self.at + len(self.cut) :]
-
     def undone(self, text: str) -> str:
         """Return the text before the change."""
         return text[: self.at] + self.cut + text[self.at + len(self.put) :]
@@ -81,6 +77,40 @@ def _longest(most: int, fits: Callable[[int], bool]) -> int:
     return bisect_right(range(1, most + 1), False, key=lambda size: not fits(size))
 
 
+class Buffer:
+    """A text with a gap where it is changed, so that changes near one another cost little.
+
+    A history of a hundred thousand keys is replayed in it; to copy the text for each would take
+    minutes for a novel.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.before = list(text)
+        # Of what is behind the gap, the last character stands first.
+        self.behind: list[str] = []
+
+    def replace(self, at: int, size: int, put: str) -> str:
+        """Put something in place of so many characters at a place, and return these."""
+        distance = at - len(self.before)
+        if distance < 0:
+            self.behind += reversed(self.before[at:])
+            del self.before[at:]
+        elif distance > 0:
+            self.before += reversed(self.behind[-distance:])
+            del self.behind[-distance:]
+        stays = len(self.behind) - size
+        cut = "".join(reversed(self.behind[max(0, stays) :]))
+        del self.behind[max(0, stays) :]
+        self.before += put
+        return cut
+
+    def __len__(self) -> int:
+        return len(self.before) + len(self.behind)
+
+    def __str__(self) -> str:
+        return "".join(self.before) + "".join(reversed(self.behind))
+
+
 class History:
     """The versions of one text.
 
@@ -88,28 +118,41 @@ class History:
         text: of the first version.
 
     Attributes:
-        text: of the version that is shown.
-        here: its number; 0 is the first one.
+        here: the number of the version that is shown; 0 is the first one.
     """
 
     def __init__(self, text: str = "") -> None:
         self.first = text
-        self.text = text
+        self._buffer, self._text = Buffer(text), text
+        self._stale = False
         self.here = 0
         # Version 0 changes nothing.
         self.changes = [Change(-1, 0, "", "")]
         self.tips = [0]
         self.toward: dict[int, int] = {}
 
+    @property
+    def text(self) -> str:
+        """The text of the version that is shown."""
+        if self._stale:
+            self._text, self._stale = str(self._buffer), False
+        return self._text
+
     def change(self, at: int, cut: str, put: str, by: str = TYPED) -> None:
-        """Make a new version of the one that is shown."""
+        """Make a new version of the one that is shown.
+
+        Raises:
+            ValueError: what is to be cut is not there.
+        """
         if (cut, put) == ("", ""):
             return
-        if self.here in self.tips:
-            self.tips.remove(self.here)
-        made = Change(self.here, at, cut, put, by)
-        self.changes.append(made)
+        parent = self.here
+        self.changes.append(Change(parent, at, cut, put, by))
         self._down(len(self.changes) - 1)
+        if self.tips[-1] == parent:
+            self.tips.pop()
+        elif parent in self.tips:
+            self.tips.remove(parent)
         self.tips.append(self.here)
 
     def undo(self) -> int | None:
@@ -172,16 +215,23 @@ class History:
 
     def _up(self) -> Change:
         change = self.changes[self.here]
-        self.text = change.undone(self.text)
+        self._replace(change.at, change.put, change.cut)
         self.toward[change.on] = self.here
         self.here = change.on
         return change
 
     def _down(self, version: int) -> None:
         change = self.changes[version]
-        self.text = change.done(self.text)
+        self._replace(change.at, change.cut, change.put)
         self.toward[change.on] = version
         self.here = version
+
+    def _replace(self, at: int, cut: str, put: str) -> None:
+        self._stale = True
+        if not 0 <= at <= len(self._buffer):
+            raise ValueError(f"there is no place {at}")
+        if self._buffer.replace(at, len(cut), put) != cut:
+            raise ValueError(f"{cut!r} is not at {at}")
 
 
 class Journal:
@@ -240,7 +290,7 @@ class Journal:
         head, *rest = map(json.loads, lines)
         if head["chargen"] != FORMAT:
             raise ValueError(head)
-        self.history = history = History(head["text"])
+        self.history = history = History("" + head["text"])
         for line in rest:
             if "here" in line:
                 if not 0 <= line["here"] < len(history.changes):
@@ -248,8 +298,7 @@ class Journal:
                 history.go(line["here"])
                 continue
             change = Change(**line)
-            found = history.text[change.at : change.at + len(change.cut)]
-            if change.on != history.here or found != change.cut:
+            if change.on != history.here:
                 raise ValueError(line)
             history.change(change.at, change.cut, change.put, change.by)
         self.written, self.here = len(history.changes) - 1, history.here

@@ -161,6 +161,8 @@ def test_what_another_program_has_written_is_a_version(tmp_path: Path) -> None:
         b'{"chargen": 99, "text": ""}\n',
         b'{"chargen": 1, "text": "a"}\n{"here": 7}\n',
         b'{"chargen": 1, "text": "a"}\n{"on": 0, "at": 0, "cut": "b", "put": "", "by": "typed"}\n',
+        b'{"chargen": 1, "text": "a"}\n{"on": 0, "at": 2, "cut": "", "put": "b", "by": "typed"}\n',
+        b'{"chargen": 1, "text": 7}\n',
         b"[]\n",
     ],
 )
