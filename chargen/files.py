@@ -31,15 +31,23 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(
+    path: Path, data: bytes, *, half: Path | None = None, mode: int | None = None
+) -> None:
     """Replace a file's contents in one step that a crash cannot halve.
+
+    Args:
+        half: where it is written before it takes its place; see `temporary`.
+        mode: its permissions; None for the usual ones.
 
     Raises:
         CheckpointError: the file cannot be written; the old one is untouched.
     """
-    half = temporary(path)
+    half = half or temporary(path)
     try:
         with half.open("wb") as file:
+            if mode is not None:
+                half.chmod(mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

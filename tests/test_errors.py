@@ -125,6 +125,7 @@ def mess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "half.txt.gz").write_bytes(gzip.compress(STORY.encode())[:50])
     (folder / "hollow").mkdir()
     (folder / "short.txt.history").mkdir()
+    (folder / "circle").symlink_to(folder / "circle")
     (folder / "spoiled").mkdir()
     (folder / "two").mkdir()
     for number, name in enumerate(("one.txt", "two.txt")):
@@ -254,6 +255,19 @@ def _another_writer() -> None:
     _at_terminal()
     Path(ELSEWHERE).mkdir(exist_ok=True)
     HELD.append(Manuscript(Path(ELSEWHERE) / "a.txt"))
+
+
+def _protected() -> None:
+    _at_terminal()
+    _replaced("os.access", lambda _, mode: mode != os.W_OK)
+
+
+def _unreadable_text() -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    _at_terminal()
+    Path.read_bytes = refuse  # type: ignore[assignment,method-assign]  # in its own process
 
 
 def _guarded_folder() -> None:
@@ -447,6 +461,8 @@ CIRCUMSTANCES: dict[str, Callable[[], None]] = {
     "on a terminal": _at_terminal,
     "on a terminal, while another process writes it": _another_writer,
     "on a terminal, without the right to write the folder": _guarded_folder,
+    "on a terminal, when it is protected": _protected,
+    "on a terminal, when it cannot be read": _unreadable_text,
     "on a terminal, with a full disk to the end": _trouble_to_the_end,
     "without pydoc_data": _without("pydoc_data.topics"),
     "without memory": _broken(MemoryError()),

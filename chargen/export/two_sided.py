@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LENGTHS = (23, 9, 1)
 """Of the texts that are read to compare figures."""
 
+NO_MATTER = 1 << 20
+"""Stands behind the texts: no id of a character."""
+
 
 def _column(graph: Graph, ids: str, none: int) -> str:
     """Return "no character" for each row of ids: (B, 1)."""
@@ -49,6 +52,11 @@ def _there(graph: Graph, ids: str, lengths: str) -> str:
     time = graph.add("Gather", graph.add("Shape", ids), graph.constant(1, np.int64))
     places = graph.add("Range", graph.constant(0, np.int64), time, graph.constant(1, np.int64))
     return graph.add("Less", places, graph.add("Unsqueeze", lengths, graph.ints(1)))
+
+
+def _masked(graph: Graph, ids: str, lengths: str, none: int) -> str:
+    """Return ids (B, T) with "no character" behind each text, whatever stood there."""
+    return graph.add("Where", _there(graph, ids, lengths), ids, graph.constant(none, np.int64))
 
 
 def _read(graph: Graph, saved: Checkpoint, name: str, ids: str) -> str:
@@ -79,7 +87,9 @@ def _texts(saved: Checkpoint) -> tuple[Longs, Longs]:
     """Return texts to compare figures by, and their lengths."""
     random = np.random.default_rng(1)
     ids = random.integers(len(saved.vocabulary), size=(len(LENGTHS), max(LENGTHS)))
-    return ids.astype(np.int64), np.array(LENGTHS, np.int64)
+    lengths = np.array(LENGTHS, np.int64)
+    ids[np.arange(max(LENGTHS)) >= lengths[:, None]] = NO_MATTER
+    return ids.astype(np.int64), lengths
 
 
 class Gaps:
@@ -117,6 +127,7 @@ class Gaps:
         """Return how far its figures are from the engine's."""
         engine = GapFiller(saved.architecture, saved.weights)
         (ids, _), none = _texts(saved), len(saved.vocabulary)
+        ids[ids == NO_MATTER] = 0
         ids[:, 0] = none
         apart = 0.0
         for after in (ids[:, 1:], ids[:, :0]):
@@ -149,6 +160,7 @@ class Labels:
         ids = graph.input("ids", np.int64, ("B", "T"))
         lengths = graph.input("lengths", np.int64, ("B",))
         column = _column(graph, ids, len(saved.vocabulary))
+        ids = _masked(graph, ids, lengths, len(saved.vocabulary))
         begun = graph.add("Concat", column, _part(graph, ids, 0, -1), axis=1)
         turned = graph.add("Concat", column, _reversed(graph, ids, lengths), axis=1)
         left = _read(graph, saved, "layers", begun)
@@ -195,7 +207,7 @@ class Marks:
         lengths = graph.input("lengths", np.int64, ("B",))
         column = _column(graph, ids, none)
         # "No character" stands at both ends of each text.
-        own = graph.add("Where", _there(graph, ids, lengths), ids, graph.constant(none, np.int64))
+        own = _masked(graph, ids, lengths, none)
         whole = graph.add("Concat", column, own, column, axis=1)
         longer = graph.add("Add", lengths, graph.constant(2, np.int64))
         left = _read(graph, saved, "layers", whole)

@@ -119,10 +119,11 @@ class Assistant:
     def _run(self) -> None:
         try:
             while (wish := self._next()) is not None:
-                for _ in self._work(wish):
+                for news in self._work(wish):
                     if self._wish is not None or not self._open:
                         break
-                    self.told()
+                    if news:
+                        self.told()
         except Exception as error:  # noqa: BLE001 - the writer's text must not suffer from it
             self.error = error
             self.told()
@@ -134,24 +135,24 @@ class Assistant:
             wish, self._wish = self._wish, None
             return wish if self._open else None
 
-    def _work(self, wish: Wish) -> Iterator[None]:
-        """Do what is wished for, and yield after each piece of it."""
+    def _work(self, wish: Wish) -> Iterator[bool]:
+        """Do what is wished for, and yield after each piece of it whether there is news."""
         self._reading.turn_to(wish.text)
         if wish.sampling is not None:
             place = len(self.vocabulary.encode(wish.text[: wish.place]))
             for reached in self._reading.to(place):
                 mark = reached
-                yield
+                yield False
             for found in self._written(mark, wish.sampling):
                 with self._changed:
                     if self._wish is None:
                         self.proposals = found
-                yield
+                yield True
         for _ in self._reading.whole():
-            yield
+            yield False
         count = sum(is_word for _, _, is_word in words(wish.text))
         self.measured = Measured(wish.text, float(self._reading.nats.sum()), count)
-        yield
+        yield True
 
     def _written(self, mark: Mark, sampling: Sampling) -> Iterator[tuple[Proposal, ...]]:
         """Write all proposals side by side, and yield them after each character."""

@@ -77,9 +77,7 @@ class Desk:
     def edited(self, text: str, cursor: int) -> None:
         """Take the text and the cursor as the writer has made them."""
         if text != self.text:
-            at, cut, put = difference(self.text, text)
-            # Half a surrogate is no character, and could not be saved.
-            self.history.change(at, cut, put.encode(errors="replace").decode())
+            self.history.change(*difference(self.text, text))
             self._changed(cursor)
         elif cursor != self.cursor:
             self.cursor = cursor
@@ -116,7 +114,8 @@ class Desk:
 
     def warmer(self, steps: int = 1) -> None:
         """Change the temperature, and that of the proposals that are shown, with the same seeds."""
-        temp = round(min(HOTTEST, max(0.0, self.temp + steps * STEP)), 6)
+        hottest = max(HOTTEST, self.temp)
+        temp = round(min(hottest, max(0.0, self.temp + steps * STEP)), 6)
         self.sampling = replace(self.sampling, temp=temp)
         if self.asked:
             self._ask()
@@ -135,8 +134,9 @@ class Desk:
         self._take(1)
 
     def _proposal(self) -> Proposal:
-        found = self.proposals
-        return found[min(self.chosen, len(found) - 1)] if found else Proposal("", 0)
+        """Return the chosen proposal; while it is being written, there is nothing to take."""
+        found = self.proposals[self.chosen :][:1]
+        return found[0] if found and found[0].over else Proposal("", 0)
 
     def _take(self, characters: int) -> None:
         proposal = self._proposal()

@@ -1,22 +1,14 @@
 """All versions of a text, as a tree of changes: nothing that was written is ever lost.
 
-Undo goes to the version before; whoever changes the text there begins a new branch, and the old
-one stays. A journal on disk gets each change as it is made, so a killed process loses nothing.
+Undo goes to the version before. If the text is changed there, a new branch begins, and the old one
+stays.
 """
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
-
-from chargen.errors import RunError
-from chargen.files import reason
-
-FORMAT = 1
+from dataclasses import dataclass
 
 TYPED, MODEL, ELSEWHERE = "typed", "model", "elsewhere"
 """Who made a change: the writer, the model, or another program."""
@@ -40,10 +32,6 @@ class Change:
     cut: str
     put: str
     by: str = TYPED
-
-    def undone(self, text: str) -> str:
-        """Return the text before the change."""
-        return text[: self.at] + self.cut + text[self.at + len(self.put) :]
 
     def goes_on(self, other: Change) -> bool:
         """Return whether this is the next key of the same word, or of the same deletion."""
@@ -89,8 +77,14 @@ class Buffer:
         # Of what is behind the gap, the last character stands first.
         self.behind: list[str] = []
 
-    def replace(self, at: int, size: int, put: str) -> str:
-        """Put something in place of so many characters at a place, and return these."""
+    def replace(self, at: int, cut: str, put: str) -> None:
+        """Put something in place of what is at a place.
+
+        Raises:
+            ValueError: what is to be cut is not there; nothing is changed then.
+        """
+        if not 0 <= at <= len(self):
+            raise ValueError(f"there is no place {at}")
         distance = at - len(self.before)
         if distance < 0:
             self.behind += reversed(self.before[at:])
@@ -98,11 +92,11 @@ class Buffer:
         elif distance > 0:
             self.before += reversed(self.behind[-distance:])
             del self.behind[-distance:]
-        stays = len(self.behind) - size
-        cut = "".join(reversed(self.behind[max(0, stays) :]))
-        del self.behind[max(0, stays) :]
+        stays = max(0, len(self.behind) - len(cut))
+        if self.behind[stays:] != [*reversed(cut)]:
+            raise ValueError(f"{cut!r} is not at {at}")
+        del self.behind[stays:]
         self.before += put
-        return cut
 
     def __len__(self) -> int:
         return len(self.before) + len(self.behind)
@@ -146,9 +140,10 @@ class History:
         """
         if (cut, put) == ("", ""):
             return
+        self._replace(at, cut, put)
         parent = self.here
         self.changes.append(Change(parent, at, cut, put, by))
-        self._down(len(self.changes) - 1)
+        self.here = self.toward[parent] = len(self.changes) - 1
         if self.tips[-1] == parent:
             self.tips.pop()
         elif parent in self.tips:
@@ -227,108 +222,5 @@ class History:
         self.here = version
 
     def _replace(self, at: int, cut: str, put: str) -> None:
+        self._buffer.replace(at, cut, put)
         self._stale = True
-        if not 0 <= at <= len(self._buffer):
-            raise ValueError(f"there is no place {at}")
-        if self._buffer.replace(at, len(cut), put) != cut:
-            raise ValueError(f"{cut!r} is not at {at}")
-
-
-class Journal:
-    """The history of a text on disk: a line of JSON for each change, and for where the writer is.
-
-    Args:
-        path: the file; it is made with the first change.
-        history: what is in it is replayed into a new history.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.size = self.written = self.here = 0
-        self.history = History()
-        self.known = False
-
-    @classmethod
-    def opened(cls, path: Path, text: str) -> Journal:
-        """Return the journal of a text, its history going on where it ended.
-
-        A journal that cannot be understood is put aside, as FILE.damaged. If the text is another
-        than the last version, it is a new one, made by another program.
-
-        Args:
-            text: that the file has now.
-
-        Raises:
-            RunError: the journal cannot be read.
-        """
-        journal = cls(path)
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            journal.history = History(text)
-            return journal
-        except OSError as error:
-            raise RunError(
-                f"{path} cannot be read: {reason(error)}", "Move it away, or make it readable"
-            ) from error
-        whole, _, _ = data.rpartition(b"\n")
-        try:
-            journal._replay(whole.splitlines())
-        except (ValueError, KeyError, TypeError, IndexError):
-            path.replace(path.with_name(path.name + ".damaged"))
-            journal = cls(path)
-            journal.history = History(text)
-            return journal
-        journal.size = len(whole) + 1
-        history = journal.history
-        # A kill between the journal and the text leaves the text one change behind.
-        if text != history.changes[history.here].undone(history.text):
-            history.change(*difference(history.text, text), ELSEWHERE)
-        return journal
-
-    def _replay(self, lines: list[bytes]) -> None:
-        head, *rest = map(json.loads, lines)
-        if head["chargen"] != FORMAT:
-            raise ValueError(head)
-        self.history = history = History("" + head["text"])
-        for line in rest:
-            if "here" in line:
-                if not 0 <= line["here"] < len(history.changes):
-                    raise ValueError(line)
-                history.go(line["here"])
-                continue
-            change = Change(**line)
-            if change.on != history.here:
-                raise ValueError(line)
-            history.change(change.at, change.cut, change.put, change.by)
-        self.written, self.here = len(history.changes) - 1, history.here
-        self.known = True
-
-    def write(self) -> None:
-        """Add what has happened since this was last called.
-
-        Raises:
-            OSError: it cannot be written; what is there stays whole.
-        """
-        history, rows = self.history, list[dict[str, Any]]()
-        if not self.known:
-            rows.append({"chargen": FORMAT, "text": history.first})
-        at = self.here
-        for number in range(self.written + 1, len(history.changes)):
-            change = history.changes[number]
-            if change.on != at:
-                rows.append({"here": change.on})
-            rows.append(asdict(change))
-            at = number
-        if at != history.here:
-            rows.append({"here": history.here})
-        if not rows:
-            return
-        lines = "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows).encode()
-        with self.path.open("r+b" if self.size else "wb") as file:
-            # Half a line, which a full disk or a kill has left, is written over.
-            file.seek(self.size)
-            file.truncate()
-            file.write(lines)
-        self.size += len(lines)
-        self.written, self.here, self.known = len(history.changes) - 1, history.here, True

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
-import shutil
+import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from chargen.errors import ChargenError, CorpusError, RunError
 from chargen.files import reason, write_whole
 from chargen.locks import HeldError, Lock
-from chargen.writing.history import History, Journal
+from chargen.writing.history import History
+from chargen.writing.journal import Journal, free
 
 BOM = "\ufeff"
 WINDOWS, UNIX = "\r\n", "\n"
+
+PERMISSIONS = 0o777
+"""The bits of a file's mode that say who may do what."""
 
 
 class Manuscript:
@@ -28,20 +32,29 @@ class Manuscript:
     Attributes:
         history: of the text, without the mark of byte order; its lines end as on Unix.
         trouble: why the last change is not saved; empty if it is.
-        kept: where another program's text was put last; None if there was none.
+        forgetful: why its version is not kept in the history; empty if it is.
+        notice: what the writer should know: that another program's text, or a damaged history, was
+            put aside; empty if there is nothing.
 
     Raises:
         CorpusError: the file is no UTF-8 text, or cannot be read.
-        RunError: another process writes it, or its journal cannot be read.
+        RunError: it cannot be written, another process writes it, or its history cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
-        # The file that a link leads to is replaced, and the link stays.
-        self.path = path.resolve()
+        try:
+            # The file that a link leads to is replaced, and the link stays.
+            self.path = path.resolve()
+        except (OSError, RuntimeError):
+            raise CorpusError(f"{path} is a link that leads nowhere", "Name a file") from None
+        if self.path.is_dir():
+            raise CorpusError(f"{path} is a folder", "Name a file")
         if not self.path.parent.is_dir():
             raise CorpusError(f"{path.parent} is no folder", "Make it, or name another file")
+        if self.path.exists() and not os.access(self.path, os.W_OK):
+            raise RunError(f"{path} may not be written", "Name another file, or allow it")
         try:
-            self._lock = Lock(self.path.with_name(f".{self.path.name}.lock"))
+            self._lock = Lock(self._hidden("lock"))
         except HeldError:
             raise RunError(
                 f"{path} is being written by another process",
@@ -51,19 +64,20 @@ class Manuscript:
             raise RunError(
                 f"the folder {self.path.parent} cannot be written", "Name a file in another folder"
             ) from error
+        self.trouble = self.forgetful = self.notice = ""
         try:
+            # Before it is read: what changes later is another program's.
+            self._stamp = self._seen()
             text = self._read(path)
             self._saved = text
-            self._journal = Journal.opened(
-                self.path.with_name(self.path.name + ".history"), self._plain(text)
-            )
+            history = self.path.with_name(self.path.name + ".history")
+            self._journal = Journal.opened(history, self._plain(text))
         except ChargenError:
             self._lock.release()
             raise
         self.history: History = self._journal.history
-        self._stamp = self._seen()
-        self.trouble = ""
-        self.kept: Path | None = None
+        if self._journal.damaged is not None:
+            self.notice = f"the history was damaged; it is kept as {self._journal.damaged.name}"
 
     def _read(self, path: Path) -> str:
         self._bom, self._newline = "", UNIX
@@ -91,34 +105,54 @@ class Manuscript:
         return text.removeprefix(self._bom).replace(self._newline, UNIX)
 
     def save(self) -> None:
-        """Write what has changed; if that fails, `trouble` says why."""
-        text = self._bom + self.history.text.replace(UNIX, self._newline)
+        """Write what has changed: first the text, which matters more, then the history."""
+        self.trouble, self.forgetful = self._tried(self._save_text), self._tried(self._save_history)
+
+    def _tried(self, act: Callable[[], None]) -> str:
+        """Do something, and return why it failed."""
         try:
-            self._journal.write()
-            if text != self._saved:
-                self._keep_others()
-                mode = self.path.stat().st_mode if self.path.exists() else None
-                write_whole(self.path, text.encode(errors="replace"))
-                if mode is not None:
-                    self.path.chmod(mode)
-                self._saved, self._stamp = text, self._seen()
-        except ChargenError as error:
-            self.trouble = error.problem
-        except OSError as error:
-            self.trouble = f"{self.path.name} cannot be written: {reason(error)}"
-        else:
-            self.trouble = ""
+            act()
+        except (ChargenError, OSError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            return reason(cause) if isinstance(cause, OSError) else str(error)
+        return ""
+
+    def _save_text(self) -> None:
+        text = self.history.text
+        if self._newline == WINDOWS:
+            text = text.replace(WINDOWS, UNIX).replace(UNIX, WINDOWS)
+        text = self._bom + text
+        if text != self._saved:
+            self._keep_others()
+            self._write(self.path, text.encode(errors="replace"))
+            self._saved, self._stamp = text, self._seen()
+
+    def _save_history(self) -> None:
+        self._journal.write(self._mode() or 0o666)
 
     def _keep_others(self) -> None:
         """Put aside what another program has written into the file."""
-        if self._seen() in (self._stamp, None):
+        seen = self._seen()
+        if seen in (self._stamp, None):
             return
-        names = itertools.chain([""], map(str, itertools.count(2)))
-        stem, suffix = self.path.stem, self.path.suffix
-        free = (self.path.with_name(f"{stem}.other{name}{suffix}") for name in names)
-        kept = next(path for path in free if not path.exists())
-        shutil.copy2(self.path, kept)
-        self.kept = kept
+        kept = free(self.path.with_name(f"{self.path.stem}.other{self.path.suffix}"))
+        self._write(kept, self.path.read_bytes())
+        self._stamp = seen
+        self.notice = f"another program changed the text; that is kept as {kept.name}"
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Write a file as a whole, as private as the text is."""
+        write_whole(path, data, half=self._hidden("half"), mode=self._mode())
+
+    def _hidden(self, what: str) -> Path:
+        """Return where something of this program's own is, beside the text."""
+        return self.path.with_name(f".{self.path.name}.{what}")
+
+    def _mode(self) -> int | None:
+        """Return the permissions of the text; None if it is not there."""
+        with suppress(OSError):
+            return self.path.stat().st_mode & PERMISSIONS
+        return None
 
     def _seen(self) -> tuple[int, int, int] | None:
         """Return what tells whether the file was written, or None if there is none."""

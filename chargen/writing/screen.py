@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from prompt_toolkit import Application
 from prompt_toolkit.application import get_app
@@ -29,13 +32,22 @@ from prompt_toolkit.output import create_output
 from prompt_toolkit.styles import Style
 
 from chargen.writing.desk import PROPOSALS, Desk
-from chargen.writing.wrapping import WordWrap, wrapped
+from chargen.writing.wrapping import WordWrap, edge, moved, wrapped
 
-HEIGHT = 8
-"""Lines of the proposals, with their heading."""
+LEAST = 8
+"""Lines of the proposals, with their heading, at least; at most they have half of the screen."""
 
 NARROW = 60
 """With fewer columns, the chosen proposal is shown alone."""
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""What a byte that is no UTF-8 is read as."""
+
+TEND = 2.0
+"""Seconds after which a text that could not be saved is saved again."""
+
+NOTED = 20.0
+"""Seconds for which a notice is shown."""
 
 ESCAPE_WAIT = 0.1
 """Seconds to wait after an escape for what makes another key of it."""
@@ -77,6 +89,9 @@ class Screen:
     def __init__(self, desk: Desk, model: str) -> None:
         self.desk, self.model = desk, model
         self.helping = self.warned = False
+        self.noted: float | None = None
+        # Where a way up or down began, how many rows it has, and where it is now.
+        self.climb: tuple[int, int, int] | None = None
         self.buffer = Buffer(
             document=Document(desk.text, desk.cursor),
             multiline=True,
@@ -101,12 +116,21 @@ class Screen:
         Raises:
             Exception: what stopped the assistant, a defect.
         """
-        self.app.run(pre_run=self._watch)
+        self.app.run(pre_run=self._begin)
         if self.desk.assistant.error is not None:
             raise self.desk.assistant.error
 
-    def _watch(self) -> None:
+    async def _tend(self) -> None:
+        """Try again to save what could not be saved, and let notices go."""
+        while True:
+            await asyncio.sleep(TEND)
+            if self.desk.manuscript.trouble or self.desk.manuscript.forgetful:
+                self.desk.manuscript.save()
+            self.app.invalidate()
+
+    def _begin(self) -> None:
         """Give the terminal back as it was if the process is told to end."""
+        self.app.create_background_task(self._tend())
         loop = asyncio.get_running_loop()
         for name in ("SIGTERM", "SIGHUP"):
             with suppress(AttributeError, NotImplementedError):
@@ -117,7 +141,11 @@ class Screen:
             self.app.exit()
 
     def _edited(self, buffer: Buffer) -> None:
-        self.desk.edited(buffer.text, buffer.cursor_position)
+        text = buffer.text
+        if SURROGATE.search(text):
+            buffer.set_document(Document(SURROGATE.sub("\ufffd", text), buffer.cursor_position))
+            return
+        self.desk.edited(text, buffer.cursor_position)
         self.warned = False
 
     def _show(self) -> None:
@@ -157,7 +185,18 @@ class Screen:
             )
             columns.append(ConditionalContainer(column, shown))
         line = Window(height=1, char="─", style="class:line")
-        return HSplit([line, VSplit(columns, height=HEIGHT - 1)], height=HEIGHT)
+        return HSplit([line, VSplit(columns)], height=self._height)
+
+    def _height(self) -> int:
+        """Return how many lines the proposals get, with the line above and their headings."""
+        wanted = [2 + len(self._lines(number)) for number in range(len(self.desk.proposals))]
+        half = max(3, get_app().output.get_size().rows // 2)
+        return min(half, max([LEAST, *wanted]))
+
+    def _lines(self, number: int) -> list[str]:
+        """Return a proposal as it is shown, line by line."""
+        found = self.desk.proposals
+        return wrapped(found[number].text, self._width()).split("\n") if number < len(found) else []
 
     def _alone(self) -> bool:
         """Return whether only one proposal is shown."""
@@ -178,30 +217,31 @@ class Screen:
                 return [("", "")]
             sign, style = (">", "class:chosen") if number == self.desk.chosen else (" ", "")
             found = self.desk.proposals[number]
-            waits = "" if found.over else " …"
-            return [(style, f"{sign}{number + 1}  seed {found.seed}{waits}")]
+            hidden = len(self._lines(number)) + 2 - self._height()
+            more = "" if found.over else " …"
+            if found.over and hidden > 0:
+                more = f", {hidden} more lines"
+            return [(style, f"{sign}{number + 1}  seed {found.seed}{more}")]
 
         return heading
 
     def _proposed(self, number: int) -> Callable[[], StyleAndTextTuples]:
         def proposed() -> StyleAndTextTuples:
-            found = self.desk.proposals
-            text = found[number].text if number < len(found) else ""
-            return [("", wrapped(text, self._width()))]
+            return [("", "\n".join(self._lines(number)))]
 
         return proposed
 
     def _told(self) -> StyleAndTextTuples:
-        """Return the line with the figures, and whether all is saved."""
+        """Return the line with the figures, or with what is wrong."""
         manuscript, measured = self.desk.manuscript, self.desk.measured
-        if self.desk.assistant.error is not None:
-            return [("class:trouble", " the model has stopped; the text is saved: quit by Ctrl-Q")]
         if manuscript.trouble:
-            leave = "; Ctrl-Q again: leave without it" if self.warned else ""
+            leave = " · ^Q again leaves" if self.warned else ""
             return [("class:trouble", f" NOT SAVED: {manuscript.trouble}{leave}")]
+        if self.desk.assistant.error is not None:
+            return [("class:trouble", " the model has stopped; the text is saved: quit by ^Q")]
+        if manuscript.forgetful:
+            return [("class:trouble", f" saved, but not its versions: {manuscript.forgetful}")]
         parts = [f" {manuscript.path.name}"]
-        if manuscript.kept is not None:
-            parts.append(f"changed elsewhere, that is kept as {manuscript.kept.name}")
         if measured is None:
             parts.append("reading")
         else:
@@ -216,6 +256,13 @@ class Screen:
         return [("", " · ".join(parts))]
 
     def _offered(self) -> StyleAndTextTuples:
+        """Return the line with the keys; for some time, with what the writer should know."""
+        manuscript = self.desk.manuscript
+        if manuscript.notice:
+            self.noted = self.noted or time.monotonic()
+            if time.monotonic() - self.noted < NOTED:
+                return [("class:trouble", f" {manuscript.notice}")]
+            manuscript.notice, self.noted = "", None
         keys = HELPING if self.helping else CHOOSING if self.desk.asked else WRITING
         return [("", f" {keys}")]
 
@@ -239,7 +286,8 @@ class Screen:
         bind("enter", desk.take, asked)
         bind("down", desk.take_word, asked)
         bind("right", desk.take_character, asked)
-        bind("escape", desk.dismiss, asked)
+        # Always: elsewhere, it makes another key of the one that follows.
+        bind("escape", desk.dismiss)
         bind("c-r", desk.others)
         bind("c-t", desk.warmer)
         bind("c-l", lambda: desk.warmer(-1))
@@ -247,6 +295,10 @@ class Screen:
         bind("c-_", desk.undo)
         bind("c-y", desk.redo)
         bind("c-o", desk.other_branch)
+        for key, steps in (("up", -1), ("down", 1)):
+            bind(key, partial(self._move, steps), ~asked & ~helping)
+        bind("home", partial(self._move_to_edge, False))
+        bind("end", partial(self._move_to_edge, True))
         bind("enter", lambda: self.buffer.insert_text("\n"), ~asked & ~helping)
         bind("c-g", self._help, Always())
         bind("f1", self._help, Always())
@@ -256,6 +308,23 @@ class Screen:
         # While the help is shown, nothing else is done.
         bind("<any>", lambda: None, helping)
         return keys
+
+    def _move(self, steps: int) -> None:
+        """Go up or down by rows of the screen; in a column, as long as nothing else is done."""
+        buffer, width = self.buffer, get_app().output.get_size().columns
+        # Where the writer came from tells the column, if a shorter row lay between.
+        start, rows = buffer.cursor_position, steps
+        if self.climb is not None and self.climb[2] == start:
+            start, rows = self.climb[0], self.climb[1] + steps
+        place = moved(buffer.text, start, width, rows)
+        if place != start or not rows:
+            self.climb = start, rows, place
+            buffer.cursor_position = place
+
+    def _move_to_edge(self, end: bool) -> None:
+        width = get_app().output.get_size().columns
+        place = edge(self.buffer.text, self.buffer.cursor_position, width, end=end)
+        self.buffer.cursor_position = place
 
     def _help(self) -> None:
         self.helping = not self.helping

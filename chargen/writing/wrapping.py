@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import lru_cache
+
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 from prompt_toolkit.layout.screen import Char
 from prompt_toolkit.layout.utils import explode_text_fragments
 
+Rows = tuple[tuple[int, int], ...]
 
-def rows(line: str, width: int) -> list[tuple[int, int]]:
+
+@lru_cache(maxsize=4096)
+def rows(line: str, width: int) -> Rows:
     """Return where each row of a line begins, and how many columns are left free at its end.
 
     A word that is wider than a row is broken.
 
     Example:
         >>> rows("the red sea", 8)
-        [(0, 0), (8, 5)]
+        ((0, 0), (8, 5))
     """
     found: list[tuple[int, int]] = []
     start = begin = taken = word = 0
@@ -30,7 +37,7 @@ def rows(line: str, width: int) -> list[tuple[int, int]]:
         taken, word = taken + wide, word + wide
         if character == " ":
             begin, word = at + 1, 0
-    return [*found, (start, max(0, width - taken))]
+    return (*found, (start, max(0, width - taken)))
 
 
 def wrapped(text: str, width: int) -> str:
@@ -41,6 +48,55 @@ def wrapped(text: str, width: int) -> str:
         stops = [*starts[1:], len(line)]
         lines += [line[start:stop] for start, stop in zip(starts, stops, strict=True)]
     return "\n".join(lines)
+
+
+def moved(text: str, place: int, width: int, steps: int) -> int:
+    """Return the place so many rows below a place, in the same column; above it, below zero.
+
+    Where there are no more rows, it is the place itself.
+
+    Example:
+        >>> moved("the red sea", 1, 8, 1)
+        9
+    """
+    starts = row_starts(text, width)
+    row = bisect_right(starts, place) - 1
+    if not 0 <= row + steps < len(starts):
+        return place
+    column = columns(text[starts[row] : place])
+    begin, end = row_of(text, starts, row + steps)
+    at, taken = begin, 0
+    while at < end and taken < column:
+        taken += Char(text[at]).width
+        at += 1
+    return at
+
+
+def edge(text: str, place: int, width: int, *, end: bool) -> int:
+    """Return the beginning or the end of the row that a place is in."""
+    starts = row_starts(text, width)
+    return row_of(text, starts, bisect_right(starts, place) - 1)[end]
+
+
+def columns(text: str) -> int:
+    """Return how many columns a text takes on the screen."""
+    return sum(Char(character).width for character in text)
+
+
+def row_starts(text: str, width: int) -> list[int]:
+    """Return where each row of a text begins."""
+    starts, before = list[int](), 0
+    for line in text.split("\n"):
+        starts += [before + start for start, _ in rows(line, width)]
+        before += len(line) + 1
+    return starts
+
+
+def row_of(text: str, starts: Sequence[int], row: int) -> tuple[int, int]:
+    """Return the first place of a row, and the last at which the cursor is in it."""
+    # At the end of a row that is followed by another, the cursor would be in that one.
+    end = starts[row + 1] - 1 if row + 1 < len(starts) else len(text)
+    return starts[row], end
 
 
 class WordWrap(Processor):

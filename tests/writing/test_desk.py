@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen.writing.desk import HOTTEST, PROPOSALS, Desk
-from chargen.writing.wrapping import rows, wrapped
+from chargen.writing.wrapping import edge, moved, rows, wrapped
 from tests.conftest import any_text
 from tests.writing.conftest import proposed, until
 
@@ -121,10 +121,34 @@ def test_figures_come_with_the_text(desk: Desk) -> None:
     assert found["nats_per_char"] == pytest.approx(found["bpc"] * 0.6931, rel=1e-3)
 
 
-def test_half_a_surrogate_is_no_character(desk: Desk, tmp_path: Path) -> None:
-    """It could not be saved: a question mark stands for it."""
-    desk.edited("The tide\ud800", 9)
-    assert saved(desk) == "The tide?"
+def test_only_whole_proposals_are_taken(desk: Desk) -> None:
+    """Half a word would stand in the text; a moment later, it is whole."""
+    desk.sampling = replace(desk.sampling, length=100_000)
+    desk.propose()
+    until(lambda: desk.proposals and desk.proposals[0].text)
+    for act in (desk.take, desk.take_word, desk.take_character):
+        act()
+    assert desk.text == "The tide"
+
+
+def test_the_cursor_goes_up_and_down_by_rows() -> None:
+    """In its column, where the row is as long; not beyond the first and the last."""
+    text = "the red sea\nab"
+    assert rows("the red sea", 8) == ((0, 0), (8, 5))
+    assert [moved(text, 2, 8, steps) for steps in (-1, 0, 1, 2, 3)] == [2, 2, 10, 14, 2]
+    assert [edge(text, 9, 8, end=end) for end in (False, True)] == [8, 11]
+    assert [edge(text, 2, 8, end=end) for end in (False, True)] == [0, 7]
+
+
+@given(any_text(), st.integers(2, 40), st.floats(0, 1), st.integers(-3, 3))
+def test_each_row_can_be_reached(text: str, width: int, share: float, steps: int) -> None:
+    """A place stays in the text; there and back leads to the same row."""
+    place = round(share * len(text))
+    there = moved(text, place, width, steps)
+    assert 0 <= there <= len(text)
+    if there != place:
+        back = moved(text, there, width, -steps)
+        assert edge(text, back, width, end=False) == edge(text, place, width, end=False)
 
 
 @given(any_text(), st.integers(2, 40))

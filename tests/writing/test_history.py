@@ -1,14 +1,12 @@
-"""A tree of versions: what was written stays, whatever is undone, and a journal brings it back."""
+"""A tree of versions: what was written stays, whatever is undone."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.writing.history import ELSEWHERE, MODEL, History, Journal, difference
+from chargen.writing.history import MODEL, History, difference
 from tests.conftest import any_text
 
 
@@ -99,76 +97,10 @@ def test_every_version_is_reached_again(steps: list[Step]) -> None:
     assert (history.here, history.text) == (0, "begun")
 
 
-@given(STEPS)
-def test_a_journal_brings_all_versions_back(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
-) -> None:
-    """Opened anew after any step, it is the same tree, at the same place."""
-    path = tmp_path_factory.mktemp("journal") / "a.history"
-    journal = Journal.opened(path, "begun")
-    for step in steps:
-        applied(journal.history, step)
-        journal.write()
-        again = Journal.opened(path, journal.history.text)
-        assert again.history.changes == journal.history.changes
-        assert (again.history.here, again.history.tips) == (
-            journal.history.here,
-            journal.history.tips,
-        )
-        journal = again
-
-
-def test_half_a_line_is_written_over(tmp_path: Path) -> None:
-    """A kill or a full disk in the middle of a line costs that line only."""
-    path = tmp_path / "a.history"
-    journal = Journal.opened(path, "")
-    typed(journal.history, "ab")
-    journal.write()
-    path.write_bytes(path.read_bytes() + b'{"on": 2, "at"')
-    again = Journal.opened(path, "ab")
-    typed(again.history, "c")
-    again.write()
-    last = Journal.opened(path, "abc").history
-    assert (last.text, len(last.changes)) == ("abc", 4)
-
-
-def test_a_kill_between_journal_and_text_loses_nothing(tmp_path: Path) -> None:
-    """The journal is one change ahead then, and it is believed."""
-    path = tmp_path / "a.history"
-    journal = Journal.opened(path, "")
-    typed(journal.history, "abc")
-    journal.write()
-    assert Journal.opened(path, "ab").history.text == "abc"
-
-
-def test_what_another_program_has_written_is_a_version(tmp_path: Path) -> None:
-    """The text on disk is shown; the one before it is one undo away."""
-    path = tmp_path / "a.history"
-    journal = Journal.opened(path, "the sea")
-    typed(journal.history, "!")
-    journal.write()
-    history = Journal.opened(path, "the red sea").history
-    assert (history.text, history.changes[-1].by) == ("the red sea", ELSEWHERE)
-    history.undo()
-    assert history.text == "the sea!"
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"nonsense\n",
-        b"",
-        b'{"chargen": 99, "text": ""}\n',
-        b'{"chargen": 1, "text": "a"}\n{"here": 7}\n',
-        b'{"chargen": 1, "text": "a"}\n{"on": 0, "at": 0, "cut": "b", "put": "", "by": "typed"}\n',
-        b'{"chargen": 1, "text": "a"}\n{"on": 0, "at": 2, "cut": "", "put": "b", "by": "typed"}\n',
-        b'{"chargen": 1, "text": 7}\n',
-        b"[]\n",
-    ],
-)
-def test_a_damaged_journal_is_put_aside(tmp_path: Path, data: bytes) -> None:
-    """It is kept under another name, and a new one begins."""
-    path = tmp_path / "a.history"
-    path.write_bytes(data)
-    assert Journal.opened(path, "text").history.text == "text"
-    assert (tmp_path / "a.history.damaged").read_bytes() == data
+def test_what_is_not_there_cannot_be_cut() -> None:
+    """A change that does not fit the text is an error; a place behind its end is one, too."""
+    history = History("abc")
+    for at, cut in ((0, "x"), (4, "")):
+        with pytest.raises(ValueError, match=r"not at|no place"):
+            history.change(at, cut, "y")
+        assert (history.text, history.changes[1:], history.tips) == ("abc", [], [0])

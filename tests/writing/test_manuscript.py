@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chargen import files
 from chargen.errors import CorpusError, RunError
 from chargen.writing import manuscript
+from chargen.writing.journal import Journal
 from chargen.writing.manuscript import Manuscript
 from tests.conftest import posix_only
 
@@ -69,7 +74,7 @@ def test_what_another_program_writes_meanwhile_is_kept(tmp_path: Path) -> None:
         path.write_text(f"theirs {number}")
         put(one, " more")
         assert (tmp_path / name).read_text() == f"theirs {number}"
-        assert one.kept == tmp_path / name
+        assert name in one.notice
     assert path.read_text() == "one more more"
     one.close()
 
@@ -91,7 +96,7 @@ def test_trouble_is_told_and_ends(tmp_path: Path) -> None:
     put(one, "one")
     folder.rename(tmp_path / "away")
     put(one, " two")
-    assert "cannot be written" in one.trouble
+    assert "no such file or directory" in one.trouble
     (tmp_path / "away").rename(folder)
     put(one, " three")
     assert not one.trouble
@@ -111,8 +116,9 @@ def test_what_is_no_text_is_refused_and_left(tmp_path: Path) -> None:
     assert path.read_bytes() == b"ab\xff"
     with pytest.raises(CorpusError, match="is no folder"):
         Manuscript(tmp_path / "nowhere" / "a.txt")
-    with pytest.raises(CorpusError, match="cannot be read"):
-        Manuscript(tmp_path)
+    for folder in (tmp_path, Path("/")):
+        with pytest.raises(CorpusError, match="is a folder"):
+            Manuscript(folder)
     assert [one.name for one in tmp_path.iterdir()] == ["a.bin"]
 
 
@@ -127,3 +133,115 @@ def test_a_folder_that_cannot_be_written_is_told(
     monkeypatch.setattr(manuscript, "Lock", refused)
     with pytest.raises(RunError, match="cannot be written"):
         Manuscript(tmp_path / "a.txt")
+
+
+def test_the_text_is_saved_whatever_becomes_of_its_history(tmp_path: Path) -> None:
+    """The writer is told that versions are not kept; when they can be again, all are."""
+    one = Manuscript(tmp_path / "a.txt")
+    put(one, "one")
+    history = tmp_path / "a.txt.history"
+    history.unlink()
+    history.mkdir()
+    put(one, " two")
+    assert one.forgetful
+    assert not one.trouble
+    assert (tmp_path / "a.txt").read_text() == "one two"
+    history.rmdir()
+    put(one, " three")
+    assert not one.forgetful
+    one.close()
+    again = Manuscript(tmp_path / "a.txt")
+    assert len(again.history.changes) == 4
+    again.close()
+
+
+def test_what_changes_while_it_is_opened_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program may write between our reading and our first save."""
+    path = tmp_path / "a.txt"
+    path.write_text("one")
+    opened = Journal.opened
+
+    def slowly(history: Path, text: str) -> Journal:
+        path.write_text("theirs")
+        return opened(history, text)
+
+    monkeypatch.setattr(Journal, "opened", slowly)
+    one = Manuscript(path)
+    put(one, " two")
+    assert (tmp_path / "a.other.txt").read_text() == "theirs"
+    one.close()
+
+
+def test_a_full_disk_leaves_no_heap_of_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another program wrote is kept once, however often the text itself cannot be saved."""
+    path = tmp_path / "a.txt"
+    path.write_text("one")
+    one = Manuscript(path)
+    path.write_text("theirs")
+    write = files.write_whole
+
+    def full(to: Path, data: bytes, **more: Any) -> None:
+        if to == path:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(to, data, **more)
+
+    monkeypatch.setattr(manuscript, "write_whole", full)
+    for _ in range(5):
+        put(one, "!")
+        assert one.trouble == "no space left on device"
+    assert [each.name for each in tmp_path.glob("*other*")] == ["a.other.txt"]
+    monkeypatch.undo()
+    one.save()
+    assert path.read_text() == "one!!!!!"
+    one.close()
+
+
+@posix_only
+def test_all_files_are_as_private_as_the_text(tmp_path: Path) -> None:
+    """The history has the whole text in it."""
+    path = tmp_path / "a.txt"
+    path.write_text("one")
+    path.chmod(0o600)
+    (tmp_path / "a.txt.tmp").write_text("mine")
+    one = Manuscript(path)
+    put(one, " two")
+    path.write_text("theirs")
+    put(one, " three")
+    for name in ("a.txt", "a.txt.history", "a.other.txt"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "a.txt.tmp").read_text() == "mine"
+    one.close()
+
+
+def test_what_may_not_be_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is protected; a link that leads round in a circle."""
+    path = tmp_path / "a.txt"
+    path.write_text("one")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(RunError, match="may not be written"):
+        Manuscript(path)
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    with pytest.raises(CorpusError, match="leads nowhere"):
+        Manuscript(circle)
+
+
+def test_mixed_ends_of_lines_do_no_harm(tmp_path: Path) -> None:
+    """A file that turns out to have Windows' ends only gets no end twice."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"a\r\nb\n")
+    one = Manuscript(path)
+    one.history.change(4, "\n", "")
+    one.save()
+    one.close()
+    one = Manuscript(path)
+    while one.history.undo() is not None:
+        one.save()
+    assert b"\r\r" not in path.read_bytes()
+    one.close()

@@ -13,6 +13,7 @@ import signal
 import struct
 import subprocess
 import termios
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tests.conftest import Chargen, command, one_line_error
 from tests.writing.conftest import until
 
 TAB, ENTER, ESCAPE = "\t", "\r", "\x1b"
-DOWN, RIGHT = "\x1b[B", "\x1b[C"
+UP, DOWN, RIGHT, HOME = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[H"
 UNDO, REDO, BRANCH, OTHERS, WARMER, HELP, QUIT = "\x1a\x19\x0f\x12\x14\x07\x11"
 READY = "Tab propose"
 LEFT = b"\x1b[?1049l"
@@ -207,6 +208,48 @@ def test_lines_are_broken_between_words(terminal: Terminal) -> None:
     terminal.press("!")
     terminal.see("sailing!")
     assert (terminal.screen.cursor.x, terminal.screen.cursor.y) == (5 * 8, 1)
+
+
+def test_keys_move_by_rows_of_the_screen(terminal: Terminal, tmp_path: Path) -> None:
+    """Not by paragraphs; and Esc makes no command of the letter behind it."""
+    terminal.press(" ".join(["sailing"] * 25))
+    terminal.see(" ".join(["sailing"] * 5))
+    terminal.press(UP)
+    terminal.wait(lambda: (terminal.shown(), terminal.screen.cursor.y)[1] == 1)
+    assert terminal.screen.cursor.x == 5 * 8 - 1
+    terminal.press(HOME + "A")
+    terminal.see("Asailing")
+    assert text(tmp_path).index("A") == 80
+    terminal.press(ESCAPE)
+    time.sleep(0.3)
+    terminal.press("d")
+    terminal.wait(lambda: text(tmp_path)[80:83] == "Ads")
+
+
+def test_bytes_that_are_no_text_spoil_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    """A terminal of another encoding sends them; each is shown as one damaged character."""
+    os.write(terminal.ours, b"a\xe9b")
+    terminal.wait(lambda: text(tmp_path) == "a\ufffdb")
+    terminal.press(UNDO)
+    terminal.wait(lambda: text(tmp_path) == "")
+
+
+def test_a_text_that_cannot_be_saved_is_said_and_saved_later(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    """To leave without it takes two keys; when it can be saved again, it is, without a key."""
+    terminal.press("one")
+    terminal.wait(lambda: text(tmp_path) == "one")
+    # Where half of it would be written is a folder.
+    (tmp_path / ".a.txt.half").mkdir()
+    terminal.press("!")
+    terminal.see("NOT SAVED: is a directory")
+    terminal.press(QUIT)
+    terminal.see("^Q again leaves")
+    assert terminal.process.poll() is None
+    (tmp_path / ".a.txt.half").rmdir()
+    terminal.wait(lambda: text(tmp_path) == "one!")
+    terminal.see(READY)
 
 
 def test_json_and_a_narrow_screen(
