@@ -11,7 +11,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +32,7 @@ from chargen.text.marking import Marking, of_labels
 from chargen.text.pair_form import Form
 from chargen.text.pairs import Symbols
 from chargen.text.vocabulary import Vocabulary
+from tests.forked import Forks
 
 if TYPE_CHECKING:
     from chargen.training.loop import Trainer
@@ -60,6 +61,8 @@ def any_text(min_size: int = 0, max_size: int = 200) -> st.SearchStrategy[str]:
     characters = st.characters(codec="utf-8") | st.sampled_from(ODD)
     return st.text(characters, min_size=min_size, max_size=max_size)
 
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and locks")
 
@@ -226,21 +229,36 @@ def environment(tmp_path: Path) -> dict[str, str]:
     ours = {
         "CHARGEN_CACHE": str(tmp_path / "cache"),
         "CHARGEN_CHECKPOINTS": str(tmp_path / "runs"),
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
+        **ONE_THREAD,
         "PYTHONPATH": str(Path(__file__).parent.parent),
     }
     dropped = ("CHARGEN", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES", "TTY_")
     return {k: v for k, v in os.environ.items() if not k.startswith(dropped)} | ours
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks | None]:
+    """Run commands as forks; None where there are none."""
+    if not hasattr(os, "fork"):
+        yield None
+        return
+    made = Forks(os.environ | ONE_THREAD | {"PYTHONPATH": str(Path(__file__).parent.parent)})
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def chargen(tmp_path: Path, environment: dict[str, str]) -> Chargen:
-    """Run the command line as a process, in an empty folder with its own cache and runs."""
+def chargen(tmp_path: Path, environment: dict[str, str], forks: Forks | None) -> Chargen:
+    """Run the command line as a process, in an empty folder with its own cache and runs.
+
+    A fork, but for an environment of its own, which libraries may read when they are loaded.
+    """
 
     def run(
         *arguments: str | Path, stdin: bytes = b"", extra: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
+        if forks is not None and extra is None:
+            return forks.run([*map(str, arguments)], tmp_path, environment, stdin)
         return subprocess.run(
             command(arguments),
             input=stdin,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import command
+from tests.conftest import Chargen
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path for path in (ROOT / "docs").glob("*.md"))
@@ -39,32 +39,32 @@ def opening(page: Path) -> list[str]:
     "page", [page for page in PAGES if page.name not in HELD_ELSEWHERE], ids=lambda page: page.name
 )
 def test_a_page_opens_with_a_command_that_works(
-    page: Path, tmp_path: Path, environment: dict[str, str]
+    page: Path, tmp_path: Path, environment: dict[str, str], chargen: Chargen
 ) -> None:
     """As it stands, after the model that the page about training makes."""
-    made = command(["train", "harbour", "--steps", "2", "--name", "harbour", "--quiet"])
-    subprocess.run(made, cwd=tmp_path, env=environment, check=True, timeout=120)
+    made = chargen("train", "harbour", "--steps", "2", "--name", "harbour", "--quiet")
+    assert made.returncode == 0
     for line in opening(page):
-        given = None
+        given = b""
         if " | " in line:
             words, line = line.split(" | ")
             given = shlex.split(words)[1].encode()
         launcher, _, arguments = line.partition("chargen ")
         arguments = arguments.replace("--name harbour", "--name other").replace("0.2", "0.02")
-        whole = command(shlex.split(arguments))
         if launcher.startswith("torchrun"):
             several = shlex.split(launcher)[1:]
             whole = [sys.executable, "-m", "torch.distributed.run", "--standalone", *several]
             whole += ["chargen", *shlex.split(arguments)]
-        result = subprocess.run(
-            whole,
-            input=given,
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
+            result = subprocess.run(
+                whole,
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                timeout=120,
+                check=False,
+            )
+        else:
+            result = chargen(*shlex.split(arguments), stdin=given)
         assert result.returncode == 0, result.stderr.decode()
 
 
@@ -72,9 +72,7 @@ QUICK = ["--steps", "6", "--evaluations", "2", "--hidden", "16"]
 
 
 @pytest.mark.parametrize("name", ["recipes.md", "first.md"])
-def test_every_command_of_a_guide_works(
-    name: str, tmp_path: Path, environment: dict[str, str]
-) -> None:
+def test_every_command_of_a_guide_works(name: str, tmp_path: Path, chargen: Chargen) -> None:
     """From the first to the last, in one folder, each training cut to a few steps."""
     text = (ROOT / "corpora" / "harbour.txt").read_text(encoding="utf-8")
     (tmp_path / "novel.txt").write_text(text, encoding="utf-8")
@@ -96,14 +94,7 @@ def test_every_command_of_a_guide_works(
             if budget in arguments:
                 at = arguments.index(budget)
                 arguments[at : at + 2] = QUICK
-        result = subprocess.run(
-            command(arguments),
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
+        result = chargen(*arguments)
         assert result.returncode == 0, f"{line}: {result.stderr.decode()}"
 
 

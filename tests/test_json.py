@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import STORY, command, write
+from tests.conftest import STORY, Chargen, write
 
 PAGE = Path(__file__).parent.parent / "docs" / "json.md"
 
@@ -54,43 +53,37 @@ def paths(value: Any, above: str = "") -> set[str]:
     return {above}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def files(tmp_path: Path) -> None:
     """A folder with what the page's commands need."""
-    made = tmp_path_factory.mktemp("json")
-    write(made / "story.txt", STORY * 3)
-    write(made / "stimuli.csv", "kind,sentence,target\na,the tide went,tide\n")
+    write(tmp_path / "story.txt", STORY * 3)
+    write(tmp_path / "stimuli.csv", "kind,sentence,target\na,the tide went,tide\n")
     lines = [
         f"{one}\t{text} {n}\n"
         for n in range(30)
         for one, text in (("en", "low tide"), ("de", "ebbe"))
     ]
-    write(made / "kinds.tsv", "".join(lines))
+    write(tmp_path / "kinds.tsv", "".join(lines))
     pairs = "".join(f"low tide {n}\tLOW TIDE {n % 7}\n" for n in range(40))
-    write(made / "pairs.tsv", pairs)
+    write(tmp_path / "pairs.tsv", pairs)
     tags = "".join(f"tide\tO\nVesle\tB-LOC\n{n % 9}\tO\n\n" for n in range(60))
-    write(made / "tags.iob", tags)
-    return made
+    write(tmp_path / "tags.iob", tags)
 
 
-def said(folder: Path, line: str) -> list[dict[str, Any]]:
+def said(chargen: Chargen, line: str) -> list[dict[str, Any]]:
     """Return the documents that a command prints."""
-    result = subprocess.run(
-        command(shlex.split(line)), cwd=folder, capture_output=True, timeout=120, check=False
-    )
+    result = chargen(*shlex.split(line))
     assert result.returncode == 0, result.stderr.decode()
     return [json.loads(row) for row in result.stdout.splitlines()]
 
 
-def test_every_key_is_on_the_page(
-    folder: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("files")
+def test_every_key_is_on_the_page(chargen: Chargen) -> None:
     """The page's commands, in its order, print the keys that stand below them."""
-    monkeypatch.setattr("os.environ", environment)
     before: dict[str, list[dict[str, Any]]] = {}
     for shape in shapes():
         if shape.line not in before:
-            before[shape.line] = said(folder, shape.line)
+            before[shape.line] = said(chargen, shape.line)
         rows = [row for row in before[shape.line] if not shape.event or row["event"] == shape.event]
         assert rows, shape
         assert set().union(*map(paths, rows)) == shape.keys, shape.line
