@@ -3,12 +3,15 @@
 Each is a process of its own all the same: with its own arguments, folder, environment, standard
 streams and exit code. The process that forks computes nothing, so that it has no threads.
 
+Beside chargen itself, another module can be such a command (``tests.training.together``).
+
 ``python -m tests.forked FD`` serves requests from a socket, one at a time.
 """
 
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import os
 import socket
@@ -23,6 +26,10 @@ LIMIT = 120.0
 """Seconds that a command may take."""
 
 REQUEST = 1 << 20
+
+
+COMMAND = "chargen.cli.app"
+"""The module whose ``main`` is called."""
 
 
 class Forks:
@@ -49,13 +56,18 @@ class Forks:
         folder: Path,
         environment: Mapping[str, str],
         stdin: bytes = b"",
+        module: str = COMMAND,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a command, and return what it has printed.
+
+        Args:
+            module: whose ``main`` is called.
 
         Raises:
             TimeoutError: it takes too long; then all is over.
         """
         asked = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
+        asked |= {"module": module}
         with (
             tempfile.TemporaryFile() as given,
             tempfile.TemporaryFile() as printed,
@@ -96,7 +108,6 @@ def serve(asking: socket.socket) -> None:
 def become(asked: dict[str, object], streams: Sequence[int]) -> None:
     """Be a command from now on."""
     import chargen
-    from chargen.cli.app import main
 
     code = 70
     try:
@@ -109,7 +120,7 @@ def become(asked: dict[str, object], streams: Sequence[int]) -> None:
         os.environ.clear()
         os.environ.update(asked["environment"])  # type: ignore[call-overload]  # names and values
         sys.argv = [str(Path(chargen.__file__).with_name("__main__.py")), *asked["arguments"]]  # type: ignore[misc]  # words
-        main()
+        importlib.import_module(str(asked["module"])).main()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -27,9 +27,10 @@ from chargen.training.request import Request
 from chargen.training.resume import again
 from chargen.training.texts import Sources
 from tests.conftest import STORY, posix_only, write
+from tests.forked import Forks
 from tests.text.test_windows import span_of
 from tests.training.test_loop import FAMILY, run, trainer
-from tests.training.together import SETTINGS, STOPPED, TUNED, named, processes, tuned
+from tests.training.together import SETTINGS, SHARD, STOPPED, TUNED, named, processes, tuned
 
 KINDS = list(FAMILY)
 
@@ -39,7 +40,7 @@ FEW = ["n-grams", "labels", "pairs"]
 SHARDED = ["rare", "transformer"]
 """Kinds whose weights are divided: some have no gradient in some steps; attention."""
 
-STEPS = 800
+STEPS = 400
 
 
 class Fake(Ranks):
@@ -90,7 +91,7 @@ def far(one: checkpoint.Checkpoint, other: checkpoint.Checkpoint) -> float:
 
 @posix_only
 def test_two_processes_learn_what_one_learns(
-    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forks: Forks
 ) -> None:
     """After 50 steps, weights and held-out figures of each kind are those of one process.
 
@@ -100,15 +101,15 @@ def test_two_processes_learn_what_one_learns(
     trained(tmp_path, "gru", stop=STOPPED)
     monkeypatch.setenv("BASE", str(base(alone)))
     others = [kind for kind in KINDS if kind != "gru"]
-    processes(tmp_path, 2, *others, "gru+", TUNED)
+    processes(forks, tmp_path, 2, *others, "gru+", TUNED)
     distances = {kind: far(last(alone, kind), last(tmp_path, kind)) for kind in [*KINDS, TUNED]}
     assert max(distances.values()) < 1e-5, distances
 
 
 @posix_only
-def test_four_processes_learn_what_one_learns(alone: Path, tmp_path: Path) -> None:
+def test_four_processes_learn_what_one_learns(alone: Path, tmp_path: Path, forks: Forks) -> None:
     """One has two of five lanes, in two pieces; and what four processes began, one goes on with."""
-    processes(tmp_path, 4, *FEW, "lstm!")
+    processes(forks, tmp_path, 4, *FEW, "lstm!")
     run(tmp_path / "story.txt", resume=True, name="lstm")
     distances = {kind: far(last(alone, kind), last(tmp_path, kind)) for kind in [*FEW, "lstm"]}
     assert max(distances.values()) < 1e-5, distances
@@ -116,16 +117,16 @@ def test_four_processes_learn_what_one_learns(alone: Path, tmp_path: Path) -> No
 
 @posix_only
 def test_processes_that_divide_the_weights_learn_what_one_learns(
-    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forks: Forks
 ) -> None:
     """Each has a part of the weights only, gathers layers when needed, and computes them twice.
 
     What one process began, they go on with, and they start from another model.
     """
     trained(tmp_path, "gru", stop=STOPPED)
-    monkeypatch.setenv("SHARD", "1")
+    monkeypatch.setenv(SHARD, "1")
     monkeypatch.setenv("BASE", str(base(alone)))
-    processes(tmp_path, 2, *SHARDED, "gru+", TUNED)
+    processes(forks, tmp_path, 2, *SHARDED, "gru+", TUNED)
     distances = {
         kind: far(last(alone, kind), last(tmp_path, kind)) for kind in [*SHARDED, "gru", TUNED]
     }

@@ -1,15 +1,17 @@
-"""Trainings as several processes run them: each is started by the tests with its rank.
+"""Trainings as several processes run them: `main` forks into as many as there are ranks.
 
-``python -m tests.training.together FOLDER KIND…`` trains a tiny network of each kind; rank 0 leaves
-its runs in FOLDER. A kind with ``+`` behind it is gone on with, one with ``!`` is interrupted.
+Its arguments are FOLDER SIZE KIND…: a tiny network of each kind is trained; rank 0 leaves its runs
+in FOLDER. A kind with ``+`` behind it is gone on with, one with ``!`` is interrupted.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
-import subprocess
 import sys
+import traceback
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from chargen.ranks import place
 from chargen.training.follow import follow
 from chargen.training.reports import Report
 from tests.conftest import STORY, write
+from tests.forked import Forks
 from tests.training.test_loop import FAMILY, trainer
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -34,8 +37,8 @@ TUNED = "tuned"
 SETTINGS[TUNED] = SETTINGS["n-grams"] | {"hidden": None, "embed": None, "features": None}
 """A model that starts from another one, on a text with other characters."""
 
-SHARD = bool(os.environ.get("SHARD"))
-"""Whether the processes divide the weights among them, and compute layers twice."""
+SHARD = "SHARD"
+"""The variable that says that the processes divide the weights, and compute layers twice."""
 
 STOPPED = 17
 """The step after which a training is interrupted."""
@@ -52,7 +55,8 @@ def trained(kind: str, story: Path) -> None:
     """Train a network of a kind, in as many processes as there are."""
     _, size = place()
     # Of four processes, each computes its rows in two pieces.
-    pieces = {"accumulate": 1 + (size == 4), "shard": SHARD, "recompute": SHARD}
+    divided = SHARD in os.environ
+    pieces = {"accumulate": 1 + (size == 4), "shard": divided, "recompute": divided}
     chosen = {"resume": True} if "+" in kind else SETTINGS[kind.strip("!")]
     if kind == TUNED:
         chosen, story = tuned(Path(os.environ["BASE"]), story)
@@ -71,43 +75,60 @@ def tuned(base: Path, story: Path) -> tuple[dict[str, Any], Path]:
     return SETTINGS[TUNED] | {"base": str(base)}, other
 
 
-def processes(folder: Path, size: int, *kinds: str) -> None:
-    """Run `main` in so many processes, and wait until they end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.training.together", str(folder), *kinds],
-            env=os.environ | address | {"RANK": str(rank), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for rank in range(size)
-    ]
-    try:
-        said = [each.communicate(timeout=120)[0].decode() for each in running]
-    finally:
-        for each in running:
-            each.kill()
-    assert not any(each.returncode for each in running), "\n".join(said)
+def processes(forks: Forks, folder: Path, size: int, *kinds: str) -> None:
+    """Train in so many processes, and wait until they end."""
+    done = forks.run(
+        [str(folder), str(size), *kinds],
+        Path.cwd(),
+        os.environ | {"OMP_NUM_THREADS": "1"},
+        module="tests.training.together",
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
 
 
 def main() -> None:
-    """Train each kind; the processes meet once."""
-    rank, _ = place()
-    folder = Path(sys.argv[1])
-    if rank:
-        # Each has files of its own, as on machines that share none.
-        folder = folder / f"rank{rank}"
-        folder.mkdir(exist_ok=True)
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo", timeout=PATIENCE)
-    for kind in sys.argv[2:]:
-        trained(kind, write(folder / "story.txt", STORY))
-    distributed.destroy_process_group()
+    """Be all ranks, each a fork of this process."""
+    folder, size, *kinds = sys.argv[1:]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": size}
+    running = set()
+    for rank in range(int(size)):
+        process = os.fork()
+        if process == 0:
+            os.environ["RANK"] = str(rank)
+            be(Path(folder), rank, kinds)
+        running.add(process)
+    failed = 0
+    while running:
+        process, status = os.wait()
+        running.discard(process)
+        failed |= status
+        if status:
+            # The others would wait for it.
+            for other in running:
+                os.kill(other, signal.SIGKILL)
+    sys.exit(bool(failed))
 
 
-if __name__ == "__main__":
-    main()
+def be(folder: Path, rank: int, kinds: Sequence[str]) -> None:
+    """Train each kind as one of the ranks; the processes meet once."""
+    failed = 1
+    try:
+        if rank:
+            # Each has files of its own, as on machines that share none.
+            folder = folder / f"rank{rank}"
+            folder.mkdir(exist_ok=True)
+        torch.set_num_threads(1)
+        distributed.init_process_group("gloo", timeout=PATIENCE)
+        for kind in kinds:
+            trained(kind, write(folder / "story.txt", STORY))
+        distributed.destroy_process_group()
+        failed = 0
+    except BaseException:  # noqa: BLE001 - whatever it is, it is told, and ends the process
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(failed)
