@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chargen.engine.language_model import LanguageModel
 from chargen.tasks.draft import Draft, pieces_of
@@ -93,7 +93,7 @@ class Assistant:
         self.model, self.vocabulary, self.told = model, vocabulary, told
         ending = int(vocabulary.encode(end)[0]) if end else None
         self._reading = Reading(model, vocabulary, ending)
-        self._pieces = pieces_of(vocabulary)
+        self._pieces, self._end = pieces_of(vocabulary), end
         self.proposals: tuple[Proposal, ...] = ()
         self.measured: Measured | None = None
         self.error: Exception | None = None
@@ -156,6 +156,7 @@ class Assistant:
 
     def _written(self, mark: Mark, sampling: Sampling) -> Iterator[tuple[Proposal, ...]]:
         """Write all proposals side by side, and yield them after each character."""
+        sampling = replace(sampling, end=self._end)
         seeds = [sampling.seed + number for number in range(sampling.count)]
         drafts = [Draft(self._pieces, sampling, seed) for seed in seeds]
         found = [Proposal("", seed) for seed in seeds]

@@ -66,7 +66,7 @@ def test_a_model_of_lines_ends_a_proposal_with_its_line(tmp_path: Path) -> None:
     checkpoint.write(path, replace(tiny_checkpoint(), settings={"lines": True}))
     model = load(path)
     assistant = Assistant(model.engine_for(None, writing=True), model.checkpoint.vocabulary, "\n")
-    wanted = replace(WANTED, length=400, end="\n")
+    wanted = replace(WANTED, length=400)
     found = whole(assistant, Wish("It\nThe", 6, wanted))
     for one, sample in zip(
         found,
