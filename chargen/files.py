@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import os
 import sys
@@ -67,6 +68,14 @@ def temporary(path: Path) -> Path:
     The name is always the same: if a kill leaves such a file, the next write replaces it.
     """
     return path.with_name(path.name + TEMPORARY)
+
+
+def free(path: Path) -> Path:
+    """Return a path, or one with a number in its name, at which there is nothing yet."""
+    numbered = (
+        path.with_name(f"{path.stem}{number}{path.suffix}") for number in itertools.count(2)
+    )
+    return next(one for one in itertools.chain([path], numbered) if not one.exists())
 
 
 def _replace(half: Path, path: Path) -> None:

@@ -21,12 +21,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 LIMIT = 120.0
 """Seconds that a command may take."""
 
 REQUEST = 1 << 20
-
+"""Bytes of a request, at most."""
 
 COMMAND = "chargen.cli.app"
 """The module whose ``main`` is called."""
@@ -105,7 +106,7 @@ def serve(asking: socket.socket) -> None:
         asking.sendall(str(code).encode())
 
 
-def become(asked: dict[str, object], streams: Sequence[int]) -> None:
+def become(asked: dict[str, Any], streams: Sequence[int]) -> None:
     """Be a command from now on."""
     import chargen
 
@@ -116,11 +117,11 @@ def become(asked: dict[str, object], streams: Sequence[int]) -> None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
-        os.chdir(str(asked["folder"]))
+        os.chdir(asked["folder"])
         os.environ.clear()
-        os.environ.update(asked["environment"])  # type: ignore[call-overload]  # names and values
-        sys.argv = [str(Path(chargen.__file__).with_name("__main__.py")), *asked["arguments"]]  # type: ignore[misc]  # words
-        importlib.import_module(str(asked["module"])).main()
+        os.environ.update(asked["environment"])
+        sys.argv = [str(Path(chargen.__file__).with_name("__main__.py")), *asked["arguments"]]
+        importlib.import_module(asked["module"]).main()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -252,14 +252,9 @@ def read_text(source: str, what: str) -> str:
     Raises:
         CorpusError: it cannot be read, or is not UTF-8.
     """
-    data = read_bytes(source)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{source} is not utf-8 text: byte 0x{data[error.start]:02x} at offset {error.start}",
-            f"Save the {what} as UTF-8",
-        ) from None
+    from chargen.text.sources import utf8
+
+    return utf8(read_bytes(source), source, what).removeprefix("\ufeff")
 
 
 def read_bytes(source: str) -> bytes:

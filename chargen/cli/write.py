@@ -63,6 +63,8 @@ def write(
         raise UsageError(
             f"writing needs {error.name}", "Install it: pip install 'chargen[write]'"
         ) from error
+    import secrets
+
     from chargen.tasks.drawing import Sampling
     from chargen.writing.assistant import Assistant
     from chargen.writing.desk import Desk
@@ -70,13 +72,14 @@ def write(
 
     if not at_terminal():
         raise UsageError("writing needs a terminal", "Use chargen sample in a script")
-    sampling = Sampling(length=length, temp=temp, top_k=top_k, top_p=top_p, min_p=min_p)
+    begin = secrets.randbelow(1 << 31) if seed is None else seed
+    sampling = Sampling(length=length, temp=temp, top_k=top_k, top_p=top_p, min_p=min_p, seed=begin)
     loaded = load_all(model, out, blend)
     announce(console, loaded, model)
     engine = loaded.engine_for(label, writing=True)
     manuscript = Manuscript(file)
     assistant = Assistant(engine, loaded.checkpoint.vocabulary, loaded.checkpoint.end)
-    desk = Desk(manuscript, assistant, sampling, seed)
+    desk = Desk(manuscript, assistant, sampling)
     try:
         Screen(desk, loaded.name).run()
     finally:

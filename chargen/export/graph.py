@@ -19,7 +19,7 @@ TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.int64): TensorProt
 
 Shape = Sequence[int | str]
 
-Run = Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]
+Runner = Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 """Runs a graph: from inputs to outputs, by their names."""
 
 

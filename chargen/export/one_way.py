@@ -16,7 +16,7 @@ import numpy as np
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
 from chargen.engine.stack import below
-from chargen.export.graph import Graph, Run
+from chargen.export.graph import Graph, Runner
 from chargen.export.layers import ngrams, norm, product, stack
 from chargen.text.contexts import LONGEST
 
@@ -86,7 +86,7 @@ class OneWay:
         graph.output("logits", logits, np.float32, ("B", "T", characters))
 
     @staticmethod
-    def difference(saved: Checkpoint, run: Run) -> float:
+    def difference(saved: Checkpoint, run: Runner) -> float:
         """Return how far the logits are from the engine's: by a window, and by steps."""
         characters = len(saved.vocabulary)
         random = np.random.default_rng(1)

@@ -1,7 +1,7 @@
 """Models that see both sides of a place, as ONNX graphs.
 
-Each reads whole texts: ``ids`` (B, T) and their ``lengths`` (B,), from which on ids do not matter.
-The equations are those of `chargen.networks.bidirectional` and `chargen.networks.tagger`.
+Each reads whole texts: ``ids`` (B, T) and their ``lengths`` (B,). Ids behind a text's length do not
+matter. The equations are those of `chargen.networks.bidirectional` and `chargen.networks.tagger`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from chargen.checkpoint import Checkpoint
 from chargen.engine.classifier import Classifier
 from chargen.engine.gaps import GapFiller
 from chargen.engine.tagger import Marker
-from chargen.export.graph import Graph, Run
+from chargen.export.graph import Graph, Runner
 from chargen.export.layers import LAST, norm, product, stack
 from chargen.export.one_way import start
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LENGTHS = (23, 9, 1)
 """Of the texts that are read to compare figures."""
 
-NO_MATTER = 1 << 20
+PADDING = 1 << 20
 """Stands behind the texts: no id of a character."""
 
 
@@ -83,13 +83,18 @@ def _told(graph: Graph, saved: Checkpoint, x: str, name: str = "output") -> str:
     return graph.add("Add", product(graph, x, weight), graph.constant(bias))
 
 
+def _random(saved: Checkpoint) -> Longs:
+    """Return ids to compare figures by, as many for each text as the longest has."""
+    random = np.random.default_rng(1)
+    size = (len(LENGTHS), max(LENGTHS))
+    return random.integers(len(saved.vocabulary), size=size).astype(np.int64)
+
+
 def _texts(saved: Checkpoint) -> tuple[Longs, Longs]:
     """Return texts to compare figures by, and their lengths."""
-    random = np.random.default_rng(1)
-    ids = random.integers(len(saved.vocabulary), size=(len(LENGTHS), max(LENGTHS)))
-    lengths = np.array(LENGTHS, np.int64)
-    ids[np.arange(max(LENGTHS)) >= lengths[:, None]] = NO_MATTER
-    return ids.astype(np.int64), lengths
+    ids, lengths = _random(saved), np.array(LENGTHS, np.int64)
+    ids[np.arange(max(LENGTHS)) >= lengths[:, None]] = PADDING
+    return ids, lengths
 
 
 class Gaps:
@@ -123,12 +128,11 @@ class Gaps:
             graph.output(name, logits, np.float32, ("B", time, characters))
 
     @staticmethod
-    def difference(saved: Checkpoint, run: Run) -> float:
+    def difference(saved: Checkpoint, run: Runner) -> float:
         """Return how far its figures are from the engine's."""
         engine = GapFiller(saved.architecture, saved.weights)
-        (ids, _), none = _texts(saved), len(saved.vocabulary)
-        ids[ids == NO_MATTER] = 0
-        ids[:, 0] = none
+        ids = _random(saved)
+        ids[:, 0] = len(saved.vocabulary)
         apart = 0.0
         for after in (ids[:, 1:], ids[:, :0]):
             for missing in (0, 3):
@@ -179,7 +183,7 @@ class Labels:
         graph.output("labels", mean, np.float32, ("B", labels))
 
     @staticmethod
-    def difference(saved: Checkpoint, run: Run) -> float:
+    def difference(saved: Checkpoint, run: Runner) -> float:
         """Return how far its figures are from the engine's."""
         ids, lengths = _texts(saved)
         found = run({"ids": ids, "lengths": lengths})
@@ -223,7 +227,7 @@ class Marks:
             graph.output("transition", graph.constant(chain), np.float32, chain.shape)
 
     @staticmethod
-    def difference(saved: Checkpoint, run: Run) -> float:
+    def difference(saved: Checkpoint, run: Runner) -> float:
         """Return how far its figures are from the engine's."""
         ids, lengths = _texts(saved)
         found, none = run({"ids": ids, "lengths": lengths}), len(saved.vocabulary)

@@ -84,7 +84,7 @@ class Choice:
 
     def __post_init__(self) -> None:
         decoder = codecs.getincrementaldecoder("utf-8")
-        self.decoder, self.told = decoder("replace"), decoder("replace")
+        self.decoder, self.counted = decoder("replace"), decoder("replace")
 
     def json(
         self, text: str, logprobs: dict[str, Any] | None, finish: str | None, seed: int
@@ -178,8 +178,8 @@ class Answer:
         for one in told:
             tokens.append(self._token(one.id))
             offsets.append(choice.offset)
-            # A byte that is no character by itself moves nothing on before the last of them.
-            choice.offset += len(choice.told.decode(self._data(one.id)))
+            # A character of several bytes counts once, when its last byte has come.
+            choice.offset += len(choice.counted.decode(self._data(one.id)))
         costs: list[float | None] = [-one.nats for one in told]
         tops: list[dict[str, float] | None] = [
             {self._token(index): -nats for index, nats in (*one.top, (one.id, one.nats))}
@@ -274,7 +274,7 @@ def answer(service: Service, asked: Completion, model: Model) -> Callable[[], An
     count = asked.n or 1
     within(service, "max_tokens", length * count * len(prompts))
     if asked.echo and asked.logprobs is not None:
-        # Each text tells of each character of its prompt anew.
+        # Each of the n texts repeats the figures of its prompt.
         within(service, "max_tokens", count * (length * len(prompts) + sum(map(len, prompts))))
     # OpenAI's clients may send numbers below zero.
     seed = secrets.randbelow(1 << 31) if asked.seed is None else asked.seed % SEEDS

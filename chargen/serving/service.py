@@ -71,7 +71,7 @@ class Service:
         """Start to write; called in the loop that serves."""
         self.loop = asyncio.get_running_loop()
         self.measuring = asyncio.Semaphore(MEASURED)
-        # Rules may take a while to be understood; models are looked up in other threads.
+        # Rules can take long to read; models are looked up in other threads meanwhile.
         self.preparing = ThreadPoolExecutor(PREPARED, "prepare")
         self.worker = Worker(self._news, self.limits.rows, self.limits.queue)
 

@@ -87,6 +87,25 @@ def unreadable(name: str, error: OSError) -> CorpusError:
     )
 
 
+def utf8(data: bytes, name: str, what: str) -> str:
+    """Return bytes as text.
+
+    Args:
+        name: of the file.
+        what: the text is, in words.
+
+    Raises:
+        CorpusError: they are not UTF-8.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{name} is not utf-8 text: byte 0x{data[error.start]:02x} at offset {error.start}",
+            f"Save the {what} as UTF-8",
+        ) from None
+
+
 def bad_byte(name: str, offset: int, block: bytes, error: UnicodeDecodeError) -> CorpusError:
     """Say which byte of which file is not text in the encoding asked for, and suggest another."""
     byte = error.object[error.start]

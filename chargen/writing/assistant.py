@@ -39,8 +39,9 @@ class Wish:
 
     Attributes:
         text: to read.
-        place: where it is to go on, in characters.
-        sampling: how; ``count`` proposals, with seeds from ``seed`` on. None for no proposals.
+        place: where proposals go on, in characters.
+        sampling: how they are written: ``count`` of them, the first with ``seed``, the next with
+            ``seed + 1``. None for no proposals.
     """
 
     text: str
@@ -69,7 +70,7 @@ class Measured:
 
 
 class Assistant:
-    """Does the last thing that it was asked for; what was asked before is given up.
+    """Does what it was asked for last, and gives up what it was asked for before.
 
     Args:
         model: what reads and writes.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -28,8 +27,7 @@ class Desk:
     Args:
         manuscript: the text; it is saved after each change.
         assistant: who proposes.
-        sampling: how; its ``count`` and ``seed`` are set here.
-        seed: of the first proposal; None for another each time.
+        sampling: how proposals are written; its ``seed`` is that of the first.
 
     Attributes:
         cursor: a place in the text, in characters.
@@ -42,12 +40,10 @@ class Desk:
         manuscript: Manuscript,
         assistant: Assistant,
         sampling: Sampling,
-        seed: int | None = None,
     ) -> None:
         self.manuscript, self.assistant = manuscript, assistant
         self.history = manuscript.history
-        self.seed = secrets.randbelow(1 << 31) if seed is None else seed
-        self.sampling = replace(sampling, count=PROPOSALS, seed=self.seed)
+        self.sampling = replace(sampling, count=PROPOSALS)
         self.cursor = len(self.history.text)
         self.asked = False
         self.chosen = 0
@@ -97,19 +93,22 @@ class Desk:
     def others(self) -> None:
         """Ask for other proposals, with the next seeds."""
         if self.asked:
-            self.seed += PROPOSALS
+            self._use_up()
         self._ask()
+
+    def _use_up(self) -> None:
+        """Let the next proposals have other seeds."""
+        self.sampling = replace(self.sampling, seed=self.sampling.seed + PROPOSALS)
 
     def _ask(self) -> None:
         self.asked, self.chosen, self._rest = True, 0, None
-        self.sampling = replace(self.sampling, seed=self.seed)
         self.assistant.ask(Wish(self.text, self.cursor, self.sampling))
 
     def dismiss(self) -> None:
         """Put the proposals away."""
         if self.asked:
             self.asked, self._rest = False, None
-            self.seed += PROPOSALS
+            self._use_up()
             self.assistant.ask(Wish(self.text))
 
     def warmer(self, steps: int = 1) -> None:
@@ -169,7 +168,8 @@ class Desk:
     def _changed(self, cursor: int) -> None:
         """Save the text, and let the assistant read it."""
         self.cursor = cursor
-        self.seed += PROPOSALS if self.asked else 0
+        if self.asked:
+            self._use_up()
         self.asked, self._rest = False, None
         self.manuscript.save()
         self.assistant.ask(Wish(self.text))

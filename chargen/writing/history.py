@@ -65,11 +65,11 @@ def _longest(most: int, fits: Callable[[int], bool]) -> int:
     return bisect_right(range(1, most + 1), False, key=lambda size: not fits(size))
 
 
-class Buffer:
-    """A text with a gap where it is changed, so that changes near one another cost little.
+class GapBuffer:
+    """A text with a gap where it was changed last, so that the next change nearby is quick.
 
-    A history of a hundred thousand keys is replayed in it; to copy the text for each would take
-    minutes for a novel.
+    A history of a hundred thousand keys is replayed in one. If each key copied the text, a novel
+    would take minutes.
     """
 
     def __init__(self, text: str) -> None:
@@ -117,7 +117,7 @@ class History:
 
     def __init__(self, text: str = "") -> None:
         self.first = text
-        self._buffer, self._text = Buffer(text), text
+        self._buffer, self._text = GapBuffer(text), text
         self._stale = False
         self.here = 0
         # Version 0 changes nothing.
@@ -180,7 +180,7 @@ class History:
         return self.tips.index(tip) + 1, len(self.tips)
 
     def other(self) -> int | None:
-        """Go to the end of the next branch; return where that was changed last, None if alone."""
+        """Go to the end of the next branch; return where it was changed last, None if alone."""
         number, count = self.branch
         if count == 1:
             return None
@@ -203,7 +203,7 @@ class History:
             self._down(one)
 
     def _line(self, version: int) -> Iterator[int]:
-        """Yield a version and all that it was made of, up to the first."""
+        """Yield a version, the one that it was made from, and so on to the first."""
         while version >= 0:
             yield version
             version = self.changes[version].on

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chargen.errors import RunError
-from chargen.files import reason
+from chargen.files import free, reason
 from chargen.writing.history import ELSEWHERE, Change, History, difference
 
 FORMAT = 1
@@ -25,8 +24,7 @@ class Journal:
 
     Attributes:
         history: what the file tells.
-        damaged: where a file that could not be understood to its end was put; None if there was
-            none.
+        damaged: where a copy of a damaged file was put; None if it was not damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,21 +34,22 @@ class Journal:
         self._forget()
 
     def _forget(self) -> None:
-        """Take it that nothing is on disk."""
+        """Let the next `write` write everything."""
         self.size = self.written = self.here = 0
 
     @classmethod
     def opened(cls, path: Path, text: str) -> Journal:
         """Return the journal of a text, its history going on where it ended.
 
-        Of a journal that is damaged, what is before the damage counts, and the whole is put aside.
-        If the text is another than the last version, it is a new one, made by another program.
+        If the journal is damaged, the part before the damage is used, and a copy of the whole is
+        put aside. If the text differs from the last version, another program has changed it, and
+        it becomes a new version.
 
         Args:
             text: that the file has now.
 
         Raises:
-            RunError: the journal cannot be read, or not be put aside.
+            RunError: the journal cannot be read, or its copy cannot be written.
         """
         journal = cls(path)
         journal.history = History(text)
@@ -68,7 +67,7 @@ class Journal:
 
     def _replay(self, data: bytes) -> None:
         """Make the history that whole lines tell, up to the first that is damaged."""
-        # Half a line at the end is what a kill or a full disk leaves.
+        # A kill or a full disk can leave half a line at the end.
         whole = data[: data.rfind(b"\n") + 1]
         sound = 0
         for line in whole.splitlines(keepends=True):
@@ -132,17 +131,9 @@ class Journal:
         lines = "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows).encode()
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, mode)
         with os.fdopen(descriptor, "r+b") as file:
-            # Half a line, which a full disk or a kill has left, is written over.
+            # Overwrite half a line that a kill or a full disk has left.
             file.seek(self.size)
             file.truncate()
             file.write(lines)
         self.size += len(lines)
         self.written, self.here = len(history.changes) - 1, history.here
-
-
-def free(path: Path) -> Path:
-    """Return a path, or one with a number in its name, at which there is nothing yet."""
-    numbered = (
-        path.with_name(f"{path.stem}{number}{path.suffix}") for number in itertools.count(2)
-    )
-    return next(one for one in itertools.chain([path], numbered) if not one.exists())

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from chargen.errors import ChargenError, CorpusError, RunError
-from chargen.files import reason, write_whole
+from chargen.errors import ChargenError, CheckpointError, CorpusError, RunError
+from chargen.files import free, reason, write_whole
 from chargen.locks import HeldError, Lock
+from chargen.text.sources import unreadable, utf8
 from chargen.writing.history import History
-from chargen.writing.journal import Journal, free
+from chargen.writing.journal import Journal
 
 BOM = "\ufeff"
 WINDOWS, UNIX = "\r\n", "\n"
@@ -31,10 +32,10 @@ class Manuscript:
 
     Attributes:
         history: of the text, without the mark of byte order; its lines end as on Unix.
-        trouble: why the last change is not saved; empty if it is.
-        forgetful: why its version is not kept in the history; empty if it is.
-        notice: what the writer should know: that another program's text, or a damaged history, was
-            put aside; empty if there is nothing.
+        trouble: why the text is not saved; empty if it is.
+        history_trouble: why the history is not saved; empty if it is.
+        notice: what the writer should know, such as where another program's text was kept; empty if
+            there is nothing.
 
     Raises:
         CorpusError: the file is no UTF-8 text, or cannot be read.
@@ -64,7 +65,7 @@ class Manuscript:
             raise RunError(
                 f"the folder {self.path.parent} cannot be written", "Name a file in another folder"
             ) from error
-        self.trouble = self.forgetful = self.notice = ""
+        self.trouble = self.history_trouble = self.notice = ""
         try:
             # Before it is read: what changes later is another program's.
             self._stamp = self._seen()
@@ -82,19 +83,12 @@ class Manuscript:
     def _read(self, path: Path) -> str:
         self._bom, self._newline = "", UNIX
         try:
-            text = self.path.read_bytes().decode()
+            data = self.path.read_bytes()
         except FileNotFoundError:
             return ""
         except OSError as error:
-            raise CorpusError(
-                f"{path} cannot be read: {reason(error)}", "Name a file of text"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise CorpusError(
-                f"{path} is not utf-8 text: byte 0x{error.object[error.start]:02x} at offset "
-                f"{error.start}",
-                "Save it as UTF-8, or name another file",
-            ) from None
+            raise unreadable(str(path), error) from error
+        text = utf8(data, str(path), "text")
         if text.startswith(BOM):
             self._bom = BOM
         if WINDOWS in text and text.count(WINDOWS) == text.count(UNIX):
@@ -106,16 +100,8 @@ class Manuscript:
 
     def save(self) -> None:
         """Write what has changed: first the text, which matters more, then the history."""
-        self.trouble, self.forgetful = self._tried(self._save_text), self._tried(self._save_history)
-
-    def _tried(self, act: Callable[[], None]) -> str:
-        """Do something, and return why it failed."""
-        try:
-            act()
-        except (ChargenError, OSError) as error:
-            cause = error if isinstance(error, OSError) else error.__cause__
-            return reason(cause) if isinstance(cause, OSError) else str(error)
-        return ""
+        self.trouble = _problem(self._save_text)
+        self.history_trouble = _problem(self._save_history)
 
     def _save_text(self) -> None:
         text = self.history.text
@@ -164,3 +150,14 @@ class Manuscript:
     def close(self) -> None:
         """Let other processes write the file."""
         self._lock.release()
+
+
+def _problem(act: Callable[[], None]) -> str:
+    """Do something, and return the system's reason if it fails; nothing if it does not."""
+    try:
+        act()
+    except OSError as error:
+        return reason(error)
+    except CheckpointError as error:
+        return reason(error.__cause__) if isinstance(error.__cause__, OSError) else error.problem
+    return ""

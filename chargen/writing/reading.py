@@ -77,8 +77,8 @@ class Reading:
     def to(self, place: int) -> Iterator[Mark]:
         """Read on to a place, and yield a mark after each stretch; the last is at the place.
 
-        If more than `FAR` characters before it are not read yet, these are all that is read: the
-        writer does not wait until a long text is read.
+        If more than `FAR` characters before the place are unread, only the last `FAR` of them are
+        read, so that the writer does not wait for a long text.
         """
         near = self._nearest(place)
         far = place - near.place > FAR
@@ -91,7 +91,11 @@ class Reading:
         return self._on(self._nearest(first), len(self.ids), known=True)
 
     def _on(self, mark: Mark, place: int, *, known: bool) -> Iterator[Mark]:
-        """Read on from a mark; keep what is found, if all before the mark is known to it."""
+        """Read on from a mark.
+
+        Args:
+            known: whether all before the mark was read. Only then are costs and marks kept.
+        """
         yield mark
         while mark.place < place:
             nats, mark = self._read(mark, place)
@@ -132,7 +136,7 @@ class Reading:
         return nats, self._beginning(stop) if len(ends) else Mark(stop, last, state)
 
     def _keep(self, mark: Mark) -> None:
-        """Keep a mark; of very many, every other one, and those near the end."""
+        """Keep a mark; if there are too many, drop every other one, but none near the end."""
         marks = {one.place: one for one in self._marks} | {mark.place: mark}
         kept = [marks[place] for place in sorted(marks)]
         if len(kept) > MARKS:

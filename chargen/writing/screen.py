@@ -6,7 +6,6 @@ import asyncio
 import re
 import signal
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -45,9 +44,6 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 TEND = 2.0
 """Seconds after which a text that could not be saved is saved again."""
-
-NOTED = 20.0
-"""Seconds for which a notice is shown."""
 
 ESCAPE_WAIT = 0.1
 """Seconds to wait after an escape for what makes another key of it."""
@@ -89,8 +85,7 @@ class Screen:
     def __init__(self, desk: Desk, model: str) -> None:
         self.desk, self.model = desk, model
         self.helping = self.warned = False
-        self.noted: float | None = None
-        # Where a way up or down began, how many rows it has, and where it is now.
+        # Since up or down was pressed first: the place then, the rows moved, the place now.
         self.climb: tuple[int, int, int] | None = None
         self.buffer = Buffer(
             document=Document(desk.text, desk.cursor),
@@ -103,7 +98,7 @@ class Screen:
             key_bindings=self._keys(),
             style=STYLE,
             full_screen=True,
-            # The text is data, and so is the screen that shows it; but not if data go elsewhere.
+            # On standard error if standard output goes to a file or to another program.
             output=create_output(sys.stdout if sys.stdout.isatty() else sys.stderr),
             min_redraw_interval=0.03,
         )
@@ -121,15 +116,16 @@ class Screen:
             raise self.desk.assistant.error
 
     async def _tend(self) -> None:
-        """Try again to save what could not be saved, and let notices go."""
+        """Try again to save what could not be saved."""
         while True:
             await asyncio.sleep(TEND)
-            if self.desk.manuscript.trouble or self.desk.manuscript.forgetful:
-                self.desk.manuscript.save()
-            self.app.invalidate()
+            manuscript = self.desk.manuscript
+            if manuscript.trouble or manuscript.history_trouble:
+                manuscript.save()
+                self.app.invalidate()
 
     def _begin(self) -> None:
-        """Give the terminal back as it was if the process is told to end."""
+        """Tend the text; and if the process is told to end, leave the terminal as it was."""
         self.app.create_background_task(self._tend())
         loop = asyncio.get_running_loop()
         for name in ("SIGTERM", "SIGHUP"):
@@ -196,7 +192,7 @@ class Screen:
     def _lines(self, number: int) -> list[str]:
         """Return a proposal as it is shown, line by line."""
         found = self.desk.proposals
-        return wrapped(found[number].text, self._width()).split("\n") if number < len(found) else []
+        return wrapped(found[number].text, self._width()) if number < len(found) else []
 
     def _alone(self) -> bool:
         """Return whether only one proposal is shown."""
@@ -239,8 +235,9 @@ class Screen:
             return [("class:trouble", f" NOT SAVED: {manuscript.trouble}{leave}")]
         if self.desk.assistant.error is not None:
             return [("class:trouble", " the model has stopped; the text is saved: quit by ^Q")]
-        if manuscript.forgetful:
-            return [("class:trouble", f" saved, but not its versions: {manuscript.forgetful}")]
+        if manuscript.history_trouble:
+            said = f" the text is saved, its history is not: {manuscript.history_trouble}"
+            return [("class:trouble", said)]
         parts = [f" {manuscript.path.name}"]
         if measured is None:
             parts.append("reading")
@@ -256,13 +253,10 @@ class Screen:
         return [("", " · ".join(parts))]
 
     def _offered(self) -> StyleAndTextTuples:
-        """Return the line with the keys; for some time, with what the writer should know."""
-        manuscript = self.desk.manuscript
-        if manuscript.notice:
-            self.noted = self.noted or time.monotonic()
-            if time.monotonic() - self.noted < NOTED:
-                return [("class:trouble", f" {manuscript.notice}")]
-            manuscript.notice, self.noted = "", None
+        """Return the line with the keys, or with what the writer should know."""
+        notice = self.desk.manuscript.notice
+        if notice:
+            return [("class:trouble", f" {notice} (Esc)")]
         keys = HELPING if self.helping else CHOOSING if self.desk.asked else WRITING
         return [("", f" {keys}")]
 
@@ -275,7 +269,7 @@ class Screen:
         desk = self.desk
 
         def bind(key: str, action: Callable[[], None], when: Filter = ~helping) -> None:
-            def act(event: KeyPressEvent) -> None:  # noqa: ARG001 - the library's signature
+            def act(_: KeyPressEvent) -> None:
                 action()
                 self._show()
 
@@ -286,8 +280,8 @@ class Screen:
         bind("enter", desk.take, asked)
         bind("down", desk.take_word, asked)
         bind("right", desk.take_character, asked)
-        # Always: elsewhere, it makes another key of the one that follows.
-        bind("escape", desk.dismiss)
+        # Also when nothing is shown: otherwise Esc and a letter would be a command of Emacs.
+        bind("escape", self._dismiss)
         bind("c-r", desk.others)
         bind("c-t", desk.warmer)
         bind("c-l", lambda: desk.warmer(-1))
@@ -310,9 +304,9 @@ class Screen:
         return keys
 
     def _move(self, steps: int) -> None:
-        """Go up or down by rows of the screen; in a column, as long as nothing else is done."""
+        """Go up or down by rows of the screen."""
         buffer, width = self.buffer, get_app().output.get_size().columns
-        # Where the writer came from tells the column, if a shorter row lay between.
+        # Count from where it began, so that a shorter row between does not change the column.
         start, rows = buffer.cursor_position, steps
         if self.climb is not None and self.climb[2] == start:
             start, rows = self.climb[0], self.climb[1] + steps
@@ -325,6 +319,11 @@ class Screen:
         width = get_app().output.get_size().columns
         place = edge(self.buffer.text, self.buffer.cursor_position, width, end=end)
         self.buffer.cursor_position = place
+
+    def _dismiss(self) -> None:
+        """Put away what is shown beside the text: proposals, and a notice."""
+        self.desk.dismiss()
+        self.desk.manuscript.notice = ""
 
     def _help(self) -> None:
         self.helping = not self.helping

@@ -40,20 +40,20 @@ def rows(line: str, width: int) -> Rows:
     return (*found, (start, max(0, width - taken)))
 
 
-def wrapped(text: str, width: int) -> str:
-    """Return a text with a new line at each place where a row ends."""
-    lines = []
+def wrapped(text: str, width: int) -> list[str]:
+    """Return the rows of a text."""
+    lines = list[str]()
     for line in text.split("\n"):
         starts = [start for start, _ in rows(line, width)]
         stops = [*starts[1:], len(line)]
         lines += [line[start:stop] for start, stop in zip(starts, stops, strict=True)]
-    return "\n".join(lines)
+    return lines
 
 
 def moved(text: str, place: int, width: int, steps: int) -> int:
-    """Return the place so many rows below a place, in the same column; above it, below zero.
+    """Return the place that is ``steps`` rows further down, in the same column; up, if negative.
 
-    Where there are no more rows, it is the place itself.
+    If there is no such row, return ``place``.
 
     Example:
         >>> moved("the red sea", 1, 8, 1)
@@ -64,9 +64,9 @@ def moved(text: str, place: int, width: int, steps: int) -> int:
     if not 0 <= row + steps < len(starts):
         return place
     column = columns(text[starts[row] : place])
-    begin, end = row_of(text, starts, row + steps)
-    at, taken = begin, 0
-    while at < end and taken < column:
+    at, last = row_of(text, starts, row + steps)
+    taken = 0
+    while at < last and taken < column:
         taken += Char(text[at]).width
         at += 1
     return at
@@ -75,7 +75,8 @@ def moved(text: str, place: int, width: int, steps: int) -> int:
 def edge(text: str, place: int, width: int, *, end: bool) -> int:
     """Return the beginning or the end of the row that a place is in."""
     starts = row_starts(text, width)
-    return row_of(text, starts, bisect_right(starts, place) - 1)[end]
+    first, last = row_of(text, starts, bisect_right(starts, place) - 1)
+    return last if end else first
 
 
 def columns(text: str) -> int:
@@ -94,7 +95,7 @@ def row_starts(text: str, width: int) -> list[int]:
 
 def row_of(text: str, starts: Sequence[int], row: int) -> tuple[int, int]:
     """Return the first place of a row, and the last at which the cursor is in it."""
-    # At the end of a row that is followed by another, the cursor would be in that one.
+    # The place behind the last character of a row is the first place of the next row.
     end = starts[row + 1] - 1 if row + 1 < len(starts) else len(text)
     return starts[row], end
 

@@ -44,7 +44,7 @@ def assistant(model: Model) -> Iterator[Assistant]:
 def desk(tmp_path: Path, assistant: Assistant) -> Iterator[Desk]:
     """A desk with the text "The tide"; its proposals have the seeds from 5 on."""
     (tmp_path / "a.txt").write_text("The tide")
-    made = Desk(Manuscript(tmp_path / "a.txt"), assistant, Sampling(length=20, temp=0.8), seed=5)
+    made = Desk(Manuscript(tmp_path / "a.txt"), assistant, Sampling(length=20, temp=0.8, seed=5))
     yield made
     made.manuscript.close()
 

@@ -154,7 +154,7 @@ def test_each_row_can_be_reached(text: str, width: int, share: float, steps: int
 @given(any_text(), st.integers(2, 40))
 def test_rows_are_broken_between_words(text: str, width: int) -> None:
     """Nothing is lost; a row is no wider than the screen; a word is broken only if it must be."""
-    assert wrapped(text, width).replace("\n", "") == text.replace("\n", "")
+    assert "".join(wrapped(text, width)) == text.replace("\n", "")
     for line in text.split("\n"):
         starts = [start for start, _ in rows(line, width)]
         assert starts[0] == 0

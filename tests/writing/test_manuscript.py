@@ -143,12 +143,12 @@ def test_the_text_is_saved_whatever_becomes_of_its_history(tmp_path: Path) -> No
     history.unlink()
     history.mkdir()
     put(one, " two")
-    assert one.forgetful
+    assert one.history_trouble
     assert not one.trouble
     assert (tmp_path / "a.txt").read_text() == "one two"
     history.rmdir()
     put(one, " three")
-    assert not one.forgetful
+    assert not one.history_trouble
     one.close()
     again = Manuscript(tmp_path / "a.txt")
     assert len(again.history.changes) == 4

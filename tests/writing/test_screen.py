@@ -252,6 +252,18 @@ def test_a_text_that_cannot_be_saved_is_said_and_saved_later(
     terminal.see(READY)
 
 
+def test_another_programs_text_is_kept_and_said(terminal: Terminal, tmp_path: Path) -> None:
+    """Until Esc, in place of the keys."""
+    terminal.press("one")
+    terminal.wait(lambda: text(tmp_path) == "one")
+    (tmp_path / "a.txt").write_text("theirs")
+    terminal.press("!")
+    terminal.see("another program changed the text; that is kept as a.other.txt (Esc)")
+    assert (text(tmp_path), (tmp_path / "a.other.txt").read_text()) == ("one!", "theirs")
+    terminal.press(ESCAPE)
+    terminal.see(READY)
+
+
 def test_json_and_a_narrow_screen(
     model_file: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
