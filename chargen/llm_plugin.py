@@ -26,7 +26,7 @@ LENGTH = 300
 def register_models(register: Callable[[llm.Model], None]) -> None:
     """Register each run of the usual folder, and the starter model."""
     names = [STARTER]
-    # A folder that cannot be read must not end what other models are asked.
+    # A folder that cannot be read must not stop requests for other models.
     with suppress(OSError):
         names = [*(run.name for run in runs.runs(runs.default_out())), STARTER]
     for name in names:

@@ -111,7 +111,7 @@ class Job:
         """Make a piece ready."""
         self.sent += len(piece.data)
         self.pieces.append(piece)
-        # Last: who sees that nothing is left finds every piece.
+        # Set last, so that whoever sees that nothing is left finds every piece.
         self.left -= piece.finish is not None
 
     def take(self) -> list[Piece]:

@@ -89,7 +89,7 @@ class Service:
             self.loop.call_soon_threadsafe(self._tell)
 
     def _tell(self) -> None:
-        # First: news that come while these are told make another call.
+        # Reset first, so that news that come meanwhile make another call.
         self.called = False
         while self.fresh:
             event = self.waiting.get(self.fresh.popleft())
@@ -151,7 +151,7 @@ class Service:
         """
         event = self.waiting[jobs[0]]
         while True:
-            # Before the pieces are taken: what comes later sets the event, or is taken.
+            # Cleared before the pieces are taken, so that no later piece is missed.
             event.clear()
             over = not any(job.left for job in jobs)
             ready = [(number, piece) for number, job in enumerate(jobs) for piece in job.take()]

@@ -177,7 +177,7 @@ def reading(
         env=os.environ | {"PYTHONPATH": os.pathsep.join([here, *sys.path])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        # If something goes wrong there, the stretch is read here, and goes wrong here.
+        # If that fails, the stretch is read again here, so that the error is raised here.
         stderr=subprocess.DEVNULL,
     ) as process:
         assert process.stdin is not None
