@@ -6,11 +6,16 @@ Both engines and the checkpoint read this one description; nothing here computes
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chargen.errors import UsageError, argument
 from chargen.kinds import CAUSAL, Kind, Shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Array = TypeVar("Array")
 
 EXPANSION = 4
 """A transformer's inner layer is this many times as wide as its block (Vaswani et al. 2017)."""
@@ -19,10 +24,15 @@ MONOTONIC, SOFT, NONE = ATTENTIONS = ("monotonic", "soft", "none")
 """How a decoder looks at the source; see `chargen.networks.transducer`."""
 
 LARGEST_SIZE = 1 << 16
-LARGEST_TABLE = 1 << 20
+LARGEST_TABLE = 1 << 26
 """No size may exceed this, and no number of contexts: a header that asks for more is damaged or
 hostile."""
 
+ORDER = 9
+"""Characters of the longest n-gram that can be counted; see `chargen.text.contexts`."""
+
+NGRAMS = "ngrams."
+"""The beginning of the names of tensors of what was counted; they are no network's weights."""
 
 NARROWER = 4
 """Outputs of rare characters have so much fewer inputs than those of common ones."""
@@ -81,8 +91,8 @@ class Architecture:
         targets: how many target symbols a model of pairs has, or marks a model that marks texts.
         features: of a model of pairs: how many there are.
         attention: of a model of pairs: one of `ATTENTIONS`; nothing for others.
-        ngrams: how many contexts have weights of their own, see `chargen.text.contexts`; their
-            number grows in training.
+        ngrams: how many contexts of the training text were counted, see `chargen.text.ngrams`.
+        followers: how many characters follow them, all in all.
 
     Raises:
         UsageError: an unknown family, or sizes that cannot be.
@@ -102,6 +112,7 @@ class Architecture:
     features: int = 0
     attention: str = ""
     ngrams: int = 0
+    followers: int = 0
     common: int = 0
 
     def __post_init__(self) -> None:
@@ -130,13 +141,16 @@ class Architecture:
             )
         if symbols != (self.targets > 0) or self.paired != (self.attention in ATTENTIONS):
             raise ValueError("targets or attention that do not go with the kind")
-        if self.common and (self.tied or self.ngrams or not self.kind.continues):
+        if self.common and (self.tied or not self.kind.continues):
             raise UsageError(
                 f"{argument('common')} is for models that continue texts, without "
-                f"{argument('tied')} and n-grams",
+                f"{argument('tied')}",
                 f"Give {argument('common')} 0, or leave it out",
             )
-        if not 0 <= self.ngrams <= LARGEST_TABLE or (self.ngrams and not self.counts):
+        counted = self.ngrams, self.followers
+        if not all(0 <= number <= LARGEST_TABLE for number in counted):
+            raise ValueError("more n-grams than there can be")
+        if any(counted) and not self.counts:
             raise ValueError("n-grams that do not go with the kind")
         if self.kind.bidirectional and (self.tied or self.family.attends):
             other = argument("tied") if self.tied else f"{argument('arch')} {self.arch}"
@@ -162,7 +176,7 @@ class Architecture:
 
     @property
     def counts(self) -> bool:
-        """Whether contexts can have weights of their own: those of a text without labels."""
+        """Whether contexts can be counted: those of a text without labels."""
         return self.kind.continues and not self.labels
 
     @property
@@ -192,7 +206,9 @@ class Architecture:
         if self.family.attends and not kind.symbols:
             shapes["norm.weight"] = (hidden,)
         if self.ngrams:
-            shapes |= {"ngrams.place": (self.ngrams,), "ngrams.weight": (self.ngrams, characters)}
+            shapes |= {f"{NGRAMS}lengths": (ORDER,), f"{NGRAMS}share": (1,)}
+            shapes |= {f"{NGRAMS}{name}": (self.ngrams,) for name in ("key", "followers")}
+            shapes |= {f"{NGRAMS}{name}": (self.followers,) for name in ("character", "count")}
         outputs = kind.outputs(self, characters)
         if not self.tied:
             shapes["output.weight"] = (outputs, hidden)
@@ -220,8 +236,9 @@ class Architecture:
         }
 
     def parameters(self, characters: int) -> int:
-        """Return how many numbers the weights are."""
-        return sum(math.prod(shape) for shape in self.shapes(characters).values())
+        """Return how many numbers the network's weights are; what was counted is none of them."""
+        network = replace(self, ngrams=0, followers=0)
+        return sum(math.prod(shape) for shape in network.shapes(characters).values())
 
     def json(self) -> dict[str, Any]:
         """Return the sizes under the names that headers and ``chargen info --json`` have."""
@@ -240,7 +257,7 @@ class Architecture:
     def _beside(self) -> dict[str, Any]:
         """Return what only some models have."""
         if not self.kind.symbols:
-            sizes = {"ngrams": self.ngrams, "common": self.common}
+            sizes = {"ngrams": self.ngrams, "followers": self.followers, "common": self.common}
             return {name: one for name, one in sizes.items() if one}
         found: dict[str, Any] = {"kind": self.kind.name, "targets": self.targets}
         if self.paired:
@@ -258,3 +275,12 @@ class Architecture:
         name = f"{self.kind.prefix}{self.arch} {self.layers} × {self.hidden}"
         common = f", {self.common} common characters" if self.common else ""
         return f"{name}{rest}{tied}{labels}{looks}{ngrams}{common}"
+
+
+def below(weights: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    """Return the weights whose names begin with a prefix, without it."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in weights.items()
+        if name.startswith(prefix)
+    }

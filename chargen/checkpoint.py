@@ -13,13 +13,13 @@ A model that was trained on examples has a tensor more, ``fingerprints``: which 
 A model of pairs, or one that marks texts, has version 3; its ``vocabulary`` has also ``symbols``:
 what its targets and features are made of, or its marks.
 
-A model with weights of n-grams has version 6 (4 from an earlier chargen, with shorter contexts);
-its tensor ``ngrams.weight`` is int8 like those of a compact file, except in a file that training
-can go on from.
-
 A model with narrow outputs for rare characters has version 5, and ``common`` in its architecture.
 
-A compact file has version 2, or 3 to 6 where it is such a model: each matrix of weights is int8,
+A model with counted n-grams has version 7, and whole numbers in its tensors ``ngrams.…`` (see
+`chargen.text.ngrams`). Versions 4 and 6 were of n-grams whose weights were learned; they are not
+read any more.
+
+A compact file has version 2, or 3, 5 or 7 where it is such a model: each matrix of weights is int8,
 and a float32 tensor, ``NAME.scale``, has the factor of each of its rows; see `chargen.compact`. It
 is read into float32.
 
@@ -41,13 +41,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from chargen.architecture import Architecture
+from chargen.architecture import NGRAMS, Architecture, below
 from chargen.compact import SCALE, quantized
 from chargen.errors import ChargenError, CheckpointError
 from chargen.files import reason, write_whole
 from chargen.records import Characters, Sizes, marking, suits, symbols, typed
-from chargen.text.contexts import PLACES
 from chargen.text.examples import ENDS, items_of
+from chargen.text.ngrams import TYPES, sound
 from chargen.text.pair_form import CHARACTERS, SPACE
 from chargen.text.vocabulary import Vocabulary
 
@@ -57,11 +57,10 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 FORMAT = "chargen"
-VERSION, COMPACT, SYMBOLIC, COUNTED, NARROW, COUNTING = VERSIONS = 1, 2, 3, 4, 5, 6
+VERSION, COMPACT, SYMBOLIC, NARROW, COUNTED = VERSIONS = 1, 2, 3, 5, 7
 """The version of a usual file, of a compact one, of one with symbols beside characters, of one with
-weights of short n-grams, of one with narrow outputs, and of one with weights of n-grams."""
+narrow outputs, and of one with counted n-grams."""
 
-NGRAMS = "ngrams.weight"
 TRAINING = "training."
 SEEN = "fingerprints"
 MOST_SEEN = 1 << 20
@@ -156,8 +155,6 @@ def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
     arrays: dict[str, Array] = dict(checkpoint.weights)
     if compact:
         arrays = quantized(checkpoint.weights)
-    elif checkpoint.architecture.ngrams and not checkpoint.training:
-        arrays |= quantized({NGRAMS: checkpoint.weights[NGRAMS]})
     if checkpoint.seen is not None:
         arrays[SEEN] = checkpoint.seen[:MOST_SEEN]
     if checkpoint.training:
@@ -165,8 +162,8 @@ def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
         arrays |= {TRAINING + name: array for name, array in checkpoint.tensors.items()}
     tensors = {stored(name): np.asarray(array, order="C") for name, array in arrays.items()}
     usual = SYMBOLIC if checkpoint.architecture.kind.symbols else VERSION
-    usual = COUNTING if checkpoint.architecture.ngrams else usual
     usual = NARROW if checkpoint.architecture.common else usual
+    usual = COUNTED if checkpoint.architecture.ngrams else usual
     metadata = {
         "format": FORMAT,
         "version": str(max(usual, COMPACT) if compact else usual),
@@ -262,8 +259,11 @@ def read(path: Path, *, weights: bool = True, resume: bool = False) -> Checkpoin
                         if scale.dtype != np.float32 or scale.shape != shape[:1]:
                             raise damaged(path, f"the tensor {there}{SCALE} has no factor a row")
                         tensor = tensor * _finite(path, there + SCALE, scale)[:, None]
-                    arrays[name] = _finite(path, there, tensor)
-            _check_places(path, arrays)
+                    checked = _typed if name.startswith(NGRAMS) else _finite
+                    arrays[name] = checked(path, there, tensor)
+            counted = below(arrays, NGRAMS)
+            if counted and not sound(counted, len(vocabulary)):
+                raise damaged(path, "the tensors of its n-grams contradict one another")
             seen = file.get_tensor(SEEN) if SEEN in present else None
             if seen is not None and (seen.dtype != np.uint64 or seen.ndim != 1):
                 raise damaged(path, f"the tensor {SEEN} has no fingerprints")
@@ -308,8 +308,8 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     version = metadata.get("version", "")
     if version not in map(str, VERSIONS):
         raise CheckpointError(
-            f"{path} has format version {version[:20]!r}, this chargen reads {VERSION} to "
-            f"{COUNTING}",
+            f"{path} has format version {version[:20]!r}, this chargen reads "
+            f"{', '.join(map(str, VERSIONS))}",
             "Install the chargen that wrote it",
         )
     try:
@@ -381,12 +381,11 @@ def _records(path: Path, header: dict[str, Any], name: str) -> list[dict[str, An
     return value
 
 
-def _check_places(path: Path, arrays: Mapping[str, Array]) -> None:
-    found = arrays.get("ngrams.place")
-    if found is not None and not (
-        (found == found.astype(np.int64)).all() and 0 <= found.min() <= found.max() < PLACES
-    ):
-        raise damaged(path, "the tensor ngrams.place names no places")
+def _typed(path: Path, name: str, array: Array) -> Array:
+    wanted = np.dtype(TYPES[name.removeprefix(NGRAMS)])
+    if array.dtype != wanted:
+        raise damaged(path, f"the tensor {name} is not {wanted}")
+    return array
 
 
 def _finite(path: Path, name: str, array: Array) -> NDArray[np.float32]:

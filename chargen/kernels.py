@@ -23,7 +23,7 @@ import numpy as np
 from numba.extending import intrinsic, overload
 
 from chargen.files import PACKAGE, homeless
-from chargen.text.contexts import BITS, COMPRESSED, FACTOR, LONGEST, WORD
+from chargen.text.contexts import FACTOR, LONGEST, WORD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,8 +39,6 @@ only where that is written (`fused`). So results are the same on every machine; 
 rest on that."""
 
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
-LEAST = np.float32(1e-8)
-"""The shortest step that a step is divided by."""
 
 
 class Weights(NamedTuple):
@@ -55,7 +53,6 @@ class Weights(NamedTuple):
         output, output_bias: (H, V), transposed, and (V,); or those of common characters and one
             more for all rare ones.
         narrow, rare, rare_bias: (H, N), (N, R) and (R,), of rare characters; or empty.
-        row_of, rows: of n-grams, see `add_contexts`.
     """
 
     table: Array
@@ -67,28 +64,60 @@ class Weights(NamedTuple):
     narrow: Array
     rare: Array
     rare_bias: Row
-    row_of: Row
-    rows: Array
 
 
-class Learning(NamedTuple):
-    """What is known of a text that n-grams learn from; see `learn_contexts`.
+class Counted(NamedTuple):
+    """What was counted in the training text, see `chargen.text.ngrams.Ngrams`.
 
     Attributes:
-        rate: of the steps; 0 if nothing is learned.
-        squares: (R,), the sums of squares of the rows.
-        used: (1,), how many rows there are.
-        likely: (V,), the probabilities of the next character.
-        places: (`LONGEST`,), of the contexts before it; the first of them is below zero at the
-            beginning of a text.
+        share: (1,), λ; 0 where nothing was counted.
+        keys: (R,).
+        firsts: (`LONGEST` + 2,), where the contexts of each length begin, and where the last end.
+        begin: (R + 1,), where the followers of each begin.
+        character, part: (P,), of the followers.
+        left: (R,).
     """
 
-    rate: np.float32
-    squares: Row
+    share: Row
+    keys: Row
+    firsts: Row
+    begin: Row
+    character: Row
+    part: Row
+    left: Row
+
+
+class Seen(NamedTuple):
+    """What is counted in the very text that is read, where a model learns while reading.
+
+    Its contexts are counted like those of the training text; the q of the training text's own count
+    of a context takes the place of that of the shorter one. Contexts whose hashes have the same
+    upper `BITS` share a row.
+
+    Attributes:
+        share: (1,), λ, which follows how often what was counted was right.
+        row_of: (`SEEN` · 2^`BITS`,), the row of each place, or 0; (0,) if nothing is learned.
+        used: (1,), how many rows there are.
+        counts: (R, V), how often each character followed.
+        total, different: (R,), the sum of a row, and how many of it are not zero.
+        places: (`SEEN`,), of the last contexts; the first is below zero at the start of a text.
+    """
+
+    share: Row
+    row_of: Row
     used: Row
-    likely: Row
+    counts: Array
+    total: Row
+    different: Row
     places: Row
 
+
+SEEN, BITS = 5, 17
+"""Characters of the longest context of a `Seen`, and bits of a place."""
+PRIOR = np.float32(4)
+"""As in `chargen.text.ngrams`."""
+FOLLOWS = np.float32(0.002)
+"""How fast a share follows."""
 
 LOG2_E = np.float32(1 / math.log(2))
 LN_2, LN_2_REST = np.float32(355 / 512), np.float32(math.log(2) - 355 / 512)
@@ -107,7 +136,7 @@ def compiled(function: F) -> F:
 
     All compiled code is in this one file. A function is compiled again when its own file changes,
     but not when another file that it uses changes; so the numbers of `chargen.text.contexts` must
-    not change without it (the longest context has six characters).
+    not change without it (the longest context has eight characters).
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST}
     # Numba keeps the result in this folder or, if that cannot be written, in the user's.
@@ -572,51 +601,89 @@ def draw(weights: Row, uniform: float) -> int:
 
 
 @compiled
-def add_contexts(last: int, past: Row, row_of: Row, rows: Array, logits: Row, places: Row) -> None:
-    """Add the weights of the contexts that end with a character; then it is the last of the past.
+def find(keys: Row, low: int, high: int, key: int) -> int:
+    """Return where a key stands among sorted ones, from ``low`` to before ``high``; -1 if not."""
+    stop = high
+    while low < high:
+        middle = (low + high) // 2
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < stop and keys[low] == key else -1
 
-    See `chargen.text.contexts`. ``row_of`` has the row of each place, or is empty; ``places``
-    (`LONGEST`,) is written.
+
+@compiled
+def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row) -> None:
+    """Write what was counted of the next character (V,), and move the past by one character.
+
+    See `chargen.text.ngrams`. Of each length, first comes the context as the training text has it,
+    and then as this very text has had it.
+
+    Args:
+        last: id of the last character.
+        age: how many characters of the same text have been read; `LONGEST` for more than count.
+        past: (`LONGEST` - 1,), the characters before it.
     """
-    bos, hashed = len(logits), 0
-    for back in range(LONGEST if len(row_of) else 0):
-        ended = last if back == 0 else past[len(past) - back]
-        code = 1 if ended == bos else ended + 2
-        hashed = ((hashed + code) * FACTOR) & ((1 << WORD) - 1)
-        places[back] = (back << BITS) + (hashed >> (WORD - BITS))
-        add(rows[row_of[places[back]]], logits, logits)
+    bos, hashed = len(told), 0
+    counts, counts_seen = True, len(seen.row_of) > 0
+    for i in range(bos):
+        told[i] = ONE / np.float32(bos)
+    for length in range(LONGEST + 1):
+        if length:
+            ended = last if length == 1 else past[len(past) - length + 1]
+            code = 1 if ended == bos or age < length - 1 else ended + 2
+            hashed = ((hashed + code) * FACTOR) & ((1 << WORD) - 1)
+        if counts:
+            low, high = counted.firsts[length], counted.firsts[length + 1]
+            row = find(counted.keys, low, high, (length << WORD) | hashed)
+            counts = row >= 0
+            if counts:
+                for i in range(bos):
+                    told[i] *= counted.left[row]
+                for at in range(counted.begin[row], counted.begin[row + 1]):
+                    told[counted.character[at]] += counted.part[at]
+        if len(seen.row_of) and 0 < length <= SEEN:
+            place = ((length - 1) << BITS) + (hashed >> (WORD - BITS))
+            seen.places[length - 1] = place
+            row = seen.row_of[place]
+            counts_seen = counts_seen and row > 0
+            if counts_seen:
+                left = PRIOR * seen.different[row]
+                whole = seen.total[row] + left
+                for i in range(bos):
+                    told[i] = (seen.counts[row, i] + left * told[i]) / whole
     for back in range(len(past) - 1):
         past[back] = past[back + 1]
     past[len(past) - 1] = last
 
 
 @compiled
-def learn_contexts(target: int, row_of: Row, rows: Array, learning: Learning) -> None:
-    """Learn which character followed the last `COMPRESSED` contexts; see `chargen.networks.ngrams`.
+def follow(seen: Seen, own: np.float32, told: np.float32) -> None:
+    """Let the share follow what was right: the network, or what was counted.
 
     Args:
-        target: its id.
-        row_of: the row of each place, 0 where nothing was learned; such a place gets a new row.
-        rows: (R, V), with room for new ones, which are zero.
-        learning: ``likely`` is overwritten by the gradient.
+        own, told: the probabilities that they gave to the character that came.
     """
-    squares, used, shares = learning.squares, learning.used, learning.likely
-    shares[target] -= ONE
-    mean = ZERO
-    for i in range(len(shares)):
-        mean += shares[i] * shares[i]
-    mean /= np.float32(len(shares))
-    for back in range(COMPRESSED):
-        place = learning.places[back]
-        if row_of[place] == 0:
-            row_of[place] = used[0]
-            used[0] += 1
-        row = row_of[place]
-        squares[row] += mean
-        step = learning.rate / max(np.sqrt(squares[row]), LEAST)
-        mine = rows[row]
-        for i in range(len(shares)):
-            mine[i] -= step * shares[i]
+    share = seen.share[0]
+    right = share * told / (share * told + (ONE - share) * own)
+    share += FOLLOWS * (right - share)
+    seen.share[0] = min(max(share, FOLLOWS), ONE - FOLLOWS)
+
+
+@compiled
+def count_seen(target: int, seen: Seen) -> None:
+    """Count which character followed the last contexts."""
+    for number in range(SEEN):
+        place = seen.places[number]
+        if seen.row_of[place] == 0:
+            seen.row_of[place] = seen.used[0]
+            seen.used[0] += 1
+        row = seen.row_of[place]
+        seen.total[row] += ONE
+        if seen.counts[row, target] == 0:
+            seen.different[row] += ONE
+        seen.counts[row, target] += ONE
 
 
 @compiled
@@ -646,20 +713,16 @@ def read(
     last: int,
     weights: Weights,
     state: Array,
-    past: Row,
-    places: Row,
     scratch: Array,
     logits: Row,
 ) -> None:
-    """Read one character, and write the logits (V,) of the next.
+    """Read one character, and write the network's logits (V,) of the next.
 
     Args:
         gates: of the cells: 1 for elman, 3 for gru, 4 for lstm.
         last: id of the character.
         weights: of the network.
         state: (L, 2, 1, H), overwritten.
-        past: (`LONGEST` - 1,), the characters before the last, overwritten.
-        places: (`LONGEST`,), written, see `add_contexts`.
         scratch: (3 G + 5, H), overwritten.
     """
     layers, hidden, width = weights.recurrent.shape
@@ -688,7 +751,24 @@ def read(
     add(logits[:wide], weights.output_bias, logits[:wide])
     if len(weights.rare_bias):
         add_rare(top, weights.narrow, weights.rare, weights.rare_bias, wide - 1, logits)
-    add_contexts(last, past, weights.row_of, weights.rows, logits, places)
+
+
+@compiled
+def tell_all(
+    ids: Array, ages: Array, past: Array, counted: Counted, seen: Seen, told: Array
+) -> None:
+    """Read characters (B, T), and write what was counted before each next one (B, T, V).
+
+    Args:
+        ages: (B, T), see `tell`.
+        past: (B, `LONGEST` - 1), the characters before them, overwritten.
+        seen: of what was read before, overwritten; for one text.
+    """
+    for b in range(ids.shape[0]):
+        for t in range(ids.shape[1]):
+            if len(seen.row_of) and seen.places[0] >= 0 and ids[b, t] < told.shape[2]:
+                count_seen(ids[b, t], seen)
+            tell(ids[b, t], ages[b, t], past[b], counted, seen, told[b, t])
 
 
 @compiled
@@ -696,44 +776,58 @@ def frequencies(
     gates: int,
     ids: Row,
     weights: Weights,
+    counted: Counted,
     state: Array,
     past: Row,
-    learning: Learning,
+    seen: Seen,
+    likely: Array,
     escape: float,
     whole: float,
     shares: Array,
 ) -> None:
     """Read characters, and write after each how often the next one is what, as whole numbers.
 
-    The first arguments are those of `read`.
-
     Args:
+        gates, weights, state: see `read`.
         ids: (N,), to read.
-        learning: what was known before, overwritten by what is known after the last.
+        past: (`LONGEST` - 1,), the characters before them, overwritten.
+        seen: what was counted before, overwritten by what is counted after the last.
+        likely: (2, V), what the network and what was counted told last; overwritten.
         escape: the probability of a character that is none of the vocabulary.
         whole: what the numbers sum to; much more than V.
         shares: (N, V + 1), written: each is 1 at least; the last one is that of the escape.
     """
-    likely, places = learning.likely, learning.places
-    characters = len(likely)
+    own, told = likely[0], likely[1]
+    characters = len(own)
+    learns = len(seen.row_of) > 0
     scratch = np.empty((3 * gates + 5, weights.recurrent.shape[1]), np.float32)
     logits = np.empty(characters, np.float32)
     for n in range(len(ids)):
-        if learning.rate > ZERO and places[0] >= 0 and ids[n] < characters:
-            learn_contexts(ids[n], weights.row_of, weights.rows, learning)
-        read(gates, ids[n], weights, state, past, places, scratch, logits)
+        if learns and seen.places[0] >= 0 and ids[n] < characters:
+            follow(seen, own[ids[n]], told[ids[n]])
+            count_seen(ids[n], seen)
+        read(gates, ids[n], weights, state, scratch, logits)
         likeliest = 0
         for i in range(characters):
             likeliest = i if logits[i] > logits[likeliest] else likeliest
-        total = exponentials(logits, logits[likeliest], ONE, likely)
+        total = np.float32(exponentials(logits, logits[likeliest], ONE, own))
+        for i in range(characters):
+            own[i] /= total
+        share = seen.share[0] if learns else counted.share[0]
+        if share > ZERO:
+            tell(ids[n], LONGEST, past, counted, seen, told)
+        for i in range(characters):
+            mixed = (ONE - share) * own[i]
+            logits[i] = fused(share, told[i], mixed) if share > ZERO else own[i]
+        likeliest = 0
+        for i in range(characters):
+            likeliest = i if logits[i] > logits[likeliest] else likeliest
         # One for each, and the rest by the probabilities, rounded down.
         free = whole - (characters + 1)
         left = whole
         for i in range(characters):
-            share = likely[i] / total
-            shares[n, i] = 1 + math.floor((1 - escape) * free * share)
+            shares[n, i] = 1 + math.floor((1 - escape) * free * logits[i])
             left -= shares[n, i]
-            likely[i] = share
         shares[n, characters] = 1 + math.floor(escape * free)
         shares[n, likeliest] += left - shares[n, characters]
 
@@ -743,8 +837,10 @@ def write(
     gates: int,
     last: int,
     weights: Weights,
+    counted: Counted,
     state: Array,
     past: Row,
+    seen: Seen,
     uniform: Row,
     filters: Row,
     ids: Row,
@@ -752,9 +848,10 @@ def write(
 ) -> None:
     """Read the last character and draw the next, as often as there is a random number.
 
-    The first arguments are those of `read`.
-
     Args:
+        gates, last, weights, state: see `read`.
+        past: (`LONGEST` - 1,), the characters before the last, overwritten.
+        seen: nothing.
         uniform: (N,), random numbers in [0, 1).
         filters: temperature, top-k, top-p and min-p; zero for no filter.
         ids, nats: (N,), written: what was drawn, and what it costs without filters, at
@@ -765,9 +862,18 @@ def write(
     scratch = np.empty((3 * gates + 5, weights.recurrent.shape[1]), np.float32)
     logits = np.empty(characters, np.float32)
     likely = np.empty(characters, np.float32)
-    places = np.empty(LONGEST, np.int64)
+    told = np.empty(characters, np.float32)
+    share = counted.share[0]
     for n in range(len(uniform)):
-        read(gates, last, weights, state, past, places, scratch, logits)
+        read(gates, last, weights, state, scratch, logits)
+        if share > ZERO:
+            tell(last, LONGEST, past, counted, seen, told)
+            highest = logits[0]
+            for i in range(characters):
+                highest = logits[i] if logits[i] > highest else highest
+            total = exponentials(logits, highest, ONE, likely)
+            for i in range(characters):
+                logits[i] = np.log((ONE - share) * likely[i] / total + share * told[i])
         last = 0
         for i in range(characters):
             last = i if logits[i] > logits[last] else last

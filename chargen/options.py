@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from chargen.architecture import ATTENTIONS, FAMILIES, Architecture
+from chargen.architecture import ATTENTIONS, FAMILIES, ORDER, Architecture
 from chargen.declared import LARGEST_COUNT, Declared, check, option
 from chargen.errors import UsageError, argument
 from chargen.text.pair_form import CHARACTERS, DEFAULT_COLUMNS, LONGEST, SEPARATORS, SKIP, TOO_LONG
@@ -24,10 +24,6 @@ DEFAULT_MINUTES = 2.0
 HIGHEST_HELD_OUT = 0.9
 SHUFFLES = ("none", "documents")
 """What of running text is read in another order."""
-
-LARGEST_ORDER = 7
-"""Characters of the longest n-gram that can have weights: one more than `chargen.text.contexts`
-has in a context."""
 
 
 @dataclass(frozen=True)
@@ -148,15 +144,15 @@ class Options:
         "What to do with those that are longer: skip them, or cut them.", SKIP, choices=TOO_LONG
     )
     features: str | None = option(
-        "Weights of n-grams beside the network's: on, off, or auto, where they pay.",
+        "Count n-grams of the text, and mix what they tell with the network: on, off, or auto.",
         "auto",
         choices=("auto", "on", "off"),
     )
     order: int | None = option(
         "Characters of the longest of these n-grams.",
-        chosen="by passes",
+        ORDER,
         low=2,
-        high=LARGEST_ORDER,
+        high=ORDER,
     )
     dropout: float | None = option(
         "Share of outputs and recurrent weights zeroed in each training step, 0 to 0.95.",
@@ -323,7 +319,7 @@ class Plan:
     Attributes:
         architecture: the network.
         budget: how long to train.
-        features: whether n-grams have weights beside the network's, on or off.
+        features: whether n-grams are counted beside the network, on or off.
         order: characters of the longest of them.
         shuffle: whether documents are read in another order, none or documents.
         dropout: probability, in training, of zeroing a layer's output or a recurrent weight.

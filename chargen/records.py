@@ -63,6 +63,7 @@ class Sizes:
     features: int = 0
     attention: str = ""
     ngrams: int = 0
+    followers: int = 0
     common: int = 0
 
     def architecture(self) -> Architecture:

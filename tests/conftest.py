@@ -11,7 +11,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from chargen.architecture import FAMILIES, Architecture
 from chargen.checkpoint import Checkpoint
 from chargen.kinds import MENDER, PAIRS, TAGGER
 from chargen.options import Options
-from chargen.text.contexts import LONGEST, places
+from chargen.text.contexts import LONGEST, WORD, keys
 from chargen.text.marking import Marking, of_labels
 from chargen.text.pair_form import Form
 from chargen.text.pairs import Symbols
@@ -86,18 +87,53 @@ def random_weights(
 ) -> dict[str, np.ndarray]:
     """Weights large enough that every gate does something."""
     random = np.random.default_rng(seed)
+    network = replace(architecture, ngrams=0, followers=0)
     weights = {
         name: random.normal(0, 0.4, shape).astype(np.float32)
-        for name, shape in architecture.shapes(characters).items()
+        for name, shape in network.shapes(characters).items()
     }
     weights["embedding.weight"][characters] = 0
     if architecture.ngrams:
-        ids = random.integers(0, characters, (1, 10 * architecture.ngrams))
-        # Contexts that occur; of all places, hardly one would.
-        found = np.unique(places(ids, ids[:, : LONGEST - 1], characters))
-        some = random.choice(found, architecture.ngrams, replace=False)
-        weights["ngrams.place"] = some.astype(np.float32)
+        # Of few characters, so that long contexts come more than once.
+        ids = random.integers(0, min(3, characters), 10 * architecture.ngrams).tolist()
+        weights |= {f"ngrams.{name}": one for name, one in counted(ids, characters).items()}
     return weights
+
+
+def counted(
+    ids: list[int], characters: int, longest: int = LONGEST, least: int = 1, share: float = 0.4
+) -> dict[str, np.ndarray]:
+    """Count the n-grams of a text in the plainest way; see `chargen.text.ngrams`.
+
+    Args:
+        longest: characters of the longest context.
+        least: how often a context of more than four characters came, at least.
+    """
+    read = np.array([[characters, *ids[:-1]]])
+    every = keys(read, np.full((1, LONGEST - 1), characters), characters)[0, :, : longest + 1]
+    table: dict[int, Counter[int]] = defaultdict(Counter)
+    for row, target in zip(every.tolist(), ids, strict=True):
+        for key in row:
+            table[key][target] += 1
+    kept = [key for key in sorted(table) if key >> WORD <= 4 or table[key].total() >= least]
+    pairs = [pair for key in kept for pair in sorted(table[key].items())]
+    lengths = Counter(key >> WORD for key in kept)
+    return {
+        "lengths": np.array([lengths[length] for length in range(LONGEST + 1)], np.int32),
+        "key": np.array([key & ((1 << WORD) - 1) for key in kept], np.uint32),
+        "followers": np.array([len(table[key]) for key in kept], np.uint16),
+        "character": np.array([character for character, _ in pairs], np.uint16),
+        "count": np.array([count for _, count in pairs], np.uint16),
+        "share": np.array([share], np.float32),
+    }
+
+
+def sized(architecture: Architecture, weights: Mapping[str, np.ndarray]) -> Architecture:
+    """Return an architecture with the numbers of what was counted."""
+    if not architecture.ngrams:
+        return architecture
+    key, followers = (len(weights[f"ngrams.{name}"]) for name in ("key", "character"))
+    return replace(architecture, ngrams=key, followers=followers)
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
@@ -150,7 +186,7 @@ def tiny_checkpoint(
         common=common,
     )
     weights = random_weights(architecture, len(vocabulary), seed)
-    return Checkpoint(architecture, vocabulary, weights)
+    return Checkpoint(sized(architecture, weights), vocabulary, weights)
 
 
 def pair_checkpoint(

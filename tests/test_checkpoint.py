@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from safetensors.numpy import load_file, save_file
 
 from chargen import checkpoint, compact
 from chargen.errors import CheckpointError
-from chargen.text.contexts import PLACES
 from tests.conftest import mend_checkpoint, pair_checkpoint, tag_checkpoint, tiny_checkpoint
 
 
@@ -131,7 +131,7 @@ def test_another_programs_tensors_are_refused(path: Path) -> None:
 def test_another_version_is_refused_by_name(path: Path) -> None:
     """A file from the future says which version it has and which can be read."""
     save_file(load_file(path), path, header_of(path) | {"version": "9"})
-    with pytest.raises(CheckpointError, match="format version '9', this chargen reads 1 to 6"):
+    with pytest.raises(CheckpointError, match="format version '9', this chargen reads 1, 2"):
         checkpoint.read(path)
 
 
@@ -229,32 +229,53 @@ def test_a_compact_file_with_wrong_factors_is_refused(path: Path, scale: np.ndar
         checkpoint.read(path)
 
 
-@pytest.mark.parametrize("training", [{}, {"step": 7}], ids=["to use", "to go on"])
-def test_weights_of_contexts_are_short_where_nobody_trains(
-    tmp_path: Path, training: dict[str, int]
-) -> None:
-    """They are stored in eight bits, to half a level, except in a file to go on from."""
-    saved, file = replace(tiny_checkpoint(ngrams=9), training=training), tmp_path / "m"
-    checkpoint.write(file, saved)
-    assert header_of(file)["version"] == "6"
-    assert (load_file(file)["ngrams.weight"].dtype == np.int8) == (not training)
-    again = checkpoint.read(file).weights
-    for name, array in saved.weights.items():
-        if name == "ngrams.weight" and not training:
-            level = np.abs(array).max(axis=1, keepdims=True) / 127
-            assert (np.abs(again[name] - array) <= 0.51 * level).all()
-        else:
-            np.testing.assert_array_equal(again[name], array)
-
-
-@pytest.mark.parametrize("place", [-1, 0.5, PLACES])
-def test_places_that_are_none_are_refused(tmp_path: Path, place: float) -> None:
-    """A context's place is a whole number in the table."""
+def test_what_was_counted_is_stored_as_whole_numbers(tmp_path: Path) -> None:
+    """In its own types, also in a compact file; and it is no part of the network's parameters."""
     saved, file = tiny_checkpoint(ngrams=9), tmp_path / "m"
-    found = saved.weights["ngrams.place"].copy()
-    found[3] = place
-    checkpoint.write(file, replace(saved, weights={**saved.weights, "ngrams.place": found}))
-    with pytest.raises(CheckpointError, match="names no places"):
+    for small in (False, True):
+        checkpoint.write(file, saved, compact=small)
+        assert header_of(file)["version"] == "7"
+        again = checkpoint.read(file)
+        assert again.parameters == tiny_checkpoint().parameters
+        for name, array in saved.weights.items():
+            if name.startswith("ngrams."):
+                assert again.weights[name].dtype == array.dtype
+                np.testing.assert_array_equal(again.weights[name], array)
+
+
+WRONG: dict[str, Callable[[Any], Any]] = {
+    "lengths": lambda lengths: lengths[::-1].copy(),
+    "key": lambda key: np.where(key == key[-1], key[-2], key),
+    "followers": lambda followers: followers + np.uint16(1),
+    "character": lambda character: np.where(np.arange(len(character)) == 3, 9999, character),
+    "count": lambda count: count * 0,
+    "share": lambda share: share * np.nan,
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_numbers_that_contradict_one_another_are_refused(tmp_path: Path, name: str) -> None:
+    """Nothing that was counted is believed unless all of it fits together."""
+    saved, file = tiny_checkpoint(ngrams=9), tmp_path / "m"
+    name = f"ngrams.{name}"
+    wrong = WRONG[name.removeprefix("ngrams.")](saved.weights[name])
+    for array, said in (
+        (wrong.astype(saved.weights[name].dtype), "contradict one another"),
+        (saved.weights[name].astype(np.float64), "is not"),
+    ):
+        weights: dict[str, Any] = {**saved.weights, name: array}
+        checkpoint.write(file, replace(saved, weights=weights))
+        with pytest.raises(CheckpointError, match=said):
+            checkpoint.read(file)
+
+
+def test_learned_ngrams_are_not_read_any_more(tmp_path: Path) -> None:
+    """A file of version 6, which an earlier chargen wrote, is refused by its number."""
+    file = tmp_path / "m"
+    checkpoint.write(file, tiny_checkpoint())
+    tensors, header = load_file(file), header_of(file)
+    save_file(tensors, file, header | {"version": "6"})
+    with pytest.raises(CheckpointError, match="format version '6', this chargen reads 1, 2"):
         checkpoint.read(file)
 
 

@@ -59,6 +59,6 @@ def test_whole_numbers_have_an_end(name: str) -> None:
     assert len(str(caught.value)) < 200
 
 
-def test_the_longest_ngram_is_what_a_table_has_places_for() -> None:
+def test_the_longest_ngram_has_the_longest_context() -> None:
     """The option's bound is one more than the longest context."""
     assert DECLARED["order"].high == LONGEST + 1

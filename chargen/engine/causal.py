@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from chargen.architecture import Architecture
+from chargen.architecture import NGRAMS, Architecture, below
 from chargen.engine.language_model import WINDOW, State
 from chargen.engine.likelihood import log_softmax
-from chargen.engine.ngrams import Ngrams
 from chargen.engine.product import product
-from chargen.engine.stack import Stack, below
+from chargen.engine.stack import Stack
 from chargen.engine.transformer import layer_norm
+from chargen.text.ngrams import Ngrams, mixed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,8 @@ class Causal:
         if self.common:
             self.narrow = weights["narrow.weight"].T
             self.rare, self.rare_bias = weights["rare.weight"].T, weights["rare.bias"]
-        self.ngrams = Ngrams(below(weights, "ngrams.")) if architecture.ngrams else None
+        counted = below(weights, NGRAMS)
+        self.ngrams = Ngrams(counted, self.bos) if architecture.ngrams else None
 
     @property
     def bos(self) -> int:
@@ -71,8 +72,8 @@ class Causal:
         x, after = self.stack.forward(ids, state[: len(self.stack.layers)])
         logits = self.read_out(x)
         if self.ngrams is not None:
-            added, last = self.ngrams.forward(ids, *state[-1])
-            logits += added
+            told, last = self.ngrams.forward(ids, *state[-1])
+            logits = mixed(logits, told, self.ngrams.share)
             after.append(last)
         return logits, after
 

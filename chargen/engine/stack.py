@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from chargen.architecture import Architecture
+from chargen.architecture import Architecture, below
 from chargen.engine.language_model import Carried, State
 from chargen.engine.recurrent import RecurrentLayer
 from chargen.engine.transformer import Block
@@ -108,12 +108,3 @@ class Stack:
             outputs.append(x)
             after.append(carried)
         return outputs, after
-
-
-def below(weights: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:
-    """Return the weights whose names begin with a prefix, without it."""
-    return {
-        name.removeprefix(prefix): array
-        for name, array in weights.items()
-        if name.startswith(prefix)
-    }

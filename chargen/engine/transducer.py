@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from chargen.architecture import NONE, Architecture
+from chargen.architecture import NONE, Architecture, below
 from chargen.engine.encoder import Encoder
 from chargen.engine.language_model import State, pick
 from chargen.engine.likelihood import log_softmax
 from chargen.engine.product import product
-from chargen.engine.stack import Stack, below
+from chargen.engine.stack import Stack
 from chargen.engine.transformer import softmax
 
 if TYPE_CHECKING:

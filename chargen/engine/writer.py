@@ -14,7 +14,8 @@ import numpy as np
 from chargen import kernels
 from chargen.engine.language_model import State
 from chargen.engine.rounding import packed
-from chargen.text.contexts import KNOWN, LONGEST, PLACES, RATE
+from chargen.text.contexts import LONGEST
+from chargen.text.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,9 +58,8 @@ class Writer:
             packed(np.ascontiguousarray(model.output)),
             model.output_bias,
             *_rare(model),
-            np.empty(0, np.int32) if model.ngrams is None else model.ngrams.index,
-            np.zeros((1, model.bos), np.float32) if model.ngrams is None else model.ngrams.rows,
         )
+        self.told, self.bos = Told(model.ngrams, model.bos), model.bos
 
     def write(
         self, last: int, state: State, uniform: NDArray[np.float64]
@@ -80,8 +80,9 @@ class Writer:
         ids = np.empty(len(uniform), np.int32)
         nats = np.empty(len(uniform), np.float32)
         kernels.write(
-            self.gates, last, self.weights, carried, before, uniform, self.filters, ids, nats
-        )
+            self.gates, last, self.weights, self.told.counted, carried, before,
+            self.told.seen, uniform, self.filters, ids, nats,
+        )  # fmt: skip
         after: State = [tuple(part for part in layer[:states]) for layer in carried]
         past = [(before[None].astype(np.int32),)] if len(state) > layers else []
         return ids, nats, after + past
@@ -94,7 +95,7 @@ class Writer:
             into[:states] = parts
         # A model without n-grams carries no characters.
         past = [part[0].astype(np.int64) for (part,) in state[layers:]]
-        return carried, past[0] if past else np.zeros(LONGEST - 1, np.int64)
+        return carried, past[0] if past else np.full(LONGEST - 1, self.bos)
 
 
 class Frequencies:
@@ -105,19 +106,18 @@ class Frequencies:
         state: of one text that has not begun.
         escape: the probability of a character that is none of the vocabulary.
         bits: the numbers sum to 2 to this power.
-        learns: characters of the text, if weights of n-grams learn from it while it is read; see
-            `chargen.kernels.learn_contexts`.
+        learns: characters of the text, if its n-grams are counted while it is read; see
+            `chargen.kernels.Seen`.
     """
 
     def __init__(
         self, writer: Writer, state: State, escape: float, bits: int, learns: int = 0
     ) -> None:
         self.gates, self.escape, self.bits = writer.gates, escape, bits
+        self.weights = writer.weights
         self.carried, self.past = writer.carried(state)
-        self.weights, self.learning = _learning(writer, learns)
-        if len(state) == len(self.carried):
-            # A model without n-grams carries no characters before a text.
-            self.past[:] = writer.weights.rows.shape[1]
+        self.likely = np.zeros((2, writer.bos), np.float32)
+        self.told = Told(writer.told.ngrams, writer.bos, learns)
 
     def after(self, ids: Ids) -> NDArray[np.float64]:
         """Read characters (N,), and return the shares (N, V + 1) of the next after each.
@@ -127,31 +127,10 @@ class Frequencies:
         whole = float(1 << self.bits)
         shares = np.empty((len(ids), len(self.weights.table)), np.float64)
         kernels.frequencies(
-            self.gates, ids, self.weights, self.carried, self.past, self.learning, self.escape,
-            whole, shares,
+            self.gates, ids, self.weights, self.told.counted, self.carried, self.past,
+            self.told.seen, self.likely, self.escape, whole, shares,
         )  # fmt: skip
         return shares / whole
-
-
-def _learning(writer: Writer, characters: int) -> tuple[kernels.Weights, kernels.Learning]:
-    """Return weights, and what learning from so many characters needs; none is no learning."""
-    weights = writer.weights
-    known, size = weights.rows.shape
-    # Memory that nobody has touched takes no room.
-    room = known + min(LONGEST * characters, PLACES)
-    squares, rows = np.zeros(room, np.float32), np.zeros((room, size), np.float32)
-    learning = kernels.Learning(
-        np.float32(RATE if characters else 0),
-        squares,
-        np.array([known]),
-        np.zeros(size, np.float32),
-        np.full(LONGEST, -1),
-    )
-    if not characters:
-        return weights, learning
-    rows[:known], squares[1:known] = weights.rows, KNOWN
-    row_of = weights.row_of.copy() if len(weights.row_of) else np.zeros(PLACES, np.int32)
-    return weights._replace(row_of=row_of, rows=rows), learning
 
 
 def _rare(model: Causal) -> tuple[NDArray[Any], NDArray[Any], Floats]:

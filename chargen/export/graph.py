@@ -43,7 +43,7 @@ class Graph:
         self.outputs.append(helper.make_tensor_value_info(name, TYPES[np.dtype(kind)], shape))
 
     def constant(self, value: Any, kind: type[np.generic] = np.float32, name: str = "") -> str:
-        """Add a constant; the same value is kept once."""
+        """Add a constant."""
         array: NDArray[Any] = np.array(value, dtype=kind, order="C")
         name = name or f"constant_{len(self.constants)}"
         self.constants[name] = numpy_helper.from_array(array, name)

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chargen.architecture import Architecture
-from chargen.engine.stack import below
+from chargen.architecture import Architecture, below
 from chargen.export.graph import Graph
-from chargen.text.contexts import BITS, FACTOR, LONGEST, PLACES, WORD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -179,38 +177,3 @@ def turned(graph: Graph, x: str, places: str, size: int) -> str:
     left = graph.add("Sub", graph.add("Mul", first, cos), graph.add("Mul", second, sin))
     right = graph.add("Add", graph.add("Mul", first, sin), graph.add("Mul", second, cos))
     return graph.add("Concat", left, right, axis=-1)
-
-
-def ngrams(graph: Graph, weights: Weights, characters: int, ids: str) -> str:
-    """Add the n-grams, and the characters before; return what is added to the logits (B, T, V)."""
-    past = graph.input("past", np.int64, ("B", LONGEST - 1))
-    whole = graph.add("Concat", past, ids, axis=1)
-    none = graph.add("Equal", whole, graph.constant(characters, np.int64))
-    codes = graph.add(
-        "Where",
-        none,
-        graph.constant(1, np.int64),
-        graph.add("Add", whole, graph.constant(2, np.int64)),
-    )
-    index = np.zeros(PLACES, np.int64)
-    vectors = weights["weight"]
-    index[weights["place"].astype(np.int64)] = np.arange(1, len(vectors) + 1)
-    table = graph.constant(np.concatenate((np.zeros_like(vectors[:1]), vectors)))
-    rows = graph.constant(index, np.int64)
-    factor, modulus, shift = (
-        graph.constant(value, np.int64) for value in (FACTOR, 1 << WORD, 1 << (WORD - BITS))
-    )
-    hashed, added = graph.constant(0, np.int64), ""
-    for back in range(LONGEST):
-        stop = -back if back else LAST
-        code = graph.add(
-            "Slice", codes, graph.ints(LONGEST - 1 - back), graph.ints(stop), graph.ints(1)
-        )
-        hashed = graph.add("Mod", graph.add("Mul", graph.add("Add", hashed, code), factor), modulus)
-        place = graph.add("Div", hashed, shift)
-        place = graph.add("Add", place, graph.constant(back << BITS, np.int64))
-        vector = graph.add("Gather", table, graph.add("Gather", rows, place))
-        added = graph.add("Add", added, vector) if added else vector
-    last = graph.add("Slice", whole, graph.ints(1 - LONGEST), graph.ints(LAST), graph.ints(1))
-    graph.output("past_after", last, np.int64, ("B", LONGEST - 1))
-    return added

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chargen.architecture import NGRAMS, below
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
-from chargen.engine.stack import below
+from chargen.export.counted import mixed
 from chargen.export.graph import Graph, Runner
-from chargen.export.layers import ngrams, norm, product, stack
+from chargen.export.layers import norm, product, stack
 from chargen.text.contexts import LONGEST
+from chargen.text.ngrams import Ngrams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,9 +82,7 @@ class OneWay:
         if architecture.common:
             logits = _with_rare(graph, saved, x, logits)
         if architecture.ngrams:
-            logits = graph.add(
-                "Add", logits, ngrams(graph, below(weights, "ngrams."), characters, ids)
-            )
+            logits = mixed(graph, Ngrams(below(weights, NGRAMS), characters), logits, ids)
         graph.output("logits", logits, np.float32, ("B", "T", characters))
 
     @staticmethod

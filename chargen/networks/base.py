@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -21,6 +22,8 @@ from chargen.networks.recompute import Passed, recomputed
 from chargen.networks.shards import fill, whole
 from chargen.networks.transformer import Block
 from chargen.ranks import ALONE, Ranks
+from chargen.text.ngrams import USUAL, Ngrams
+from chargen.text.told import Told
 from chargen.text.windows import PAST
 
 if TYPE_CHECKING:
@@ -96,11 +99,17 @@ class Trainable(nn.Module, ABC):
         rows: which rows of a step's batch the network is given: the first, and of how many; None
             if it is given all.
         recompute: whether layers are computed once more in the backward pass, to save memory.
+        counts: what was counted, as in a checkpoint; empty before, and where nothing is.
+        ngrams: what tells of it.
+        fitted: the share of what was counted at which the text that was scored last costs least.
     """
 
     ranks: Ranks = ALONE
     rows: tuple[int, int] | None = None
     recompute = False
+    counts: Mapping[str, NDArray[Any]] = MappingProxyType({})
+    ngrams: Told | None = None
+    fitted = USUAL
 
     embedding: nn.Embedding
     output: nn.Linear
@@ -237,32 +246,14 @@ class Trainable(nn.Module, ABC):
             for name, value in self.named_parameters()
         }
 
-    def grown(self) -> Architecture:
-        """Return the architecture with the sizes of what grows in training."""
+    def give(self, counts: Mapping[str, NDArray[Any]]) -> None:
+        """Give the network what was counted, see `chargen.text.ngrams.Ngrams`; or nothing."""
+        self.counts = dict(counts)
+        self.ngrams = Told(Ngrams(counts, self.characters), self.characters) if counts else None
+
+    def described(self) -> Architecture:
+        """Return the architecture with the sizes of what is not decided before training."""
         return self.architecture
-
-    def forget(self) -> None:
-        """Forget what was read and not learned: a step that failed, or one that was not finite."""
-
-    def learn(self, characters: float, share: float, order: int) -> None:
-        """Update what the optimizer does not know, after a backward pass.
-
-        Args:
-            characters: by which the cost was divided.
-            share: the learning rate, as a share of the highest.
-            order: characters of the longest n-gram that learns.
-        """
-
-    def moments(self) -> dict[str, NDArray[np.float32]]:
-        """Return what `learn` depends on beside the weights."""
-        return {}
-
-    def restore(self, moments: Mapping[str, NDArray[np.float32]]) -> None:
-        """Set what `moments` returned.
-
-        Raises:
-            KeyError: something is missing.
-        """
 
     @torch.no_grad()
     def assign(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:

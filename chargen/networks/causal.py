@@ -10,6 +10,9 @@ computed only where the next character is rare:
 
 ``forward(ids, state) -> logits, state`` is the whole interface. Its twin in NumPy is
 `chargen.engine.causal.Causal`; a test holds the two equal.
+
+Where contexts were counted (`chargen.text.ngrams`), the network learns alone, and predicts
+together with them.
 """
 
 from __future__ import annotations
@@ -21,15 +24,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chargen.architecture import Architecture
+from chargen.architecture import NGRAMS, Architecture, below
 from chargen.networks.base import Batch, State, Trainable, charged, summed_nats
-from chargen.networks.ngrams import Ngrams
+from chargen.text.contexts import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     import numpy as np
     from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+LOGITS = 1 << 21
+"""Logits that are made at once where all are needed, at most: 8 MiB."""
 
 
 class Causal(Trainable):
@@ -49,7 +58,6 @@ class Causal(Trainable):
         if common:
             self.narrow = nn.Linear(architecture.hidden, architecture.narrow, bias=False)
             self.rare = nn.Linear(architecture.narrow, self.characters - common)
-        self.ngrams = Ngrams(self.characters) if architecture.ngrams else None
 
     def idle(self) -> list[nn.Parameter]:
         """Return the narrow outputs: they are used only where a rare character comes."""
@@ -60,7 +68,10 @@ class Causal(Trainable):
     def start(self, batch: int) -> State:
         """Return the state of ``batch`` texts that have not begun."""
         before = super().start(batch)
-        return before if self.ngrams is None else [*before, self.ngrams.start(batch)]
+        if not self.architecture.ngrams:
+            return before
+        past = torch.full((batch, LONGEST - 1), self.characters, device=self.output.bias.device)
+        return [*before, (past,)]
 
     @torch.no_grad()
     def _initialise(self) -> None:
@@ -90,7 +101,26 @@ class Causal(Trainable):
         x, logits, after = self.wide(ids, state, labels, ages)
         if self.architecture.common:
             logits = self.joined(x, logits)
+        if self.ngrams is not None:
+            told, after = self.told(ids, after, ages)
+            logits = self.mixed(logits, told)
         return logits.transpose(0, 1), after
+
+    def told(
+        self, ids: Tensor, state: State, ages: NDArray[np.int32] | None = None
+    ) -> tuple[Tensor, State]:
+        """Return what was counted, q (T, B, V) for ``ids`` (B, T), and the state after them."""
+        assert self.ngrams is not None
+        (past,) = state[-1]
+        told, (last,) = self.ngrams.forward(ids.cpu().numpy(), past.cpu().numpy(), ages)
+        q = torch.from_numpy(told).to(past.device)
+        return q.transpose(0, 1), [*state[:-1], (torch.from_numpy(last).to(past),)]
+
+    def mixed(self, logits: Tensor, told: Tensor) -> Tensor:
+        """Return the logarithm of the mixture of logits (…, V) and of q (…, V)."""
+        assert self.ngrams is not None
+        share = self.ngrams.share
+        return (logits.float().softmax(-1) * (1 - share)).add(told, alpha=share).log()
 
     def joined(self, x: Tensor, logits: Tensor) -> Tensor:
         """Return all logits (…, V) from x (…, H) and the wide outputs (…, common + 1)."""
@@ -112,6 +142,7 @@ class Causal(Trainable):
         """Return the last layer's outputs (T, B, H), the wide outputs (T, B, …), and the state.
 
         The wide outputs are all logits; or those of common characters, and one for all rare ones.
+        The state of what was counted is not changed.
         """
         x = self.embedding(ids.t())
         if labels is not None and self.architecture.labels:
@@ -121,12 +152,7 @@ class Causal(Trainable):
             x = self.norm(x)
         weight = self.embedding.weight[:-1] if self.architecture.tied else self.output.weight
         logits = functional.linear(x, weight, self.output.bias)
-        if self.ngrams is not None:
-            (past,) = state[-1]
-            added, last = self.ngrams(ids, past, ages)
-            logits = logits + added
-            after.append(last)
-        return x, logits, after
+        return x, logits, [*after, *state[len(self.layers) :]]
 
     def heads(self, batch: Batch, state: State) -> dict[nn.Linear, Tensor]:
         """Return the logits of the output that has all characters, or all rare ones."""
@@ -138,7 +164,7 @@ class Causal(Trainable):
         )
 
     def cost(self, batch: Batch, state: State) -> tuple[Tensor, State]:
-        """Return the nats of each target after its input."""
+        """Return the nats of each target after its input, by the network alone."""
         x, logits, after = self.wide(batch.inputs, state, batch.labels, batch.ages)
         targets, common = batch.targets.t(), self.architecture.common
         if not common:
@@ -162,6 +188,9 @@ class Causal(Trainable):
         A target outside the vocabulary gets a charge without meaning. Logits of rare characters are
         made only where one of them is the target, or may be the likeliest.
         """
+        if self.ngrams is not None:
+            own, told, hits, after = self.apart(ids, targets, state, labels, ages)
+            return self.together(own, told), hits, after
         x, logits, after = self.wide(ids, state, labels, ages)
         wanted, common = targets.t().clamp(0, self.characters - 1), self.architecture.common
         nats, likeliest = charged(logits, wanted.clamp(max=common) if common else wanted)
@@ -175,37 +204,51 @@ class Causal(Trainable):
                 nats[rare], likeliest[rare] = charged(told, wanted[rare])
         return nats.t(), (likeliest == wanted).t(), after
 
-    def grown(self) -> Architecture:
-        """Return the architecture with the number of n-grams that have learned."""
-        if self.ngrams is None:
-            return self.architecture
-        return replace(self.architecture, ngrams=len(self.ngrams.learned()))
+    def apart(
+        self,
+        ids: Tensor,
+        targets: Tensor,
+        state: State,
+        labels: Tensor | None = None,
+        ages: NDArray[np.int32] | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor, State]:
+        """Return p and q of targets (B, T), whether each was the likeliest, and the state.
 
-    def forget(self) -> None:
-        """Let the n-grams forget what they have not learned."""
-        if self.ngrams is not None:
-            self.ngrams.read.clear()
+        p is the network's probability, q that of what was counted. Likeliest is by the mixture.
+        """
+        x, logits, after = self.wide(ids, state, labels, ages)
+        told, after = self.told(ids, after, ages)
+        wanted = targets.t().clamp(0, self.characters - 1)[..., None]
+        own = torch.empty(wanted.shape, device=x.device)
+        hits = torch.empty(wanted.shape, dtype=torch.bool, device=x.device)
+        # Of a large vocabulary, all logits of a window are many.
+        step = max(1, LOGITS // (self.characters * len(ids)))
+        for at in range(0, len(wanted), step):
+            rows = slice(at, at + step)
+            whole = logits[rows]
+            if self.architecture.common:
+                whole = self.joined(x[rows], whole)
+            own[rows] = whole.float().softmax(-1).gather(-1, wanted[rows])
+            hits[rows] = self.mixed(whole, told[rows]).argmax(-1, keepdim=True) == wanted[rows]
+        theirs = told.gather(-1, wanted)
+        return own[..., 0].t(), theirs[..., 0].t(), hits[..., 0].t(), after
 
-    def learn(self, characters: float, share: float, order: int) -> None:
-        """Let the n-grams learn."""
-        if self.ngrams is not None:
-            self.ngrams.learn(characters, share, order - 1, self.ranks)
+    def together(self, own: Tensor, told: Tensor) -> Tensor:
+        """Return the nats of targets, given their p and q."""
+        assert self.ngrams is not None
+        return -(own * (1 - self.ngrams.share)).add(told, alpha=self.ngrams.share).log()
 
-    def moments(self) -> dict[str, NDArray[np.float32]]:
-        """Return what the n-grams keep."""
-        return {} if self.ngrams is None else self.ngrams.moments()
+    def described(self) -> Architecture:
+        """Return the architecture with the numbers of what was counted."""
+        sizes = [len(self.counts[name]) if self.counts else 0 for name in ("key", "character")]
+        return replace(self.architecture, ngrams=sizes[0], followers=sizes[1])
 
-    def restore(self, moments: Mapping[str, NDArray[np.float32]]) -> None:
-        """Give the n-grams what they kept."""
-        if self.ngrams is not None:
-            self.ngrams.restore(moments)
-
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
+    def arrays(self) -> dict[str, Array]:
         """Return a copy of the weights as NumPy arrays, named as in a checkpoint."""
-        return super().arrays() | ({} if self.ngrams is None else self.ngrams.arrays())
+        return super().arrays() | {NGRAMS + name: array for name, array in self.counts.items()}
 
-    def assign(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+    def assign(self, arrays: Mapping[str, Array]) -> None:
         """Set the weights from NumPy arrays named as in a checkpoint."""
         super().assign(arrays)
-        if self.ngrams is not None:
-            self.ngrams.assign(arrays)
+        if self.architecture.ngrams:
+            self.give(below(arrays, NGRAMS))

@@ -32,7 +32,6 @@ from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
 from chargen.engine.writer import Frequencies
 from chargen.errors import CheckpointError, CorpusError, KindError, UsageError, argument
-from chargen.text.contexts import MOST_COUNTED
 from chargen.text.corpus import CODE_POINTS
 from chargen.text.vocabulary import Vocabulary
 
@@ -47,6 +46,10 @@ HEADER = struct.Struct("<3sB8s8s")
 
 WORD = 4
 """Bytes of a word."""
+
+MOST_COUNTED = 256
+"""Characters of a vocabulary up to which a text's n-grams are counted while it is read: a count for
+each of them after every context."""
 
 LONGEST_NUMBER = 56
 """Bits of a number before its last seven."""
@@ -91,7 +94,7 @@ class Coder:
         """Return a file's bytes, compressed.
 
         Args:
-            adapt: let n-grams learn from the file, each character after it was written.
+            adapt: count the file's n-grams, each character after it was written.
             progress: called with characters done and characters in all.
 
         Raises:
@@ -230,7 +233,7 @@ class Packed:
         size, characters: of it, in bytes and in characters.
         pieces: the words of each piece; none for a file that is there as it was.
         rest: such a file.
-        learned: whether n-grams learned from it.
+        learned: whether its n-grams were counted.
     """
 
     fingerprint: bytes

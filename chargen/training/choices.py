@@ -13,7 +13,6 @@ from chargen.architecture import FAMILIES, MONOTONIC, SOFT, Architecture
 from chargen.errors import CorpusError, UsageError, argument
 from chargen.kinds import kind_of
 from chargen.options import Budget, Options, Plan
-from chargen.text.contexts import MOST_COUNTED
 from chargen.text.corpus import Text
 from chargen.text.pair_form import DEFAULT_COLUMNS
 from chargen.text.vocabulary import MANY, Vocabulary
@@ -138,15 +137,6 @@ DROPOUT_BY_PASSES = (
 )  # fmt: skip
 """Dropout by the number of passes: without it, a text read many times is learned by heart."""
 
-
-COUNTED_PASSES = 8.0
-"""Passes up to which they pay; with more, they learn the text by heart (docs/experiments.md)."""
-
-
-ORDER_BY_PASSES = ((2.0, 7), (math.inf, 5))
-"""Characters of the longest n-gram, by the number of passes: longer ones are soon learned by heart,
-and make the file three times as large (docs/experiments.md)."""
-
 COVERED = 0.9
 """Share of a text that common characters make up."""
 
@@ -228,14 +218,14 @@ def decide(
     passes = _seen(budget, characters, batch * bptt, throughput) / characters
     dropout = _entry(DROPOUT_BY_PASSES, passes) if options.dropout is None else options.dropout
     architecture = network(options, usual.layers, hidden, bptt, known)
-    counts = _counts(options, architecture, known, passes)
+    counts = _counts(options, architecture)
     return Plan(
-        # How many contexts there are shows in training.
+        # How many contexts there are shows when they are counted.
         architecture=replace(architecture, ngrams=int(counts)),
         budget=budget,
         features="on" if counts else "off",
         shuffle=options.usual("shuffle"),
-        order=options.order or _entry(ORDER_BY_PASSES, passes),
+        order=options.usual("order"),
         dropout=dropout,
         batch=batch,
         bptt=bptt,
@@ -303,8 +293,8 @@ def _common(options: Options, known: Known) -> int:
     """
     asked = options.common
     if asked is None:
-        full = options.usual("tied") or options.usual("features") == "on"
-        return 0 if full or options.task() or options.usual("bidirectional") else known.common
+        other = options.task() or options.usual("bidirectional")
+        return 0 if options.usual("tied") or other else known.common
     if asked and known.characters and asked >= known.characters:
         raise UsageError(
             f"{argument('common')} is {asked}, and the text has {known.characters} different "
@@ -327,8 +317,8 @@ def _attention(options: Options, known: Known) -> str:
     return options.attention or (MONOTONIC if known.usual <= LONG_SOURCE else SOFT)
 
 
-def _counts(options: Options, architecture: Architecture, known: Known, passes: float) -> bool:
-    """Return whether contexts get weights of their own.
+def _counts(options: Options, architecture: Architecture) -> bool:
+    """Return whether contexts are counted.
 
     Raises:
         UsageError: they are asked for, and the model cannot have them.
@@ -339,8 +329,7 @@ def _counts(options: Options, architecture: Architecture, known: Known, passes: 
             f"{argument('features')} is for models that continue texts without labels",
             "Leave it out",
         )
-    pays = architecture.counts and 0 < known.characters <= MOST_COUNTED and passes <= COUNTED_PASSES
-    return asked == "on" or (asked == "auto" and pays)
+    return asked == "on" or (asked == "auto" and architecture.counts)
 
 
 def _heads(hidden: int) -> int:

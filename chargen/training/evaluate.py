@@ -31,6 +31,7 @@ from chargen.text.pairs import Pairs
 from chargen.text.tagged import TaggedTexts
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST, Window
+from chargen.training.counting import best_share
 from chargen.training.devices import autocast, keep_freed_memory, pick_precision
 from chargen.training.texts import Progress
 
@@ -85,6 +86,24 @@ class CausalPredictor:
         return replace(batch, labels=torch.full_like(batch.inputs[:, :1], self.label))
 
 
+class Fitting(CausalPredictor):
+    """Scores by a network and what was counted, and notes what each of them says of each target."""
+
+    def __init__(self, network: Causal) -> None:
+        super().__init__(network)
+        self.said: list[NDArray[np.float64]] = [np.zeros((2, 0))]
+
+    def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
+        """Return nats and hits (B, T), and the state."""
+        batch = self.batch(window)
+        own, told, hits, after = self.network.apart(
+            batch.inputs, batch.targets, state, batch.labels, batch.ages
+        )
+        known = (batch.targets >= 0) & (batch.targets < self.network.characters)
+        self.said.append(torch.stack((own[known], told[known])).double().cpu().numpy())
+        return self.network.together(own, told).cpu().numpy(), hits.cpu().numpy(), after
+
+
 class Reader:
     """The network in PyTorch as a `chargen.engine.language_model.LanguageModel`, for long texts."""
 
@@ -135,8 +154,17 @@ class GapPredictor:
 def score_causal(
     network: Causal, span: Span, vocabulary: Vocabulary, most: int | None, ranks: Ranks
 ) -> Score:
-    """Score a text by a network that predicts each next character."""
-    return score(CausalPredictor(network), span, vocabulary, most=most, ranks=ranks)
+    """Score a text by a network that predicts each next character.
+
+    Note how large a share of what was counted would have been best.
+    """
+    if network.ngrams is None:
+        return score(CausalPredictor(network), span, vocabulary, most=most, ranks=ranks)
+    fitting = Fitting(network)
+    found = score(fitting, span, vocabulary, most=most, ranks=ranks)
+    own, told = np.concatenate(fitting.said, axis=1)
+    network.fitted = best_share(own, told, ranks)
+    return found
 
 
 def score_gaps(

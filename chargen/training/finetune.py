@@ -52,7 +52,7 @@ class Base:
         if not architecture.family.attends:
             del sizes["heads"], sizes["context"]
         # Those of pairs are a number of symbols, and no choice.
-        sizes["features"] = "on" if architecture.ngrams and not asked.task() else "off"
+        sizes.pop("features", None)
         for name, value in sizes.items():
             wish = getattr(asked, name)
             if wish not in (None, "auto", value):

@@ -19,10 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from chargen.architecture import NGRAMS, below
 from chargen.checkpoint import Checkpoint
 from chargen.networks.base import State, Trainable
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import Window
+from chargen.training.counting import both
 from chargen.training.state import Learner
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ NOTHING = -1e4
 VECTORS = ("embedding", "symbol")
 TARGETS = ("symbol", "output", "place")
 FEATURES = ("feature", "wanted")
-NGRAMS, RARE = "ngrams", "rare"
+RARE = "rare"
 STACKS = ("embedding", "layers", "backward", "left", "right")
 """Tensors of vectors; of a model of pairs, those with a row for each target symbol, and those with
 a column for each feature; what another kind of network can begin with."""
@@ -65,8 +67,12 @@ def give_weights(saved: Checkpoint, learner: Learner, window: Window) -> None:
         )
         for name, had in saved.weights.items()
         # Another kind of network begins with the stacks of this one, and nothing else.
-        if same or (name in fresh and name.partition(".")[0] in STACKS)
+        if (same and not name.startswith(NGRAMS))
+        or (name in fresh and name.partition(".")[0] in STACKS)
     }
+    new, old = below(fresh, NGRAMS), below(saved.weights, NGRAMS)
+    if new and old:
+        given |= {NGRAMS + name: array for name, array in both(old, new).items()}
     network.assign(fresh | given)
     if same:
         _keep_predictions(saved, learner, network, window)
@@ -130,9 +136,6 @@ def extended(name: str, had: Floats, fresh: Floats, old: int, new: int, tied: bo
         fresh: a new network's tensor, with ``new`` rows; it is overwritten.
     """
     first = name.partition(".")[0]
-    if first == NGRAMS:
-        # A row for each context; a new character's weights are zero in all of them.
-        return had if had.ndim == 1 else np.pad(had, ((0, 0), (0, new - old)))
     if fresh.shape == had.shape:
         return had
     if first in FEATURES:

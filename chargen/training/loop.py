@@ -282,7 +282,7 @@ class Trainer:
         figures = {}
         if self.held_out is not None:
             counters.sample = counters.sample or self.held_out.sample(self.schedule.expected())
-            scored = self.held_out.score(learner.whole(), learner.precision, counters.sample)
+            scored = learner.scored(self.held_out, counters.sample)
             loss, rank, figures = scored.loss, scored.rank, scored.json()
         self.schedule.charge("evaluation")
         if not math.isfinite(loss):
@@ -349,8 +349,7 @@ class Trainer:
             run=self.run.name if self.run else None,
             corpus=", ".join(self.texts.corpus["names"]),
             network=str(architecture),
-            # How many n-grams there will be is not known yet.
-            parameters=replace(architecture, ngrams=0).parameters(len(learner.vocabulary)),
+            parameters=architecture.parameters(len(learner.vocabulary)),
             vocabulary=len(learner.vocabulary),
             labels=list(self.texts.labels),
             train_characters=len(self.texts.train),

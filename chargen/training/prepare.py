@@ -113,6 +113,7 @@ def _started(
         if run is not None and lock is not None:
             undo.callback(run.abandon, lock)
         # PyTorch takes seconds to import, so everything that can be wrong is checked first.
+        from chargen.training.counting import affordable, count
         from chargen.training.growth import give_weights
         from chargen.training.hooks import Hooks
         from chargen.training.loop import Trainer
@@ -126,6 +127,11 @@ def _started(
             plan = decide(options, texts.characters, texts.known(vocabulary), tried * left)
         hooks = Hooks.of(plan.architecture.kind, texts)
         trainer = Trainer(texts, vocabulary, plan, run, lock, hooks, request.began, ranks)
+        if plan.architecture.ngrams:
+            most = affordable(plan.budget.seconds)
+            trainer.learner.network.give(
+                ranks.given(lambda: count(texts.train, vocabulary, plan.order, most))
+            )
         if base is not None:
             give_weights(base.saved, trainer.learner, trainer.first_window())
             if trainer.kept is not None:

@@ -30,8 +30,6 @@ FREE = (
 )
 """Options that a resumed run may change: they say how long, where and how exactly, not what."""
 
-FORMER_ORDER = 5
-
 SHORT = 12
 """Characters of a sha256 that are shown."""
 
@@ -130,8 +128,6 @@ def stored_options(saved: Checkpoint, name: str) -> Options:
     usual = {name: declared.usual for name, declared in DECLARED.items()} | {"arch": sizes.arch}
     stored = {key: value for key, value in saved.settings.items() if key in DECLARED}
     stored["features"] = "on" if sizes.ngrams else "off"
-    # Runs of an earlier chargen had no longer n-grams.
-    stored.setdefault("order", FORMER_ORDER)
     try:
         options = typed(Options, usual | stored)
         if None in (options.dropout, options.bptt, options.lr):
@@ -143,7 +139,7 @@ def stored_options(saved: Checkpoint, name: str) -> Options:
             raise ValueError("states of another batch")
         layers, hidden, bptt = options.layers or 0, options.hidden or 0, options.bptt or 0
         known = Known(len(saved.labels), sizes.targets, sizes.features)
-        if network(options, layers, hidden, bptt, known) != replace(sizes, ngrams=0):
+        if network(options, layers, hidden, bptt, known) != replace(sizes, ngrams=0, followers=0):
             raise ValueError("settings of another network")
     except (UsageError, TypeError, ValueError, KeyError, IndexError) as error:
         raise RunError(f"the run {name} has settings that make no sense", "Train anew") from error

@@ -26,7 +26,9 @@ from chargen.text.vocabulary import Vocabulary
 from chargen.training.cost import Cost, unsummed
 from chargen.training.counters import RETIRED, Counters
 from chargen.training.devices import autocast, keep_freed_memory, pick_device, pick_precision
+from chargen.training.evaluate import Scored
 from chargen.training.feeds import Portion
+from chargen.training.held_out import HeldOut
 from chargen.training.suits import suits
 
 if TYPE_CHECKING:
@@ -125,7 +127,6 @@ class Learner:
             TrainingError: there is not enough memory.
         """
         self.network.train()
-        self.network.forget()
         self.optimizer.zero_grad(set_to_none=True)
         # Of the ranks' gradients the mean is taken.
         divisor = portion.characters / self.ranks.size
@@ -156,7 +157,6 @@ class Learner:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.step()
-            self.network.learn(divisor, rate / self.plan.lr, self.plan.order)
             self.state = [
                 tuple(torch.cat(parts) for parts in zip(*carried, strict=True))
                 for carried in zip(*after, strict=True)
@@ -228,6 +228,23 @@ class Learner:
         network.assign(self.network.arrays())
         return network.to(self.device)
 
+    def scored(self, held_out: HeldOut, most: int) -> Scored:
+        """Score about ``most`` characters of held-out text.
+
+        What was counted has the share that was best at the evaluation before; so no share is fitted
+        to the text that it is judged by. Only at the first evaluation, the text is read twice.
+        """
+        if not self.network.counts:
+            return held_out.score(self.whole(), self.precision, most)
+        for _ in range(1 if self.counters.share else 2):
+            if self.counters.share:
+                share = np.full(1, self.counters.share, np.float32)
+                self.network.give({**self.network.counts, "share": share})
+            network = self.whole()
+            found = held_out.score(network, self.precision, most)
+            self.counters.share = network.fitted
+        return found
+
     def forget(self) -> None:
         """Begin the text anew: no lane has been read yet."""
         self.state = self._start()
@@ -239,7 +256,7 @@ class Learner:
             corpus: what the checkpoint says of the text.
         """
         return Checkpoint(
-            self.network.grown(),
+            self.network.described(),
             self.vocabulary,
             self.network.arrays(),
             settings=self.plan.settings() | {"precision": self.precision},
@@ -260,7 +277,6 @@ class Learner:
         for name, parameter in self.network.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{name}.{key}"] = whole(value).cpu().numpy().copy()
-        tensors |= self.network.moments()
         return replace(self.model(corpus), training=asdict(self.counters), tensors=tensors)
 
     def restore(self, saved: Checkpoint) -> None:
@@ -272,8 +288,10 @@ class Learner:
         try:
             known = {key: one for key, one in saved.training.items() if key not in RETIRED}
             self.counters = typed(Counters, known)
+            for name in self.network.architecture.kind.metric.figures:
+                if not isinstance(saved.figures.get(name, 0.0), int | float):
+                    raise ValueError(f"the figure {name}")
             self.network.assign(saved.weights)
-            self.network.restore(saved.tensors)
             self._restore_generator(saved.tensors["generator"])
             self.state = [
                 tuple(

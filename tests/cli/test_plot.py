@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import STORY, Chargen, write
 
-SMALL = ("--steps", "4", "--hidden", "8", "--evaluations", "2")
+SMALL = ("--steps", "4", "--hidden", "8", "--evaluations", "2", "--features", "off")
 
 
 @pytest.fixture

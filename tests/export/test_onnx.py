@@ -23,7 +23,7 @@ from chargen.errors import CheckpointError
 from chargen.export import onnx as exporting
 from chargen.export.onnx import CLOSE, difference, model, write
 from chargen.text.vocabulary import Vocabulary
-from tests.conftest import Chargen, one_line_error, random_weights, tiny_checkpoint
+from tests.conftest import Chargen, one_line_error, random_weights, sized, tiny_checkpoint
 
 PAGE = Path(__file__).parents[2] / "docs" / "exporting.md"
 WEB = "ONNXRUNTIME_WEB"
@@ -121,7 +121,8 @@ def exported(tmp_path: Path) -> Path:
     (tmp_path / "starter").mkdir()
     vocabulary = Vocabulary("\n :EMORabcde", escape=0.01)
     architecture = Architecture("lstm", 1, 12, 5, ngrams=9)
-    saved = Checkpoint(architecture, vocabulary, random_weights(architecture, len(vocabulary)))
+    weights = random_weights(architecture, len(vocabulary))
+    saved = Checkpoint(sized(architecture, weights), vocabulary, weights)
     path = tmp_path / "starter" / "best.safetensors"
     checkpoint.write(path, saved)
     for form, name in (("onnx", "starter.onnx"), ("hf", "folder")):

@@ -1,4 +1,4 @@
-"""Weights of n-grams, in both engines and in training."""
+"""A network beside what was counted, in both engines and in training."""
 
 from __future__ import annotations
 
@@ -7,92 +7,82 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
 from chargen.architecture import Architecture
 from chargen.engine.causal import Causal as Engine
+from chargen.networks.base import Batch
 from chargen.networks.causal import Causal as Network
-from chargen.networks.ngrams import Ngrams
-from chargen.text.contexts import LONGEST, RATE, places
-from tests.conftest import random_weights
+from tests.conftest import probabilities, random_weights, sized
 
 V = 9
 
 
-def test_the_engines_agree(architecture: Architecture) -> None:
-    """Logits of both engines are equal to 1e-4, and the n-grams have a part in them."""
-    architecture = replace(architecture, ngrams=200)
+@pytest.mark.parametrize("common", [0, 4])
+def test_the_engines_agree(architecture: Architecture, common: int) -> None:
+    """Logits of both are equal to 1e-4, and are those of a mixture of probabilities."""
+    architecture = replace(architecture, ngrams=20, common=common)
     weights = random_weights(architecture, V)
     network, engine = Network(architecture, V).eval(), Engine(architecture, weights)
     network.assign(weights)
-    without = Engine(replace(architecture, ngrams=0), weights)
+    assert engine.ngrams is not None
+    alone = Engine(replace(architecture, ngrams=0), weights)
     ids = np.random.default_rng(1).integers(0, V + 1, (3, 50)).astype(np.int32)
-    differences = []
-    state, numpy_state, other = network.start(3), engine.start(3), without.start(3)
+    state, numpy_state, other = network.start(3), engine.start(3), alone.start(3)
+    past = engine.ngrams.start(3)
     for part in np.split(ids, [1, 20, 33], axis=1):
         with torch.no_grad():
             logits, state = network(torch.from_numpy(part), state)
         numpy_logits, numpy_state = engine.forward(part, numpy_state)
         np.testing.assert_allclose(logits.numpy(), numpy_logits, atol=1e-4)
-        plain, other = without.forward(part, other)
-        differences.append(np.abs(plain - numpy_logits).max())
-    assert max(differences) > 0.1
+        plain, other = alone.forward(part, other)
+        told, past = engine.ngrams.forward(part, *past)
+        whole = 0.6 * probabilities(plain) + 0.4 * told
+        np.testing.assert_allclose(probabilities(numpy_logits), whole, atol=1e-5)
 
 
-def test_what_is_stored_is_what_was_learned() -> None:
-    """A network made from the arrays of another one gives the same logits."""
-    architecture = Architecture("gru", 1, 8, 4, ngrams=1)
-    network = Network(architecture, V, generator=torch.Generator().manual_seed(1))
-    ids = torch.randint(0, V, (2, 30), generator=torch.Generator().manual_seed(2))
-    logits, _ = network(ids, network.start(2))
-    torch.autograd.backward(functional.cross_entropy(logits.flatten(0, 1), ids.flatten()))
-    network.learn(60, 1.0, LONGEST + 1)
-    network.eval()
-    arrays = network.arrays()
-    assert network.grown().ngrams == len(arrays["ngrams.place"]) > 30
-    copy = Network(network.grown(), V).eval()
-    copy.assign(arrays)
-    copy.restore(network.moments())
+@pytest.mark.parametrize("common", [0, 4])
+def test_a_charge_is_that_of_the_logits(
+    architecture: Architecture, common: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nats, hits and state of a window, however many logits are made at once."""
+    monkeypatch.setattr("chargen.networks.causal.LOGITS", 40)
+    architecture = replace(architecture, ngrams=20, common=common)
+    network = Network(architecture, V).eval()
+    network.assign(random_weights(architecture, V))
+    random = np.random.default_rng(2)
+    ids, targets = (torch.from_numpy(random.integers(0, V, (2, 30))) for _ in range(2))
     with torch.no_grad():
-        mine, theirs = (one(ids, one.start(2))[0] for one in (network, copy))
-    torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
-    for name, moment in network.moments().items():
-        np.testing.assert_array_equal(copy.moments()[name], moment)
+        logits, after = network(ids, network.start(2))
+        nats, hits, same = network.charge(ids, targets, network.start(2))
+    wanted = -logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
+    torch.testing.assert_close(nats, wanted, atol=1e-5, rtol=1e-4)
+    assert torch.equal(hits, logits.argmax(-1) == targets)
+    for mine, theirs in zip(after, same, strict=True):
+        for one, other in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(one, other)
 
 
-@pytest.mark.parametrize("longest", [LONGEST, 4])
-def test_a_step_is_adagrads(longest: int) -> None:
-    """A vector moves against its gradient, by the rate over the root of the sum of squares.
-
-    Those of longer contexts than the longest that is to learn stay as they are.
-    """
-    ngrams, targets = Ngrams(V), torch.tensor([[3, 5, 3]])
-    ids = torch.tensor([[1, 1, 1]])
-    start = ngrams.start(1)
-    for _ in range(2):
-        added, _ = ngrams(ids, *start, None)
-        torch.autograd.backward(functional.cross_entropy(added[:, 0], targets[0]))
-        ngrams.learn(3, 0.5, longest)
-    table, squares = np.zeros((1 << 20, V)), np.zeros(1 << 20)
-    at = places(ids.numpy(), start[0].numpy(), V)[0]
-    assert at.shape == (3, LONGEST)
-    at = at[:, :longest]
-    for _ in range(2):
-        logits = table[at].sum(1)
-        powers = np.exp(logits)
-        gradient = powers / powers.sum(1, keepdims=True) - np.eye(V)[targets[0].numpy()]
-        np.add.at(squares, at, (gradient**2).mean(1)[:, None].repeat(longest, 1))
-        step = 0.5 * RATE / np.sqrt(squares[at])
-        np.add.at(table, at, -step[..., None] * gradient[:, None])
-    arrays = ngrams.arrays()
-    found = arrays["ngrams.place"].astype(int)
-    assert set(at.flatten()) <= set(found)
-    np.testing.assert_allclose(arrays["ngrams.weight"], table[found], atol=1e-6)
+def test_the_network_learns_alone() -> None:
+    """What training makes lower is the cost of the network without what was counted."""
+    architecture = Architecture("gru", 1, 8, 4, ngrams=20)
+    weights = random_weights(architecture, V)
+    both, alone = Network(architecture, V), Network(replace(architecture, ngrams=0), V)
+    for network in (both, alone):
+        network.eval().assign(weights)
+    ids, targets = torch.randint(0, V, (2, 2, 30), generator=torch.Generator().manual_seed(2))
+    costs = [one.cost(Batch(ids, targets), one.start(2))[0] for one in (both, alone)]
+    assert costs[0] == costs[1]
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_only_training_learns(training: bool) -> None:
-    """A forward pass outside training leaves nothing to learn from."""
-    ngrams = Ngrams(V).train(training)
-    ngrams(torch.tensor([[1, 2]]), *ngrams.start(1), None)
-    assert len(ngrams.read) == training
+def test_what_is_stored_is_what_was_counted() -> None:
+    """A network made from the arrays of another one gives the same logits."""
+    architecture = Architecture("gru", 1, 8, 4, ngrams=20)
+    weights = random_weights(architecture, V)
+    network = Network(architecture, V).eval()
+    assert network.described().ngrams == 0
+    network.assign(weights)
+    assert network.described() == sized(architecture, weights)
+    arrays = network.arrays()
+    assert arrays.keys() == weights.keys()
+    for name, array in weights.items():
+        np.testing.assert_array_equal(arrays[name], array)

@@ -21,9 +21,12 @@ from chargen.engine.causal import Causal
 from chargen.engine.likelihood import log_softmax
 from chargen.engine.writer import Frequencies
 from chargen.errors import CheckpointError, CorpusError, KindError, UsageError
+from chargen.kernels import BITS as BITS_OF_PLACE
+from chargen.kernels import FOLLOWS, SEEN
 from chargen.tasks import compressing
 from chargen.tasks.compressing import BITS, Packed
-from chargen.text.contexts import COMPRESSED, KNOWN, LONGEST, PLACES, RATE, places
+from chargen.text.contexts import LONGEST, WORD, keys
+from chargen.text.ngrams import PRIOR, Ngrams
 from chargen.text.vocabulary import ALL_BYTES, Vocabulary
 from tests.conftest import RECURRENT, STORY, any_text, probabilities, tiny_checkpoint
 
@@ -68,34 +71,61 @@ def test_the_size_is_what_the_text_costs(
 
 
 @pytest.mark.parametrize("ngrams", [0, 30])
-def test_learning_is_that_of_the_network(tmp_path: Path, ngrams: int) -> None:
-    """After each character, its short contexts learn, as in `chargen.networks.ngrams`."""
+def test_counting_on_is_by_its_definition(tmp_path: Path, ngrams: int) -> None:
+    """Of each length, first what the training text tells, then what this text has told so far."""
     small = model(tmp_path, ngrams=ngrams)
-    saved = small.checkpoint
-    text, bos = STORY[:400], len(saved.vocabulary)
-    ids = np.concatenate([[bos], saved.vocabulary.encode(text)]).astype(np.int32)
-    writer = Causal(saved.architecture, saved.weights).writer((1, 0, 0, 0), steady=True)
+    saved, v = small.checkpoint, len(small.checkpoint.vocabulary)
+    ids = [v, *saved.vocabulary.encode(STORY[:300]).tolist()]
+    engine = Causal(saved.architecture, saved.weights)
+    writer = engine.writer((1, 0, 0, 0), steady=True)
     assert writer is not None
-    start = Causal(saved.architecture, saved.weights).start(1)
-    learned = Frequencies(writer, start, 0.0, BITS, learns=len(text)).after(ids)
-    # The network alone, and a table that learns in the plainest way.
-    kept = {name: one for name, one in saved.weights.items() if not name.startswith("ngrams.")}
-    alone = Causal(replace(saved.architecture, ngrams=0), kept)
-    logits = alone.forward(ids[None], alone.start(1))[0][0]
-    table = np.zeros((PLACES, bos))
-    squares = np.zeros(PLACES)
-    if ngrams:
-        known = saved.weights["ngrams.place"].astype(int)
-        table[known], squares[known] = saved.weights["ngrams.weight"], KNOWN
-    at = places(ids[None], np.full((1, LONGEST - 1), bos), bos)[0]
-    for place, row in enumerate(at):
-        shares = probabilities(logits[place] + table[row].sum(axis=0))
-        assert np.allclose(learned[place, :bos], shares, atol=2e-5)
-        if place + 1 < len(ids):
-            shares[ids[place + 1]] -= 1
-            short = row[:COMPRESSED]
-            squares[short] += np.mean(shares**2)
-            table[short] -= RATE * shares / np.sqrt(squares[short])[:, None]
+    frequencies = Frequencies(writer, engine.start(1), 0.0, BITS, learns=len(ids))
+    found = frequencies.after(np.array(ids, np.int32))
+    alone = Causal(replace(saved.architecture, ngrams=0), saved.weights)
+    own = probabilities(alone.forward(np.array([ids], np.int32), alone.start(1))[0][0])
+    padded = [v] * LONGEST + ids
+    seen: dict[int, np.ndarray] = {}
+    trained = table_of(engine.ngrams)
+    share = 0.4 if ngrams else float(FOLLOWS)
+    for at in range(len(ids)):
+        before = np.array([padded[at + 1 : at + 1 + LONGEST]])
+        row = keys(before, np.empty((1, 0), int), v)[0, -1].tolist()
+        told, of_training, of_text = np.full(v, 1 / v), True, True
+        for length in range(LONGEST + 1):
+            of_training = of_training and row[length] in trained
+            if of_training:
+                told = refined(trained[row[length]], told)
+            place = row[length] >> (WORD - BITS_OF_PLACE)
+            of_text = of_text and (not length or place in seen)
+            if of_text and 0 < length <= SEEN:
+                told = refined(seen[place], told)
+        whole = (1 - share) * own[at] + share * told
+        np.testing.assert_allclose(found[at, :v], whole, atol=2e-5)
+        if at + 1 < len(ids):
+            target = ids[at + 1]
+            right = share * told[target] / whole[target]
+            share = float(np.clip(share + FOLLOWS * (right - share), FOLLOWS, 1 - FOLLOWS))
+            for length in range(1, SEEN + 1):
+                place = row[length] >> (WORD - BITS_OF_PLACE)
+                seen.setdefault(place, np.zeros(v))[target] += 1
+
+
+def table_of(ngrams: Ngrams | None) -> dict[int, np.ndarray]:
+    """Return how often each character followed each context, by the keys of the contexts."""
+    if ngrams is None:
+        return {}
+    table = {int(key): np.zeros(ngrams.bos) for key in ngrams.keys}
+    which = np.repeat(ngrams.keys, ngrams.weights["followers"])
+    for key, character, count in zip(which, ngrams.character, ngrams.weights["count"], strict=True):
+        table[int(key)][character] = count
+    return table
+
+
+def refined(counts: np.ndarray, shorter: np.ndarray) -> np.ndarray:
+    """Return q of a context from its counts and the q of the shorter one."""
+    prior = PRIOR * np.count_nonzero(counts)
+    told: np.ndarray = (counts + prior * shorter) / (counts.sum() + prior)
+    return told
 
 
 def test_what_was_read_costs_less_when_it_comes_again(small: chargen.Model) -> None:
@@ -107,7 +137,7 @@ def test_what_was_read_costs_less_when_it_comes_again(small: chargen.Model) -> N
 
 
 def test_learning_needs_a_small_alphabet(tmp_path: Path) -> None:
-    """A weight for each character and context would be too many."""
+    """A count for each character and context would be too many."""
     wide = model(tmp_path, text="".join(map(chr, range(0x4E00, 0x4E00 + 300))))
     with pytest.raises(UsageError, match="at most 256"):
         wide.compress(b"x", adapt=True)

@@ -60,6 +60,7 @@ from tests.conftest import (
     posix_only,
     prepared,
     random_weights,
+    sized,
     tag_checkpoint,
     write,
 )
@@ -235,12 +236,14 @@ ARCHITECTURES = (
 def models() -> list[Checkpoint]:
     """Return a model of each kind, with all that a header can have."""
     vocabulary = Vocabulary("".join(sorted(set(STORY))), escape=0.01)
+    weights = [random_weights(one, len(vocabulary)) for one in ARCHITECTURES]
+    sizes = [sized(one, own) for one, own in zip(ARCHITECTURES, weights, strict=True)]
     record = {"step": 3, "seconds": 1.5, "nats_per_char": 1.6, "perplexity": 4.95, "best": True}
     return [
         Checkpoint(
             architecture,
             vocabulary,
-            random_weights(architecture, len(vocabulary)),
+            own,
             settings={"hidden": 12, "lr": 0.1, "arch": "gru", "minutes": None},
             corpus={"names": ["story.txt"], "characters": 1000, "sha256": "ab" * 32},
             figures=record | {"sharpness": 0.5},
@@ -249,7 +252,7 @@ def models() -> list[Checkpoint]:
             training={"step": 3, "seconds": 1.5},
             tensors={"generator": np.zeros(40, np.uint8)},
         )
-        for architecture in ARCHITECTURES
+        for architecture, own in zip(sizes, weights, strict=True)
     ] + [
         pair_checkpoint(layers=2),
         pair_checkpoint("gru", "soft"),

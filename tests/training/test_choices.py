@@ -91,35 +91,26 @@ def test_a_large_alphabet_has_narrow_outputs() -> None:
     assert decide(Options(), 10_000, known).architecture.common == 2
     assert decide(Options(common=0), 10_000, known).architecture.common == 0
     assert decide(Options(tied=True), 10_000, known).architecture.common == 0
-    assert decide(Options(features="on"), 10_000, known).architecture.common == 0
+    assert decide(Options(features="on"), 10_000, known).architecture.common == 2
     with pytest.raises(UsageError, match="common"):
         decide(Options(tied=True, common=2), 10_000, known)
     with pytest.raises(UsageError, match="2000 different"):
         decide(Options(common=2000), 10_000, known)
 
 
-def test_contexts_get_weights_where_they_pay() -> None:
-    """They pay for a text that is read a few times and has no thousands of characters."""
-    known = Known(characters=65)
+def test_contexts_are_counted_where_a_text_is_continued() -> None:
+    """However often it is read, and however many characters it has; not where it has labels."""
 
-    def counts(options: Options, known: Known = known, speed: float = 10_000) -> str:
-        plan = decide(options, 300_000, known, throughput=speed)
+    def counts(options: Options, known: Known | None = None) -> str:
+        plan = decide(options, 300_000, known or Known(characters=65))
         assert (plan.architecture.ngrams > 0) == (plan.features == "on")
         return plan.features
 
     assert counts(Options(minutes=1)) == "on"
-    assert counts(Options(minutes=1), speed=1_000_000) == "off"
-    assert counts(Options(minutes=1), Known(characters=6_000)) == "off"
+    assert counts(Options(minutes=1), Known(characters=6_000)) == "on"
     assert counts(Options(minutes=1), Known(characters=65, labels=2)) == "off"
     assert counts(Options(minutes=1, bidirectional=True)) == "off"
     assert counts(Options(minutes=1, features="off")) == "off"
-    assert counts(Options(minutes=1, features="on"), speed=1_000_000) == "on"
+    assert counts(Options(minutes=1, features="on")) == "on"
     with pytest.raises(UsageError, match="`features` is for models that continue"):
         counts(Options(features="on", bidirectional=True))
-
-
-def test_longer_ngrams_are_for_texts_that_are_read_once_or_twice() -> None:
-    """By the passes that there will be time for; what is asked for counts."""
-    orders = [decide(Options(epochs=epochs), 100_000).order for epochs in (0.2, 2, 4, 20)]
-    assert orders == [7, 7, 5, 5]
-    assert decide(Options(epochs=20, order=3), 100_000).order == 3

@@ -1,0 +1,105 @@
+"""What was counted, told by compiled code: the twin of `chargen.text.ngrams.Ngrams`.
+
+It also counts on in the text that it reads, where a model learns while reading. Loading the
+compiler takes half a second, so that it is used where a text is long, or a network is trained.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chargen import kernels
+from chargen.text.contexts import LONGEST
+from chargen.text.ngrams import Ngrams
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Ids = NDArray[np.integer]
+    Doubles = NDArray[np.floating[Any]]
+
+
+class Told:
+    """Tells of the next character by counting.
+
+    Args:
+        ngrams: counted in the training text; None if nothing was.
+        size: V.
+        characters: of one text that is to be read, if its n-grams are to be counted as well.
+
+    Attributes:
+        counted: what was counted before.
+        seen: what is counted in the text that is read; empty if nothing is.
+    """
+
+    def __init__(self, ngrams: Ngrams | None, size: int, characters: int = 0) -> None:
+        self.ngrams, self.size = ngrams, size
+        self.counted = _counted(ngrams)
+        self.seen = _unseen(self.counted, size, characters)
+
+    @property
+    def share(self) -> float:
+        """λ, as it is now."""
+        return float((self.seen if len(self.seen.row_of) else self.counted).share[0])
+
+    def forward(
+        self, ids: Ids, past: Ids, ages: NDArray[np.int32] | None = None
+    ) -> tuple[Floats, tuple[Ids]]:
+        """Return q (B, T, V) for the character after each of ``ids`` (B, T), and the last ids.
+
+        If the text is counted as well, there is one, and each character is counted when the next
+        one is asked for.
+
+        Args:
+            past: (B, `LONGEST` - 1), the ids before them.
+            ages: see `chargen.text.contexts.keys`.
+        """
+        told = np.empty((*ids.shape, self.size), np.float32)
+        after = past.astype(np.int64)
+        if ages is None:
+            ages = np.full(ids.shape, LONGEST, np.int32)
+        kernels.tell_all(ids, ages, after, self.counted, self.seen, told)
+        return told, (after.astype(np.int32),)
+
+    def follow(self, own: Doubles, told: Doubles) -> None:
+        """Let the share follow what was right of characters (N,): p or q."""
+        for one, other in zip(own, told, strict=True):
+            kernels.follow(self.seen, one, other)
+
+
+def _counted(ngrams: Ngrams | None) -> kernels.Counted:
+    """Return what was counted as compiled code reads it; a share of 0 if nothing was."""
+    if ngrams is None:
+        none, places = np.zeros(0, np.float32), np.zeros(0, np.int64)
+        firsts = np.zeros(LONGEST + 2, np.int64)
+        return kernels.Counted(
+            np.zeros(1, np.float32), places, firsts, places, np.zeros(0, np.int32), none, none
+        )
+    return kernels.Counted(
+        np.full(1, ngrams.share, np.float32),
+        ngrams.keys,
+        np.append(0, np.cumsum(ngrams.weights["lengths"], dtype=np.int64)),
+        ngrams.begin,
+        ngrams.character,
+        ngrams.part.astype(np.float32),
+        ngrams.left.astype(np.float32),
+    )
+
+
+def _unseen(counted: kernels.Counted, size: int, characters: int) -> kernels.Seen:
+    """Return room for what is counted in a text of so many characters; none if that is 0."""
+    places = kernels.SEEN << kernels.BITS if characters else 0
+    # The first row stands for "none". Memory that nobody has touched takes no room.
+    room = 1 + min(kernels.SEEN * characters, places)
+    return kernels.Seen(
+        np.maximum(counted.share, kernels.FOLLOWS),
+        np.zeros(places, np.int32),
+        np.ones(1, np.int64),
+        np.zeros((room, size), np.float32),
+        np.zeros(room, np.float32),
+        np.zeros(room, np.float32),
+        np.full(kernels.SEEN, -1),
+    )

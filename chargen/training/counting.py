@@ -1,0 +1,152 @@
+"""Counting the contexts of a training text, and how much they count beside the network.
+
+A long context is kept only if it came twice: what came once is seldom of use, would make the model
+file twice as large, and would let the model repeat what stands in its text once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chargen.ranks import ALONE, Ranks
+from chargen.text.contexts import LONGEST, WORD, hashes, ordered
+from chargen.text.ngrams import USUAL
+from chargen.text.windows import Window, windows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from chargen.text.corpus import Span
+    from chargen.text.vocabulary import Vocabulary
+
+    Array = NDArray[Any]
+    Doubles = NDArray[np.float64]
+    Pairs = NDArray[np.int64]
+
+ALWAYS = 4
+"""Characters of the longest context that is kept though it came once."""
+
+MOST = 1 << 22
+"""Characters that are counted, at most, in stretches from all over the text."""
+
+STRETCH = 1 << 16
+"""Characters of such a stretch."""
+
+PACE = 100_000
+"""Characters that are counted for each second of the budget, at most: a tenth of it, about."""
+
+BITS = 20
+"""A pair of a context and a character is one number: the context's key, and so many bits."""
+
+LARGEST_COUNT = (1 << 16) - 1
+
+HALVINGS = 20
+"""How exactly the share is found: to a millionth."""
+
+
+def affordable(seconds: float) -> int:
+    """Return how many characters to count for a training of so many seconds."""
+    return int(min(MOST, max(STRETCH, PACE * seconds)))
+
+
+def count(span: Span, vocabulary: Vocabulary, order: int, most: int = MOST) -> dict[str, Array]:
+    """Return what `chargen.text.ngrams.Ngrams` has of a text.
+
+    Args:
+        order: characters of the longest n-gram, the one predicted included.
+        most: characters to count.
+    """
+    window = _read(span, vocabulary, most)
+    targets = window.targets.ravel().astype(np.int64)
+    # Where all shorter contexts are kept: a longer one comes no more often than they do.
+    live = np.flatnonzero((targets >= 0) & (targets < vocabulary.bos))
+    parts = [np.unique(targets[live], return_counts=True)]
+    past = np.empty((len(window.inputs), 0), np.int32)
+    contexts = hashes(window.inputs, past, vocabulary.bos, window.ages)
+    for length, hashed in enumerate(contexts, start=1):
+        if length >= order:
+            break
+        pairs = (((length << WORD) | hashed.ravel()[live]) << BITS) | targets[live]
+        found, place, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+        if length >= ALWAYS:
+            begin, _ = _contexts(found)
+            sizes = np.diff(begin, append=len(found))
+            often = np.repeat(np.add.reduceat(counts, begin) > 1, sizes)
+            live = live[often[place]]
+            if length > ALWAYS:
+                found, counts = found[often], counts[often]
+        parts.append((found, counts))
+    every, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return _weights(every, counts, USUAL)
+
+
+def both(one: Mapping[str, Array], other: Mapping[str, Array]) -> dict[str, Array]:
+    """Return what was counted in two texts together, with the share of the first."""
+    pairs = np.concatenate((_pairs(one), _pairs(other)))
+    found, place = np.unique(pairs, return_inverse=True)
+    counts = np.bincount(place, np.concatenate((one["count"], other["count"])))
+    return _weights(found, counts, float(one["share"][0]))
+
+
+def _read(span: Span, vocabulary: Vocabulary, most: int) -> Window:
+    """Return a text in one window; of a long text, stretches from all over it side by side."""
+    lanes = [(0, len(span))]
+    if len(span) > most:
+        size = min(STRETCH, most)
+        number = most // size
+        firsts = [lane * (len(span) - size) // max(1, number - 1) for lane in range(number)]
+        lanes = [(first, first + size) for first in firsts]
+    return next(windows(span, vocabulary, lanes, max(stop - start for start, stop in lanes)))
+
+
+def _contexts(pairs: Pairs) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return where each context begins among sorted pairs, and its key."""
+    keys = pairs >> BITS
+    begin = np.flatnonzero(np.diff(keys, prepend=-1))
+    return begin, keys[begin]
+
+
+def _weights(pairs: Pairs, counts: Array, share: float) -> dict[str, Array]:
+    """Return what `chargen.text.ngrams.Ngrams` is made from, given sorted pairs."""
+    begin, keys = _contexts(pairs)
+    followers = np.diff(begin, append=len(pairs))
+    # Counts that are too large are made smaller, and those that stand beside them by as much.
+    excess = np.maximum.reduceat(counts, begin) / LARGEST_COUNT
+    counts = counts / np.repeat(np.maximum(1, excess), followers)
+    return {
+        "lengths": np.bincount(keys >> WORD, minlength=LONGEST + 1).astype(np.int32),
+        "key": (keys & ((1 << WORD) - 1)).astype(np.uint32),
+        "followers": followers.astype(np.uint16),
+        "character": (pairs & ((1 << BITS) - 1)).astype(np.uint16),
+        "count": np.maximum(1, counts).astype(np.uint16),
+        "share": np.full(1, share, np.float32),
+    }
+
+
+def _pairs(weights: Mapping[str, Array]) -> Pairs:
+    """Return the sorted pairs that weights were made from."""
+    keys = np.repeat(ordered(weights["lengths"], weights["key"]), weights["followers"])
+    return (keys << BITS) | weights["character"].astype(np.int64)
+
+
+def best_share(own: Doubles, told: Doubles, ranks: Ranks = ALONE) -> float:
+    """Return the share λ at which characters cost least: the sum of -log((1 - λ) p + λ q).
+
+    The cost is convex in λ, so that its slope has one root at most.
+
+    Args:
+        own, told: (N,), p and q of each character.
+        ranks: that have more characters; all get the same share.
+    """
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        share = (low + high) / 2
+        slope = ((own - told) / (own + share * (told - own))).sum()
+        if ranks.summed(np.array([slope]))[0] > 0:
+            high = share
+        else:
+            low = share
+    return (low + high) / 2

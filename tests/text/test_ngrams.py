@@ -1,0 +1,86 @@
+"""What the training text tells by counting."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chargen.text.contexts import LONGEST
+from chargen.text.ngrams import PRIOR, Ngrams, mixed
+from tests.conftest import counted, probabilities
+
+V = 5
+TEXT = st.lists(st.integers(0, V - 1), min_size=1, max_size=60)
+
+
+def by_definition(text: list[int], context: tuple[int, ...], v: int = V) -> np.ndarray:
+    """Return q for each next character, by going through the whole text for each context."""
+    shorter = by_definition(text, context[1:], v) if context else np.full(v, 1 / v)
+    padded = [v] * LONGEST + text
+    ends = range(LONGEST, len(padded))
+    counts = np.zeros(v)
+    for end in ends:
+        if tuple(padded[end - len(context) : end]) == context:
+            counts[padded[end]] += 1
+    prior = PRIOR * np.count_nonzero(counts)
+    return (counts + prior * shorter) / (counts.sum() + prior) if counts.any() else shorter
+
+
+@given(TEXT, TEXT)
+@settings(max_examples=50, deadline=None)
+def test_it_is_the_recursion_of_its_definition(text: list[int], read: list[int]) -> None:
+    """After any text, seen or not, and each character costs a probability."""
+    ngrams = Ngrams(counted(text, V), V)
+    ids = np.array([[V, *read]], np.int32)
+    told, _ = ngrams.forward(ids, *ngrams.start(1))
+    before = [V] * (LONGEST - 1) + ids[0].tolist()
+    for place in range(ids.shape[1]):
+        context = tuple(before[place : place + LONGEST])
+        np.testing.assert_allclose(told[0, place], by_definition(text, context), atol=1e-12)
+    np.testing.assert_allclose(told.sum(-1), 1)
+    assert (told > 0).all()
+
+
+@given(TEXT, TEXT, st.integers(0, 60))
+@settings(max_examples=30, deadline=None)
+def test_a_window_is_its_parts(text: list[int], read: list[int], cut: int) -> None:
+    """Wherever a window ends; two texts in a batch are as they are alone."""
+    ngrams, ids = Ngrams(counted(text, V), V), np.array([read, read[::-1]], np.int32)
+    whole, after = ngrams.forward(ids, *ngrams.start(2))
+    first, between = ngrams.forward(ids[:, :cut], *ngrams.start(2))
+    second, last = ngrams.forward(ids[:, cut:], *between)
+    np.testing.assert_allclose(np.concatenate((first, second), axis=1), whole)
+    np.testing.assert_array_equal(last[0], after[0])
+
+
+def test_a_context_counts_only_if_all_shorter_ones_do() -> None:
+    """A key that another context happens to have is not believed."""
+    weights = counted([0, 1, 2, 0, 1, 2], V)
+    lengths = weights["lengths"].copy()
+    gone = slice(1, 1 + lengths[1])
+    followers = weights["followers"]
+    pairs = slice(int(followers[0]), int(followers[: gone.stop].sum()))
+    lengths[1] = 0
+    lacking = (
+        weights
+        | {"lengths": lengths}
+        | {
+            name: np.delete(weights[name], part)
+            for part, names in ((gone, ("key", "followers")), (pairs, ("character", "count")))
+            for name in names
+        }
+    )
+    ngrams = Ngrams(lacking, V)
+    told, _ = ngrams.forward(np.array([[0, 1]], np.int32), *ngrams.start(1))
+    np.testing.assert_allclose(told[0], [by_definition([0, 1, 2, 0, 1, 2], ())] * 2)
+
+
+def test_the_mixture_is_one_of_probabilities() -> None:
+    """(1 - λ) p + λ q, whatever the scale of the logits is; the extremes are p and q."""
+    random = np.random.default_rng(1)
+    logits, told = random.normal(0, 30, (2, 7, V)), random.dirichlet(np.ones(V), (2, 7))
+    p = probabilities(logits)
+    for share in (1e-7, 0.3, 1.0):
+        found = np.exp(mixed(logits.astype(np.float32), told, share).astype(np.float64))
+        np.testing.assert_allclose(found, (1 - share) * p + share * told, atol=1e-5)
