@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chargen.ranks import ALONE, Ranks
-from chargen.text.contexts import LONGEST, WORD, hashes, ordered
+from chargen.text.contexts import LONGEST, WORD, keys, latest, ordered
 from chargen.text.ngrams import USUAL
 from chargen.text.windows import Window, windows
 
@@ -60,16 +60,14 @@ def count(span: Span, vocabulary: Vocabulary, order: int, most: int = MOST) -> d
         most: characters to count.
     """
     window = _read(span, vocabulary, most)
+    hashed = _hashes(window, vocabulary.bos)
     targets = window.targets.ravel().astype(np.int64)
     # Where all shorter contexts are kept: a longer one comes no more often than they do.
     live = np.flatnonzero((targets >= 0) & (targets < vocabulary.bos))
     parts = [np.unique(targets[live], return_counts=True)]
-    past = np.empty((len(window.inputs), 0), np.int32)
-    contexts = hashes(window.inputs, past, vocabulary.bos, window.ages)
-    for length, hashed in enumerate(contexts, start=1):
-        if length >= order:
-            break
-        pairs = (((length << WORD) | hashed.ravel()[live]) << BITS) | targets[live]
+    for length in range(1, order):
+        key = (length << WORD) | hashed[length][live].astype(np.int64)
+        pairs = (key << BITS) | targets[live]
         found, place, counts = np.unique(pairs, return_inverse=True, return_counts=True)
         if length >= ALWAYS:
             begin, _ = _contexts(found)
@@ -100,6 +98,22 @@ def _read(span: Span, vocabulary: Vocabulary, most: int) -> Window:
         firsts = [lane * (len(span) - size) // max(1, number - 1) for lane in range(number)]
         lanes = [(first, first + size) for first in firsts]
     return next(windows(span, vocabulary, lanes, max(stop - start for start, stop in lanes)))
+
+
+def _hashes(window: Window, bos: int) -> list[NDArray[np.uint32]]:
+    """Return the hashes of the contexts of each length, (B · T,) each."""
+    width = window.inputs.shape[1]
+    past: NDArray[np.integer[Any]] = np.empty((len(window.inputs), 0), np.int32)
+    parts = []
+    for at in range(0, width, STRETCH):
+        rows = slice(at, at + STRETCH)
+        ids, ages = window.inputs[:, rows], window.ages
+        found = keys(ids, past, bos, None if ages is None else ages[:, rows])
+        parts.append((found & ((1 << WORD) - 1)).astype(np.uint32))
+        past = latest(ids, past, bos)
+    return [
+        np.concatenate([part[..., n] for part in parts], axis=1).ravel() for n in range(LONGEST + 1)
+    ]
 
 
 def _contexts(pairs: Pairs) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
