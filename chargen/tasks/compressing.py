@@ -30,13 +30,14 @@ import numpy as np
 
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
-from chargen.engine.writer import Frequencies
 from chargen.errors import CheckpointError, CorpusError, KindError, UsageError, argument
 from chargen.text.corpus import CODE_POINTS
 from chargen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from chargen.engine.writer import Frequencies
 
     Ids = NDArray[np.int32]
 
@@ -162,6 +163,8 @@ class Coder:
         Raises:
             KindError: it is no recurrent network.
         """
+        from chargen.engine.writer import Frequencies  # It loads the compiler, which takes a while.
+
         writer = self.engine.writer((1, 0, 0, 0), steady=True)
         if writer is None:
             raise KindError(
