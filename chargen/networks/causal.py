@@ -103,7 +103,7 @@ class Causal(Trainable):
             logits = self.joined(x, logits)
         if self.ngrams is not None:
             told, after = self.told(ids, after, ages)
-            logits = self.mixed(logits, told)
+            logits = self.mixed(logits.float().softmax(-1), told).log()
         return logits.transpose(0, 1), after
 
     def told(
@@ -116,11 +116,11 @@ class Causal(Trainable):
         q = torch.from_numpy(told).to(past.device)
         return q.transpose(0, 1), [*state[:-1], (torch.from_numpy(last).to(past),)]
 
-    def mixed(self, logits: Tensor, told: Tensor) -> Tensor:
-        """Return the logarithm of the mixture of logits (…, V) and of q (…, V)."""
+    def mixed(self, own: Tensor, told: Tensor) -> Tensor:
+        """Return (1 - λ) p + λ q."""
         assert self.ngrams is not None
         share = self.ngrams.share
-        return (logits.float().softmax(-1) * (1 - share)).add(told, alpha=share).log()
+        return (own * (1 - share)).add(told, alpha=share)
 
     def joined(self, x: Tensor, logits: Tensor) -> Tensor:
         """Return all logits (…, V) from x (…, H) and the wide outputs (…, common + 1)."""
@@ -217,26 +217,25 @@ class Causal(Trainable):
         p is the network's probability, q that of what was counted. Likeliest is by the mixture.
         """
         x, logits, after = self.wide(ids, state, labels, ages)
-        told, after = self.told(ids, after, ages)
         wanted = targets.t().clamp(0, self.characters - 1)[..., None]
-        own = torch.empty(wanted.shape, device=x.device)
-        hits = torch.empty(wanted.shape, dtype=torch.bool, device=x.device)
-        # Of a large vocabulary, all logits of a window are many.
+        parts: list[tuple[Tensor, Tensor, Tensor]] = []
+        # Of a large vocabulary, all probabilities of a window are many.
         step = max(1, LOGITS // (self.characters * len(ids)))
         for at in range(0, len(wanted), step):
             rows = slice(at, at + step)
-            whole = logits[rows]
+            theirs, after = self.told(ids[:, rows], after, None if ages is None else ages[:, rows])
+            mine = logits[rows]
             if self.architecture.common:
-                whole = self.joined(x[rows], whole)
-            own[rows] = whole.float().softmax(-1).gather(-1, wanted[rows])
-            hits[rows] = self.mixed(whole, told[rows]).argmax(-1, keepdim=True) == wanted[rows]
-        theirs = told.gather(-1, wanted)
-        return own[..., 0].t(), theirs[..., 0].t(), hits[..., 0].t(), after
+                mine = self.joined(x[rows], mine)
+            mine = mine.float().softmax(-1)
+            right = self.mixed(mine, theirs).argmax(-1, keepdim=True) == wanted[rows]
+            parts.append((mine.gather(-1, wanted[rows]), theirs.gather(-1, wanted[rows]), right))
+        own, told, hits = (torch.cat(part)[..., 0].t() for part in zip(*parts, strict=True))
+        return own, told, hits, after
 
     def together(self, own: Tensor, told: Tensor) -> Tensor:
         """Return the nats of targets, given their p and q."""
-        assert self.ngrams is not None
-        return -(own * (1 - self.ngrams.share)).add(told, alpha=self.ngrams.share).log()
+        return -self.mixed(own, told).log()
 
     def described(self) -> Architecture:
         """Return the architecture with the numbers of what was counted."""

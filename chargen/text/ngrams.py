@@ -40,6 +40,9 @@ USUAL = 0.2
 """λ where there is no held-out text to fit it to."""
 
 
+MOST_CHARACTERS = 1 << 16
+"""Of a vocabulary, so that each has a number of sixteen bits."""
+
 TYPES = {
     "lengths": np.int32,
     "key": np.uint32,

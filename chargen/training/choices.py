@@ -14,6 +14,7 @@ from chargen.errors import CorpusError, UsageError, argument
 from chargen.kinds import kind_of
 from chargen.options import Budget, Options, Plan
 from chargen.text.corpus import Text
+from chargen.text.ngrams import MOST_CHARACTERS
 from chargen.text.pair_form import DEFAULT_COLUMNS
 from chargen.text.vocabulary import MANY, Vocabulary
 
@@ -218,7 +219,7 @@ def decide(
     passes = _seen(budget, characters, batch * bptt, throughput) / characters
     dropout = _entry(DROPOUT_BY_PASSES, passes) if options.dropout is None else options.dropout
     architecture = network(options, usual.layers, hidden, bptt, known)
-    counts = _counts(options, architecture)
+    counts = _counts(options, architecture, known)
     return Plan(
         # How many contexts there are shows when they are counted.
         architecture=replace(architecture, ngrams=int(counts)),
@@ -317,7 +318,7 @@ def _attention(options: Options, known: Known) -> str:
     return options.attention or (MONOTONIC if known.usual <= LONG_SOURCE else SOFT)
 
 
-def _counts(options: Options, architecture: Architecture) -> bool:
+def _counts(options: Options, architecture: Architecture, known: Known) -> bool:
     """Return whether contexts are counted.
 
     Raises:
@@ -329,7 +330,8 @@ def _counts(options: Options, architecture: Architecture) -> bool:
             f"{argument('features')} is for models that continue texts without labels",
             "Leave it out",
         )
-    return asked == "on" or (asked == "auto" and architecture.counts)
+    can = architecture.counts and known.characters <= MOST_CHARACTERS
+    return asked == "on" or (asked == "auto" and can)
 
 
 def _heads(hidden: int) -> int:
