@@ -112,10 +112,12 @@ class Seen(NamedTuple):
     places: Row
 
 
-SEEN, BITS = 5, 17
+SEEN, BITS = 7, 18
 """Characters of the longest context of a `Seen`, and bits of a place."""
 PRIOR = np.float32(4)
 """As in `chargen.text.ngrams`."""
+MOST = (1 << 16) - 1
+"""The highest count of a `Seen`."""
 FOLLOWS = np.float32(0.002)
 """How fast a share follows."""
 
@@ -680,10 +682,12 @@ def count_seen(target: int, seen: Seen) -> None:
             seen.row_of[place] = seen.used[0]
             seen.used[0] += 1
         row = seen.row_of[place]
-        seen.total[row] += ONE
-        if seen.counts[row, target] == 0:
-            seen.different[row] += ONE
-        seen.counts[row, target] += ONE
+        count = seen.counts[row, target]
+        if count < MOST:
+            seen.counts[row, target] = count + 1
+            seen.total[row] += ONE
+            if count == 0:
+                seen.different[row] += ONE
 
 
 @compiled

@@ -246,8 +246,8 @@ class Measured(Loaded):
 
         Args:
             label: of the text, for a model with labels.
-            adapt: let weights of n-grams learn from the file while it is read, as `adapt` does;
-                the other weights stay, so that it can be read back on every machine.
+            adapt: count the file's n-grams while it is read, as `adapt` does; the network stays
+                as it is, so that the file can be read back on every machine.
             progress: called with characters done and characters in all.
 
         Raises:

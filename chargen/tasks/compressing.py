@@ -41,9 +41,10 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.int32]
 
-MAGIC, PLAIN, LEARNED = b"cgz", 1, 2
+MAGIC, PLAIN, LEARNED = b"cgz", 1, 3
 HEADER = struct.Struct("<3sB8s8s")
-"""`MAGIC`, `PLAIN` or `LEARNED`, the fingerprint of the model, and the checksum of the file."""
+"""`MAGIC`, `PLAIN` or `LEARNED`, the fingerprint of the model, and the checksum of the file. Files of
+version 2 were learned from in another way; they are not read any more."""
 
 WORD = 4
 """Bytes of a word."""
@@ -262,7 +263,7 @@ class Packed:
         if version not in (PLAIN, LEARNED):
             raise CorpusError(
                 f"the file was compressed by another chargen: its version is {version}",
-                "Install the newest chargen",
+                "Install the one that compressed it",
             )
         numbers = _numbers(packed, HEADER.size)
         first = list(itertools.islice(numbers, 3))

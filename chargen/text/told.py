@@ -6,11 +6,14 @@ compiler takes half a second, so that it is used where a text is long, or a netw
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chargen import kernels
+from chargen.ranks import share
 from chargen.text.contexts import LONGEST
 from chargen.text.ngrams import Ngrams
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ids = NDArray[np.integer]
     Doubles = NDArray[np.floating[Any]]
+
+MANY = 4096
+"""Characters for which several processors are used."""
 
 
 class Told:
@@ -61,8 +67,20 @@ class Told:
         after = past.astype(np.int64)
         if ages is None:
             ages = np.full(ids.shape, LONGEST, np.int32)
-        kernels.tell_all(ids, ages, after, self.counted, self.seen, told)
+        if ids.size < MANY or len(self.seen.row_of):
+            self._tell(ids, ages, after, told)
+        else:
+            # Rows do not depend on one another, and compiled code leaves the interpreter to others.
+            number = os.cpu_count() or 1
+            parts = [share(len(ids), part, number) for part in range(number)]
+            cut = ([array[part] for part in parts] for array in (ids, ages, after, told))
+            with ThreadPoolExecutor(number) as threads:
+                list(threads.map(self._tell, *cut))
         return told, (after.astype(np.int32),)
+
+    def _tell(self, ids: Ids, ages: Ids, past: NDArray[np.int64], told: Floats) -> None:
+        """Write q; and the last ids over those before."""
+        kernels.tell_all(ids, ages, past, self.counted, self.seen, told)
 
     def follow(self, own: Doubles, told: Doubles) -> None:
         """Let the share follow what was right of characters (N,): p or q."""
@@ -98,7 +116,7 @@ def _unseen(counted: kernels.Counted, size: int, characters: int) -> kernels.See
         np.maximum(counted.share, kernels.FOLLOWS),
         np.zeros(places, np.int32),
         np.ones(1, np.int64),
-        np.zeros((room, size), np.float32),
+        np.zeros((room, size), np.uint16),
         np.zeros(room, np.float32),
         np.zeros(room, np.float32),
         np.full(kernels.SEEN, -1),

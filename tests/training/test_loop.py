@@ -231,7 +231,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
 def test_a_step_that_was_not_finite_leaves_nothing_behind(
     story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """N-grams learn nothing from what was read in it."""
+    """The next step is as if it had not been taken."""
     settings = FAMILY["n-grams"] | {"dropout": 0.0}
     whole = trainer(story, **settings, name="whole")
     whole.learner.step(next(whole._portions()), 0.01)
