@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 MAGIC, PLAIN, LEARNED = b"cgz", 1, 3
 HEADER = struct.Struct("<3sB8s8s")
-"""`MAGIC`, `PLAIN` or `LEARNED`, the fingerprint of the model, and the checksum of the file. Files of
-version 2 were learned from in another way; they are not read any more."""
+"""`MAGIC`, `PLAIN` or `LEARNED`, the fingerprint of the model, and the checksum of the file. A file
+of version 2 was learned from in another way; it is not read any more."""
 
 WORD = 4
 """Bytes of a word."""
