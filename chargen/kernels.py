@@ -23,6 +23,7 @@ import numpy as np
 from numba.extending import intrinsic, overload
 
 from chargen.files import PACKAGE, homeless
+from chargen.text import ngrams
 from chargen.text.contexts import FACTOR, LONGEST, WORD
 
 if TYPE_CHECKING:
@@ -90,9 +91,8 @@ class Counted(NamedTuple):
 class Seen(NamedTuple):
     """What is counted in the very text that is read, where a model learns while reading.
 
-    Its contexts are counted like those of the training text; the q of the training text's own count
-    of a context takes the place of that of the shorter one. Contexts whose hashes have the same
-    upper `BITS` share a row.
+    Of each length, q is made from the training text's counts first, and then from these in the same
+    way. Contexts whose hashes have the same upper `BITS` share a row.
 
     Attributes:
         share: (1,), λ, which follows how often what was counted was right.
@@ -114,8 +114,7 @@ class Seen(NamedTuple):
 
 SEEN, BITS = 7, 18
 """Characters of the longest context of a `Seen`, and bits of a place."""
-PRIOR = np.float32(4)
-"""As in `chargen.text.ngrams`."""
+PRIOR = np.float32(ngrams.PRIOR)
 MOST = (1 << 16) - 1
 """The highest count of a `Seen`."""
 FOLLOWS = np.float32(0.002)

@@ -39,7 +39,6 @@ PRIOR = 4.0
 USUAL = 0.2
 """λ where there is no held-out text to fit it to."""
 
-
 MOST_CHARACTERS = 1 << 16
 """Of a vocabulary, so that each has a number of sixteen bits."""
 
@@ -116,7 +115,7 @@ class Ngrams:
 
         Args:
             past: (B, `LONGEST` - 1), the ids before them.
-            ages: see `chargen.text.contexts.hashes`.
+            ages: see `chargen.text.contexts.keys`.
         """
         rows = self.find(keys(ids, past, self.bos, ages).reshape(-1, LONGEST + 1))
         told = self.told(rows).reshape(*ids.shape, self.bos)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chargen.ranks import ALONE, Ranks
-from chargen.text.contexts import LONGEST, WORD, keys, latest, ordered
+from chargen.text.contexts import LONGEST, MASK, WORD, keys, latest, ordered
 from chargen.text.ngrams import USUAL
 from chargen.text.windows import Window, windows
 
@@ -109,7 +109,7 @@ def _hashes(window: Window, bos: int) -> list[NDArray[np.uint32]]:
         rows = slice(at, at + STRETCH)
         ids, ages = window.inputs[:, rows], window.ages
         found = keys(ids, past, bos, None if ages is None else ages[:, rows])
-        parts.append((found & ((1 << WORD) - 1)).astype(np.uint32))
+        parts.append((found & MASK).astype(np.uint32))
         past = latest(ids, past, bos)
     return [
         np.concatenate([part[..., n] for part in parts], axis=1).ravel() for n in range(LONGEST + 1)
@@ -132,7 +132,7 @@ def _weights(pairs: Pairs, counts: Array, share: float) -> dict[str, Array]:
     counts = counts / np.repeat(np.maximum(1, excess), followers)
     return {
         "lengths": np.bincount(keys >> WORD, minlength=LONGEST + 1).astype(np.int32),
-        "key": (keys & ((1 << WORD) - 1)).astype(np.uint32),
+        "key": (keys & MASK).astype(np.uint32),
         "followers": followers.astype(np.uint16),
         "character": (pairs & ((1 << BITS) - 1)).astype(np.uint16),
         "count": np.maximum(1, counts).astype(np.uint16),

@@ -231,8 +231,8 @@ class Learner:
     def scored(self, held_out: HeldOut, most: int) -> Scored:
         """Score about ``most`` characters of held-out text.
 
-        What was counted has the share that was best at the evaluation before; so no share is fitted
-        to the text that it is judged by. Only at the first evaluation, the text is read twice.
+        What was counted has the share that fitted this text best at the evaluation before. At the
+        first evaluation, the text is read twice: to find a share, and to score with it.
         """
         if not self.network.counts:
             return held_out.score(self.whole(), self.precision, most)

@@ -14,7 +14,7 @@ from chargen.text.sources import spool
 from chargen.text.vocabulary import Vocabulary
 from chargen.training import counting
 from chargen.training.counting import best_share, both, count
-from tests.conftest import STORY, counted
+from tests.conftest import counted
 
 TEXTS = st.text("ab c", min_size=1, max_size=80)
 
@@ -87,11 +87,3 @@ def test_no_other_share_is_better(pairs: list[tuple[float, float]]) -> None:
         return float(-np.log((1 - share) * own + share * told).sum())
 
     assert cost(best_share(own, told)) <= min(map(cost, np.linspace(0, 1, 101))) + 1e-4
-
-
-def test_counting_tells_more_than_nothing() -> None:
-    """A text costs less by its own counts than by equal chances; only a sanity check."""
-    span, vocabulary = made(STORY)
-    assert count(span, vocabulary, 9)["lengths"][1] == len(vocabulary) + 1 - (
-        STORY[-1] not in STORY[:-1]
-    )
