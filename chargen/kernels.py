@@ -136,8 +136,8 @@ def compiled(function: F) -> F:
     """Compile at the first call, for the types it is called with, and keep the result on disk.
 
     All compiled code is in this one file. A function is compiled again when its own file changes,
-    but not when another file that it uses changes; so the numbers of `chargen.text.contexts` must
-    not change without it (the longest context has eight characters).
+    but not when another file that it uses changes; so the numbers of `chargen.text.contexts` and
+    `chargen.text.ngrams` must not change without it (contexts of eight characters, a = 4).
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST}
     # Numba keeps the result in this folder or, if that cannot be written, in the user's.

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 PRIOR = 4.0
-"""a: how many counts each different character is worth to the shorter context."""
+"""a: how many counts each different character is worth to the shorter context.
+
+Models depend on it, and compiled code has it in it: it must not change.
+"""
 
 USUAL = 0.2
 """λ where there is no held-out text to fit it to."""
