@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 import chargen
 from chargen import checkpoint
@@ -103,6 +103,21 @@ def test_a_text_is_written_as_the_model_writes_it(visit: Open, out: Path) -> Non
     again.click("#write")
     assert written(again) == text
     assert again.input_value("#prime") == "The sea"
+
+
+def test_writing_waits_for_the_list_of_models(visit: Open) -> None:
+    """Someone who is quicker than the server is not told that there is no model."""
+    page = visit()
+
+    def late(route: Route) -> None:
+        page.wait_for_timeout(500)
+        route.continue_()
+
+    page.route("**/v1/models", late)
+    page.reload(wait_until="commit")
+    page.fill("#max_tokens", "20")
+    page.click("#write")
+    assert len(written(page)) == 20
 
 
 def test_to_write_on_makes_a_version(visit: Open) -> None:
