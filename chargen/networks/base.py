@@ -27,7 +27,7 @@ from chargen.text.told import Told
 from chargen.text.windows import PAST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -99,6 +99,8 @@ class Trainable(nn.Module, ABC):
         rows: which rows of a step's batch the network is given: the first, and of how many; None
             if it is given all.
         recompute: whether layers are computed once more in the backward pass, to save memory.
+        sources: gives the generator of each draw of a step that is recorded (see
+            `chargen.training.recording`); None in a step that is only computed.
         counts: what was counted, as in a checkpoint; empty before, and where nothing is.
         ngrams: what tells of it.
         fitted: the share of what was counted at which the text that was scored last costs least.
@@ -107,6 +109,7 @@ class Trainable(nn.Module, ABC):
     ranks: Ranks = ALONE
     rows: tuple[int, int] | None = None
     recompute = False
+    sources: Callable[[], torch.Generator] | None = None
     counts: Mapping[str, NDArray[Any]] = MappingProxyType({})
     ngrams: Told | None = None
     fitted = USUAL
@@ -195,6 +198,10 @@ class Trainable(nn.Module, ABC):
         # Only from pinned memory can a device copy by itself.
         return tensor.pin_memory().to(device, non_blocking=True)
 
+    def fixed(self, window: Any) -> bool:  # noqa: ARG002 - of some kinds, some windows are
+        """Return whether the same kernels compute every window that has the shapes of this one."""
+        return False
+
     def idle(self) -> list[nn.Parameter]:
         """Return the weights that may have nothing to do in a step."""
         return []
@@ -236,8 +243,13 @@ class Trainable(nn.Module, ABC):
 
         So all ranks stay in step, however much each of them draws.
         """
-        seed = torch.empty((), dtype=torch.int64).random_(generator=self.generator)
-        return torch.Generator(device).manual_seed(int(seed))
+        if self.sources is not None:
+            return self.sources()
+        return torch.Generator(device).manual_seed(self.seed())
+
+    def seed(self) -> int:
+        """Return the next number of the network's own."""
+        return int(torch.empty((), dtype=torch.int64).random_(generator=self.generator))
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return a copy of the weights as NumPy arrays, named as in a checkpoint."""

@@ -27,6 +27,7 @@ from torch.nn import functional
 from chargen.architecture import NGRAMS, Architecture, below
 from chargen.networks.base import Batch, State, Trainable, charged, summed_nats
 from chargen.text.contexts import LONGEST
+from chargen.text.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +59,10 @@ class Causal(Trainable):
         if common:
             self.narrow = nn.Linear(architecture.hidden, architecture.narrow, bias=False)
             self.rare = nn.Linear(architecture.narrow, self.characters - common)
+
+    def fixed(self, window: Window) -> bool:
+        """See `Trainable.fixed`: where a text begins anew, and which are rare, differs."""
+        return window.ages is None and not self.architecture.common
 
     def idle(self) -> list[nn.Parameter]:
         """Return the narrow outputs: they are used only where a rare character comes."""

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -19,6 +21,19 @@ from chargen.networks.segments import in_segments
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@cache
+def fused_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """Return in what precision a device's kernel for a whole window computes, best a given one.
+
+    cuDNN has recurrences in bfloat16 since 9.13, and PyTorch uses them since 2.10. Earlier ones
+    compute in float32 (in TF32, where PyTorch is allowed to).
+    """
+    if device.type != "cuda":
+        return dtype
+    example = torch.empty(1, dtype=dtype, device=device)
+    return dtype if torch.cudnn_is_acceptable(example) else torch.float32
 
 
 Drop = Callable[..., Tensor]
@@ -84,12 +99,19 @@ class Layer(nn.Module):
             ages: (B, T), zero where a row begins anew; None if no row does.
         """
         weights = [self.weight_ih, drop(self.weight_hh), self.bias_ih, self.bias_hh]
-        if x.device.type != "cpu":
-            before = tuple(part.to(x.dtype) for part in state)
-            out, last = in_segments(self.fused, x, before, weights, ages)
+        device = x.device.type
+        autocast = torch.is_autocast_enabled(device)
+        dtype = torch.get_autocast_dtype(device) if autocast else x.dtype
+        if device != "cpu":
+            dtype = fused_dtype(dtype, x.device)
+            x, *weights = (tensor.to(dtype) for tensor in (x, *weights))
+            before = tuple(part.to(dtype) for part in state)
+            # For a whole window, autocast knows nothing but float16. The weights are copied
+            # together in each call; PyTorch warns of that, but those with dropout are new anyway.
+            with torch.autocast(device, enabled=False), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "RNN module weights")
+                out, last = in_segments(self.fused, x, before, weights, ages)
             return drop(out, 1), tuple(part.float() for part in last)
-        autocast = torch.is_autocast_enabled("cpu")
-        dtype = torch.get_autocast_dtype("cpu") if autocast else x.dtype
         out, *last = Recurrence.apply(self.cell, dtype, ages, x, *weights, *state)  # type: ignore[no-untyped-call]  # PyTorch's
         return drop(out, 1), tuple(last)
 

@@ -24,6 +24,7 @@ from chargen.tasks.compressing import MOST_COUNTED
 from chargen.tasks.scoring import Score, score
 from chargen.text.ngrams import Ngrams
 from chargen.text.told import Told
+from chargen.training.adamw import AdamW
 from chargen.training.counting import both, count
 from chargen.training.devices import keep_freed_memory
 from chargen.training.evaluate import CausalPredictor
@@ -61,9 +62,7 @@ class Adapting(CausalPredictor):
     def __init__(self, network: Causal, label: int = 0) -> None:
         super().__init__(network.train(), label)
         # Adam without its mean of gradients: each step follows the latest window.
-        self.optimizer = torch.optim.Adam(
-            network.parameters(), lr=RATE, betas=(0.0, MEMORY), fused=True
-        )
+        self.optimizer = AdamW([(list(network.parameters()), 0.0)], (0.0, MEMORY))
 
     def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
         """Return nats and hits (B, T) from before the window was learned, and the state."""
@@ -76,10 +75,10 @@ class Adapting(CausalPredictor):
             else:
                 own, told, hits, after = network.apart(*given)
                 nats = network.together(own, told)
-            self.optimizer.zero_grad(set_to_none=True)
+            network.zero_grad(set_to_none=True)
             torch.autograd.backward(nats[known].sum() / max(1, int(known.sum())))
         if bool(clip_grad_norm_(network.parameters(), CLIP).isfinite()):
-            self.optimizer.step()
+            self.optimizer.step(RATE)
         if network.ngrams is not None:
             network.ngrams.follow(own[known].detach().numpy(), told[known].numpy())
         figures = nats.detach().cpu().numpy(), hits.cpu().numpy()

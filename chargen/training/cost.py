@@ -35,8 +35,9 @@ class Cost(nn.Module):
         return nats
 
     def after(self) -> State:
-        """Return the state after the last batch, without its gradient."""
-        return [tuple(tensor.detach() for tensor in carried) for carried in self._after]
+        """Return the state after the last batch, once, without its gradient."""
+        after, self._after = self._after, []
+        return [tuple(tensor.detach() for tensor in carried) for carried in after]
 
     def divided(self, ranks: Ranks, device: torch.device, shard: bool = False) -> nn.Module:
         """Return the same for a rank's own rows: its gradients are the mean of all ranks'.

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from chargen.architecture import NONE
-from chargen.errors import UsageError, argument
+from chargen.errors import CorpusError, UsageError, argument
 from chargen.options import Plan
 from chargen.ranks import ALONE, Ranks, share
 from chargen.text.batches import CHUNK, ExampleFeed
@@ -63,6 +63,39 @@ class Feed(Protocol):
 
     def portions(self, epoch: int, place: int) -> Iterator[Portion]:
         """Yield this rank's portion of the steps of a pass that come after a place."""
+
+
+class Ahead:
+    """Portions in turn, of which the next one can be read ahead.
+
+    What is wrong with it is told when it is its turn.
+    """
+
+    def __init__(self, portions: Iterator[Portion]) -> None:
+        self.portions = portions
+        self.next: Portion | None = None
+        self.wrong: CorpusError | None = None
+
+    def __iter__(self) -> Iterator[Portion]:
+        return self
+
+    def __next__(self) -> Portion:
+        found = self.look()
+        if self.wrong is not None:
+            raise self.wrong
+        if found is None:
+            raise StopIteration
+        self.next = None
+        return found
+
+    def look(self) -> Portion | None:
+        """Return the next portion; None if there is none, or if it cannot be read."""
+        if self.next is None and self.wrong is None:
+            try:
+                self.next = next(self.portions, None)
+            except CorpusError as error:
+                self.wrong = error
+        return self.next
 
 
 class Lanes:

@@ -8,7 +8,7 @@ functions that make previews and that fit figures at the end.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ from chargen.ranks import ALONE, Ranks
 from chargen.runs import Run
 from chargen.text.vocabulary import Vocabulary
 from chargen.training.clock import Clock
-from chargen.training.feeds import Portion, feed
+from chargen.training.feeds import Ahead, Portion, feed
 from chargen.training.held_out import HeldOut
 from chargen.training.hooks import Hooks
 from chargen.training.keep import Kept
@@ -182,8 +182,9 @@ class Trainer:
         yield self._start()
         ended = self._ended()
         while ended is None:
-            for portion in self._portions():
-                learned = yield from self._learn(portion)
+            portions = Ahead(self._portions())
+            for portion in portions:
+                learned = yield from self._learn(portion, portions.look)
                 ended = self._ended()
                 if ended is not None or not learned:
                     break
@@ -204,7 +205,9 @@ class Trainer:
         counters = self.learner.counters
         return self.feed.portions(counters.epoch, counters.place)
 
-    def _learn(self, portion: Portion) -> Generator[Report, None, bool]:
+    def _learn(
+        self, portion: Portion, look: Callable[[], Portion | None]
+    ) -> Generator[Report, None, bool]:
         """Learn from a step's batch, and evaluate if that is due; return False after a rollback."""
         learner = self.learner
         long_ago = learner.counters.seconds - self.written > SAVE_EVERY
@@ -212,7 +215,7 @@ class Trainer:
         if self.saves.due or long_ago:
             captured = learner.capture(self.texts.corpus), self.saves.best
         rate = self.schedule.rate()
-        nats, norm = learner.step(portion, rate)
+        nats, norm = learner.step(portion, rate, look)
         self.schedule.charge("step")
         if not (math.isfinite(nats) and math.isfinite(norm)):
             yield self._roll_back(learner.counters.step + 1)

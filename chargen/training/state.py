@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from chargen.checkpoint import LARGEST_WEIGHT, Checkpoint
@@ -23,16 +24,18 @@ from chargen.options import Plan
 from chargen.ranks import ALONE, Ranks
 from chargen.records import typed
 from chargen.text.vocabulary import Vocabulary
+from chargen.training.adamw import AdamW
 from chargen.training.cost import Cost, unsummed
 from chargen.training.counters import RETIRED, Counters
 from chargen.training.devices import autocast, keep_freed_memory, pick_device, pick_precision
 from chargen.training.evaluate import Scored
 from chargen.training.feeds import Portion
 from chargen.training.held_out import HeldOut
+from chargen.training.recording import Learning, Recorder
 from chargen.training.suits import suits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -41,6 +44,9 @@ NO_MEMORY = "can't allocate memory"
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What AdamW keeps of each weight."""
+
+BETAS = (0.9, 0.99)
+"""What its means keep at each step."""
 
 
 class Learner:
@@ -77,15 +83,23 @@ class Learner:
         self.precision = pick_precision(plan.precision, self.device)
         weights_generator = torch.Generator().manual_seed(plan.seed)
         self.generator = torch.Generator().manual_seed(plan.seed)
-        self.network = build(
-            plan.architecture, len(vocabulary), plan.dropout, weights_generator
-        ).to(self.device)
+        with self._roomy():
+            self.network = build(
+                plan.architecture, len(vocabulary), plan.dropout, weights_generator
+            ).to(self.device)
         self.network.generator = self.generator
         self.network.ranks = ranks
         self.network.recompute = plan.recompute
         self.cost = Cost(self.network)
         self.divided = self.cost.divided(ranks, self.device, plan.shard)
         self.optimizer = self._optimizer()
+        whole_steps = ranks.size == plan.accumulate == 1 and not plan.recompute
+        self.recorder = (
+            Recorder(Learning(self.network, self.optimizer, self._passed, plan.clip))
+            if whole_steps and self.device.type == "cuda"
+            else None
+        )
+        self.ready: tuple[Portion, Any] | None = None
         self.mine = ranks.share(plan.batch)
         self.state: State = self._start()
         self.counters = Counters()
@@ -97,37 +111,59 @@ class Learner:
         # Several processes exchange tensors between processors or between CUDA devices only.
         return self.ranks.size == 1 and suits(device, plan.architecture, plan.batch, plan.bptt)
 
-    def _optimizer(self) -> torch.optim.AdamW:
+    def _optimizer(self) -> AdamW:
         named = list(self.network.named_parameters())
         matrices = [p for name, p in named if p.ndim > 1 and not name.startswith("embedding")]
         others = [p for name, p in named if p.ndim == 1 or name.startswith("embedding")]
-        return torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": self.plan.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=self.plan.lr,
-            betas=(0.9, 0.99),
-            fused=self.device.type in ("cpu", "cuda"),
-        )
+        return AdamW([(matrices, self.plan.weight_decay), (others, 0.0)], BETAS)
 
     def _start(self) -> State:
         """Return the state of this rank's rows of a text that has not begun."""
         return self.network.start(self.mine.stop - self.mine.start)
 
-    def step(self, portion: Portion, rate: float) -> tuple[float, float]:
+    def step(
+        self, portion: Portion, rate: float, look: Callable[[], Portion | None] = lambda: None
+    ) -> tuple[float, float]:
         """Learn from a step's batch at a rate; return nats per character and the gradient's norm.
 
         A loss or gradient that is not finite is returned and not applied.
 
         Args:
             portion: the rows that this rank computes.
+            look: returns the next portion; called while a device is busy with this one.
 
         Raises:
             TrainingError: there is not enough memory.
         """
         self.network.train()
-        self.optimizer.zero_grad(set_to_none=True)
+        with self._roomy():
+            return self._played(portion, rate, look) or self._computed(portion, rate)
+
+    def _played(
+        self, portion: Portion, rate: float, look: Callable[[], Portion | None]
+    ) -> tuple[float, float] | None:
+        """Learn by a step that was recorded; return None if this one has to be computed."""
+        if self.recorder is None or not self.network.fixed(portion.window):
+            return None
+        played = self.recorder.play(self._ready(portion), self.state, portion.characters, rate)
+        if played is None:
+            return None
+        loss, norm, self.state = played
+        following = look()
+        if following is not None:
+            self._ready(following)
+        # Here the device is waited for.
+        return float(loss), float(norm)
+
+    def _ready(self, portion: Portion) -> Any:
+        """Return a portion's batch where the network is; moved there once."""
+        if self.ready is None or self.ready[0] is not portion:
+            self.ready = portion, self.network.placed(portion.window)
+        return self.ready[1]
+
+    def _computed(self, portion: Portion, rate: float) -> tuple[float, float]:
+        """Learn from a batch in as many pieces as are wished."""
+        self.network.zero_grad(set_to_none=True)
         # Of the ranks' gradients the mean is taken.
         divisor = portion.characters / self.ranks.size
         drawn = self.generator.get_state()
@@ -135,33 +171,37 @@ class Learner:
         most = max(1, portion.rows // self.ranks.size)
         pieces = portion.pieces(min(self.plan.accumulate, most))
         after, loss = [], 0.0
-        with self._roomy():
-            for number, (piece, rows) in enumerate(pieces):
-                # All pieces are given the masks of the whole batch.
-                self.generator.set_state(drawn)
-                last = number + 1 == len(pieces)
-                before = [tuple(one[rows] for one in carried) for carried in self.state]
-                with nullcontext() if last else unsummed(self.divided):
-                    with self._computing(piece):
-                        nats = self.divided(self.network.placed(piece.window), before)
-                    if not piece.window.characters:
-                        # What a row without targets costs is no loss.
-                        nats = nats * 0
-                    torch.autograd.backward(nats / divisor)
-                loss += float(nats.detach()) / divisor
-                after.append(self.cost.after())
+        for number, (piece, rows) in enumerate(pieces):
+            # All pieces are given the masks of the whole batch.
+            self.generator.set_state(drawn)
+            last = number + 1 == len(pieces)
+            before = [tuple(one[rows] for one in carried) for carried in self.state]
+            with nullcontext() if last else unsummed(self.divided):
+                with self._computing(piece):
+                    nats = self.divided(self.network.placed(piece.window), before)
+                if not piece.window.characters:
+                    # What a row without targets costs is no loss.
+                    nats = nats * 0
+                torch.autograd.backward(nats / divisor)
+            loss += float(nats.detach()) / divisor
+            after.append(self.cost.after())
         norm = clip_grad_norm_(self.network.parameters(), self.plan.clip)
         mean = float(self.ranks.summed(np.array([loss]))[0]) / self.ranks.size
         size = float(whole(norm))
         if math.isfinite(mean) and math.isfinite(size):
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            self.optimizer.step()
+            self.optimizer.step(rate)
             self.state = [
                 tuple(torch.cat(parts) for parts in zip(*carried, strict=True))
                 for carried in zip(*after, strict=True)
             ]
         return mean, size
+
+    def _passed(self, batch: Any, state: State, divisor: Tensor) -> tuple[Tensor, State]:
+        """Go forward and backward through a whole batch, to record it; see `Recording`."""
+        with autocast(self.device, self.precision):
+            loss = self.cost(batch, state) / divisor
+        torch.autograd.backward(loss)
+        return loss.detach(), self.cost.after()
 
     @contextmanager
     def _computing(self, portion: Portion) -> Iterator[None]:
@@ -303,6 +343,8 @@ class Learner:
                 for layer, carried in enumerate(self._start())
             ]
             self.optimizer.state.clear()
+            if self.recorder is not None:
+                self.recorder.forget()
             if self.counters.step:
                 self._restore_optimizer(saved)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -323,7 +365,7 @@ class Learner:
 
     def _restore_optimizer(self, saved: Checkpoint) -> None:
         for name, parameter in self.network.named_parameters():
-            slot = self.optimizer.state[parameter]
+            slot = self.optimizer.state.setdefault(parameter, {})
             for key in MOMENTS:
                 value = torch.tensor(saved.tensors[f"optimizer.{name}.{key}"], device=self.device)
                 if value.shape not in (parameter.shape, ()):

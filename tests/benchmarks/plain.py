@@ -1,11 +1,12 @@
 """Networks as a careful user of `torch.nn` trains them, to compare with.
 
-Run by ``python -m tests.benchmarks.plain KIND TEXT MINUTES``: each line that it writes is JSON with
-the held-out nats per character; the last line scores all of the held-out tenth.
+Run by ``python -m tests.benchmarks.plain KIND TEXT MINUTES [PRECISION]``: each line that it writes
+is JSON with the held-out nats per character; the last line scores all of the held-out tenth.
 
 ``lstm`` is one LSTM of 512 in float32, batch and window as chargen's, state carried from window
 to window, AdamW, the gradient clipped, the learning rate falling in a line from 0.003 to zero by
-the end of the minutes. Its learning rate was not searched.
+the end of the minutes. Its learning rate was not searched. With a ``PRECISION`` it trains on a CUDA
+device: ``fp32``, ``tf32``, or ``bf16`` by autocast.
 
 ``nanogpt`` follows the settings that nanoGPT's README gives for a processor: 4 layers, 4 heads, 128
 units, no dropout, no biases, output tied to the embedding; 2,000 steps of 12 random windows of 64
@@ -42,11 +43,15 @@ WARM_UP, HIGHEST, LOWEST, SAMPLED = 100, 1e-3, 1e-4, 20
 class Recurrent(nn.Module):
     """An LSTM between an embedding and an output."""
 
-    def __init__(self, characters: int) -> None:
+    def __init__(self, characters: int, precision: str = "", width: int = WIDTH) -> None:
         super().__init__()
         self.embedding = nn.Embedding(characters, EMBED)
-        self.recurrent = nn.LSTM(EMBED, WIDTH, batch_first=True)
-        self.output = nn.Linear(WIDTH, characters)
+        self.recurrent = nn.LSTM(EMBED, width, batch_first=True)
+        self.output = nn.Linear(width, characters)
+        self.device = torch.device("cuda" if precision else "cpu")
+        self.to(self.device)
+        self.rounded = precision == "bf16"
+        allow_tf32(precision != "fp32")
 
     def forward(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         out, state = self.recurrent(self.embedding(ids), state)
@@ -105,11 +110,11 @@ def halves(path: str) -> tuple[Span, Span, Vocabulary]:
     return text.span(0, cut), text.span(cut), Vocabulary.of(text)
 
 
-def lstm(path: str, minutes: float) -> Iterator[float]:
+def lstm(path: str, minutes: float, precision: str = "") -> Iterator[float]:
     """Train the LSTM for so many minutes; yield nats per character."""
     began, (train, valid, vocabulary) = time.perf_counter(), halves(path)
-    network = Recurrent(len(vocabulary) + 1)
-    optimizer = torch.optim.AdamW(network.parameters(), RATE, betas=(0.9, 0.99))
+    network = Recurrent(len(vocabulary) + 1, precision)
+    optimizer = adamw(network)
     lanes = cuts(len(train) // BATCH * BATCH, BATCH)
     done, evaluated = 0.0, 0
     while done < 1:
@@ -130,11 +135,23 @@ def lstm(path: str, minutes: float) -> Iterator[float]:
 
 def lstm_loss(network: Recurrent, inputs: Any, targets: Any, state: Any) -> tuple[Tensor, Any]:
     """Return the mean loss of a window, and the state after it, cut off from the gradient."""
-    logits, state = network(torch.from_numpy(inputs), state)
-    loss = functional.cross_entropy(
-        logits.flatten(0, 1), torch.from_numpy(targets).long().flatten(), ignore_index=-1
-    )
+    inputs, targets = (torch.from_numpy(ids).to(network.device) for ids in (inputs, targets))
+    with torch.autocast(network.device.type, torch.bfloat16, enabled=network.rounded):
+        logits, state = network(inputs, state)
+        loss = functional.cross_entropy(
+            logits.flatten(0, 1), targets.long().flatten(), ignore_index=-1
+        )
     return loss, tuple(part.detach() for part in state)
+
+
+def adamw(network: nn.Module) -> torch.optim.Optimizer:
+    """Return the LSTM's optimizer."""
+    return torch.optim.AdamW(network.parameters(), RATE, betas=(0.9, 0.99))
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Say whether products in float32 may be rounded to TF32, in the whole process."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
 
 
 @torch.no_grad()
@@ -147,7 +164,7 @@ def lstm_score(network: Recurrent, valid: Span, vocabulary: Vocabulary) -> float
     return nats / len(valid)
 
 
-def nanogpt(path: str, _minutes: float) -> Iterator[float]:
+def nanogpt(path: str, _minutes: float, _precision: str = "") -> Iterator[float]:
     """Train the Transformer for 2,000 steps; yield nats per character."""
     train, valid, vocabulary = halves(path)
     ids, held_out = (
@@ -204,5 +221,6 @@ def updated(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) 
 KINDS = {"lstm": lstm, "nanogpt": nanogpt}
 
 if __name__ == "__main__":
-    for found in KINDS[sys.argv[1]](sys.argv[2], float(sys.argv[3])):
+    kind, text, minutes_, *others = sys.argv[1:]
+    for found in KINDS[kind](text, float(minutes_), *others):
         print(json.dumps({"nats_per_char": found}), flush=True)

@@ -712,8 +712,8 @@ def test_a_trial_survives_a_rollback(story: Path, monkeypatch: pytest.MonkeyPatc
     made = trainer(story)
     plain, calls = Learner.step, []
 
-    def failing(self: Learner, window: Any, rate: float) -> tuple[float, float]:
-        nats, norm = plain(self, window, rate)
+    def failing(self: Learner, *given: Any) -> tuple[float, float]:
+        nats, norm = plain(self, *given)
         calls.append(nats)
         return (math.nan if len(calls) == 3 else nats), norm
 
