@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import inspect
 import logging
 import os
@@ -269,6 +271,8 @@ def versions() -> str:
 def main() -> None:
     """Run the command that the process was called with."""
     open_standard_streams()
+    # What the process has made ends with it: to look through it for garbage takes half a second.
+    atexit.register(gc.freeze)
     if JSON not in sys.argv:
         app()
         return
