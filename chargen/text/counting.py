@@ -5,17 +5,11 @@ Stretches are read one after the other, or, of a large corpus, by several proces
 
 from __future__ import annotations
 
-import os
-import pickle
-import subprocess
-import sys
 import zlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -161,51 +155,7 @@ def code_points(block: bytes, as_bytes: bool) -> CodePoints:
     return np.frombuffer(block.decode().encode("utf-32-le"), dtype=np.uint32)
 
 
-@contextmanager
-def reading(
-    parts: Sequence[Part], places: Sequence[Stretch], as_bytes: bool
-) -> Iterator[Iterator[Counted]]:
-    """Read stretches in a process of its own; yield an iterator of what they have.
-
-    If the process ends early, so does the iterator. `multiprocessing` is not used: it would run the
-    script of a program that calls chargen once more.
-    """
-    task = pickle.dumps(([(parts[one.number], one) for one in places], as_bytes))
-    here = str(Path(__file__).parents[2])
-    with subprocess.Popen(
-        [sys.executable, "-m", __name__],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([here, *sys.path])},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        # If that fails, the stretch is read again here, so that the error is raised here.
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            with suppress(BrokenPipeError), process.stdin:
-                process.stdin.write(task)
-            yield _received(process.stdout)
-        finally:
-            process.kill()
-
-
-def _received(stream: IO[bytes]) -> Iterator[Counted]:
-    with suppress(EOFError, pickle.UnpicklingError):
-        while True:
-            yield pickle.load(stream)
-
-
-def main() -> None:
-    """Read what the standard input asks for, and write what was found to the standard output."""
-    asked, as_bytes = pickle.load(sys.stdin.buffer)
-    for part, stretch in asked:
-        pickle.dump(counted(part, stretch, as_bytes), sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    # So that what is written has the names that the reader knows.
-    from chargen.text import counting
-
-    counting.main()
+def each(parts: Sequence[tuple[Part, Stretch]], as_bytes: bool) -> Iterator[Counted]:
+    """Read stretches one after the other; yield what they have."""
+    for part, stretch in parts:
+        yield counted(part, stretch, as_bytes)

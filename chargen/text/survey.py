@@ -20,7 +20,8 @@ import numpy as np
 
 from chargen.errors import CheckpointError, CorpusError, argument
 from chargen.files import cache, write_whole
-from chargen.text.counting import STRETCH, Counted, Stretch, counted, reading, stretches
+from chargen.processes import working
+from chargen.text.counting import STRETCH, Counted, Stretch, counted, each, stretches
 from chargen.text.sources import Part
 
 if TYPE_CHECKING:
@@ -171,9 +172,12 @@ def _side_by_side(
 
     with ThreadPoolExecutor(1) as thread, ExitStack() as ended:
         digest = thread.submit(_sha256, parts)
+        shares = [places[at::workers] for at in range(workers)]
         readers = [
-            ended.enter_context(reading(parts, places[at::workers], as_bytes))
-            for at in range(workers)
+            ended.enter_context(
+                working(each, [(parts[one.number], one) for one in share], as_bytes)
+            )
+            for share in shares
         ]
         found, done = [], 0
         for at, place in enumerate(places):

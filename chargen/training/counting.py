@@ -6,11 +6,14 @@ file twice as large, and would let the model repeat what stands in its text once
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chargen.processes import working
 from chargen.ranks import ALONE, Ranks
 from chargen.text.contexts import LONGEST, MASK, WORD, keys, latest, ordered
 from chargen.text.ngrams import USUAL
@@ -34,6 +37,9 @@ MOST = 1 << 22
 
 STRETCH = 1 << 16
 """Characters of such a stretch."""
+
+SHORT = 1 << 18
+"""Characters that are counted in less time than it takes to start a process."""
 
 PACE = 100_000
 """Characters that are counted for each second of the budget, at most: a tenth of it, about."""
@@ -59,11 +65,31 @@ def count(span: Span, vocabulary: Vocabulary, order: int, most: int = MOST) -> d
         order: characters of the longest n-gram, the one predicted included.
         most: characters to count.
     """
-    window = _read(span, vocabulary, most)
-    hashed = _hashes(window, vocabulary.bos)
+    return next(_counted(_read(span, vocabulary, most), vocabulary.bos, order))
+
+
+@contextmanager
+def counting(
+    span: Span, vocabulary: Vocabulary, order: int, most: int
+) -> Iterator[Callable[[], dict[str, Array]]]:
+    """Begin to count in another process; yield what waits for it, and returns what `count` does.
+
+    PyTorch is imported meanwhile. A short text is counted sooner than another process starts.
+    """
+    task = _read(span, vocabulary, most), vocabulary.bos, order
+    with ExitStack() as over:
+        found: Iterator[dict[str, Array]] = iter(())
+        if min(len(span), most) >= SHORT:
+            found = over.enter_context(working(_counted, *task))
+        yield cache(lambda: next(found, None) or next(_counted(*task)))
+
+
+def _counted(window: Window, bos: int, order: int) -> Iterator[dict[str, Array]]:
+    """Yield what is counted in a window."""
+    hashed = _hashes(window, bos)
     targets = window.targets.ravel().astype(np.int64)
     # Where all shorter contexts are kept: a longer one comes no more often than they do.
-    live = np.flatnonzero((targets >= 0) & (targets < vocabulary.bos))
+    live = np.flatnonzero((targets >= 0) & (targets < bos))
     parts = [np.unique(targets[live], return_counts=True)]
     for length in range(1, order):
         key = (length << WORD) | hashed[length][live].astype(np.int64)
@@ -78,7 +104,7 @@ def count(span: Span, vocabulary: Vocabulary, order: int, most: int = MOST) -> d
                 found, counts = found[often], counts[often]
         parts.append((found, counts))
     every, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return _weights(every, counts, USUAL)
+    yield _weights(every, counts, USUAL)
 
 
 def both(one: Mapping[str, Array], other: Mapping[str, Array]) -> dict[str, Array]:

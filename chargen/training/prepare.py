@@ -21,6 +21,7 @@ from chargen.text.grams import Grams
 from chargen.text.sources import STDIN
 from chargen.text.vocabulary import Vocabulary
 from chargen.training.choices import decide
+from chargen.training.counting import affordable, counting
 from chargen.training.finetune import Base
 from chargen.training.request import Request
 from chargen.training.resume import again, resumed
@@ -106,14 +107,17 @@ def _started(
     note: Note,
 ) -> Trainer:
     """Make the folder of a new run, and its trainer; leave nothing behind if that fails."""
-    with ExitStack() as undo:
+    with ExitStack() as over, ExitStack() as undo:
         run, lock = ranks.alone(
             lambda: runs.create(request.out, request.name, texts.name, overwrite=request.overwrite)
         ) or (None, None)
         if run is not None and lock is not None:
             undo.callback(run.abandon, lock)
         # PyTorch takes seconds to import, so everything that can be wrong is checked first.
-        from chargen.training.counting import affordable, count
+        counted = None
+        if plan.architecture.ngrams and ranks.first:
+            most = affordable(plan.budget.seconds)
+            counted = over.enter_context(counting(texts.train, vocabulary, plan.order, most))
         from chargen.training.growth import give_weights
         from chargen.training.hooks import Hooks
         from chargen.training.loop import Trainer
@@ -121,6 +125,9 @@ def _started(
 
         if None in (options.hidden, options.dropout) and plan.budget.unit == "minutes":
             note("trying how fast this machine trains, to choose what was left open")
+            if counted is not None:
+                # A trial beside other work would find a slow machine.
+                counted()
             tried = throughput(texts, vocabulary, replace(options, dropout=plan.dropout), ranks)
             waited = ranks.told(time.perf_counter() - request.began)
             left = max(0.5, 1 - waited / plan.budget.seconds)
@@ -128,10 +135,7 @@ def _started(
         hooks = Hooks.of(plan.architecture.kind, texts)
         trainer = Trainer(texts, vocabulary, plan, run, lock, hooks, request.began, ranks)
         if plan.architecture.ngrams:
-            most = affordable(plan.budget.seconds)
-            trainer.learner.network.give(
-                ranks.given(lambda: count(texts.train, vocabulary, plan.order, most))
-            )
+            trainer.learner.network.give(ranks.given(lambda: counted() if counted else {}))
         if base is not None:
             give_weights(base.saved, trainer.learner, trainer.first_window())
             if trainer.kept is not None:

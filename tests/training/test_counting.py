@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -28,6 +29,21 @@ def alike(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
     for name in ("lengths", "key", "followers", "character", "count"):
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
         assert one[name].dtype == other[name].dtype
+
+
+def test_another_process_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long text is counted there, a short one here, and what fails there is done here."""
+    span, vocabulary = made("abracadabra " * 50)
+    whole = count(span, vocabulary, 5)
+    for least in (1, 1 << 20):
+        monkeypatch.setattr(counting, "SHORT", least)
+        with counting.counting(span, vocabulary, 5, 1000) as counted_there:
+            alike(counted_there(), whole)
+            assert counted_there() is counted_there()
+    monkeypatch.setattr(counting, "SHORT", 1)
+    monkeypatch.setattr("sys.executable", shutil.which("false") or "false")
+    with counting.counting(span, vocabulary, 5, 1000) as counted_here:
+        alike(counted_here(), whole)
 
 
 @given(TEXTS, st.integers(2, 9))

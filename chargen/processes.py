@@ -1,0 +1,66 @@
+"""Work for a process of its own, while this one does something else.
+
+`multiprocessing` is not used: it would run the script of a program that calls chargen once more.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TypeVar
+
+T = TypeVar("T")
+
+
+@contextmanager
+def working(work: Callable[..., Iterable[T]], *given: object) -> Iterator[Iterator[T]]:
+    """Call a function in another process; yield an iterator of what the function yields there.
+
+    If that process fails or is killed, the iterator ends early. Whoever misses something then
+    does the work here, so that an error is raised here.
+
+    Args:
+        work: a function of a module.
+        given: its arguments; like what it yields, they can be pickled.
+    """
+    task = pickle.dumps((work, given))
+    here = str(Path(__file__).parents[1])
+    with subprocess.Popen(
+        [sys.executable, "-m", __name__],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([here, *sys.path])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(task)
+            yield _received(process.stdout)
+        finally:
+            process.kill()
+
+
+def _received(stream: IO[bytes]) -> Iterator[T]:
+    with suppress(EOFError, pickle.UnpicklingError):
+        while True:
+            yield pickle.load(stream)
+
+
+def main() -> None:
+    """Do what the standard input asks for; write what is found to the standard output."""
+    # All is read before anything is imported, because the other process waits for that.
+    work, given = pickle.loads(sys.stdin.buffer.read())
+    for found in work(*given):
+        pickle.dump(found, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
