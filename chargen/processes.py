@@ -21,22 +21,19 @@ T = TypeVar("T")
 def working(work: Callable[..., Iterable[T]], *given: object) -> Iterator[Iterator[T]]:
     """Call a function in another process; yield an iterator of what the function yields there.
 
-    If that process fails or is killed, the iterator ends early. Whoever misses something then
-    does the work here, so that an error is raised here.
+    If that process cannot be started, fails or is killed, the iterator ends early. Whoever misses
+    something then does the work here, so that an error is raised here.
 
     Args:
         work: a function of a module.
         given: its arguments; like what it yields, they can be pickled.
     """
     task = pickle.dumps((work, given))
-    here = str(Path(__file__).parents[1])
-    with subprocess.Popen(
-        [sys.executable, "-m", __name__],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([here, *sys.path])},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+    process = _started()
+    if process is None:
+        yield iter(())
+        return
+    with process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -45,6 +42,23 @@ def working(work: Callable[..., Iterable[T]], *given: object) -> Iterator[Iterat
             yield _received(process.stdout)
         finally:
             process.kill()
+
+
+def _started() -> subprocess.Popen[bytes] | None:
+    """Return another process of this Python; None where there can be none."""
+    if getattr(sys, "frozen", False):
+        # The executable is some program, not Python.
+        return None
+    here = str(Path(__file__).parents[1])
+    with suppress(OSError):
+        return subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([here, *sys.path])},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    return None
 
 
 def _received(stream: IO[bytes]) -> Iterator[T]:

@@ -49,6 +49,16 @@ def test_a_process_that_fails_ends_early(number: int) -> None:
         assert list(found) == [1]
 
 
+@pytest.mark.parametrize("name", ["executable", "frozen"])
+def test_where_no_process_can_be_started_nothing_comes(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A Python inside another program, or a program made of chargen: the work is done here."""
+    monkeypatch.setattr(sys, name, "" if name == "executable" else True, raising=False)
+    with working(squares, [1]) as found:
+        assert list(found) == []
+
+
 @posix_only
 def test_nobody_is_left_behind() -> None:
     """Who wants no more ends the process."""
