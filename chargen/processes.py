@@ -37,7 +37,7 @@ def working(work: Callable[..., Iterable[T]], *given: object) -> Iterator[Iterat
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            with suppress(BrokenPipeError), process.stdin:
+            with suppress(OSError), process.stdin:
                 process.stdin.write(task)
             yield _received(process.stdout)
         finally:
@@ -46,14 +46,16 @@ def working(work: Callable[..., Iterable[T]], *given: object) -> Iterator[Iterat
 
 def _started() -> subprocess.Popen[bytes] | None:
     """Return another process of this Python; None where there can be none."""
-    if getattr(sys, "frozen", False):
-        # The executable is some program, not Python.
+    program = Path(sys.executable or "").name.lower()
+    if not program.startswith(("python", "pypy")):
+        # Python runs inside some other program.
         return None
     here = str(Path(__file__).parents[1])
     with suppress(OSError):
         return subprocess.Popen(
-            [sys.executable, "-m", __name__],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join([here, *sys.path])},
+            # Modules are found where this process finds them, and not in the current folder.
+            [sys.executable, "-P", "-m", __name__],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([*filter(None, sys.path), here])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -400,6 +400,13 @@ def _too_little() -> None:
     importlib.import_module("chargen.training.cost").Cost.forward = full
 
 
+def _no_weights() -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    _replaced("chargen.training.state.build", full)
+
+
 def _divergence() -> None:
     _replaced("chargen.training.state.clip_grad_norm_", lambda *_: float("nan"))
 
@@ -449,6 +456,7 @@ CIRCUMSTANCES: dict[str, Callable[[], None]] = {
     "with latin.txt on standard input": _latin,
     "with a loss that stays infinite": _divergence,
     "with too little memory for a step": _too_little,
+    "with too little memory for the weights": _no_weights,
     "without matplotlib": _without("matplotlib"),
     "without tensorboardX": _without("tensorboardX"),
     "without fsspec": _without("fsspec"),

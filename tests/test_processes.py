@@ -49,14 +49,24 @@ def test_a_process_that_fails_ends_early(number: int) -> None:
         assert list(found) == [1]
 
 
-@pytest.mark.parametrize("name", ["executable", "frozen"])
+@pytest.mark.parametrize("program", [None, "", "/usr/bin/true", "/nowhere/python3"])
 def test_where_no_process_can_be_started_nothing_comes(
-    monkeypatch: pytest.MonkeyPatch, name: str
+    monkeypatch: pytest.MonkeyPatch, program: str | None
 ) -> None:
     """A Python inside another program, or a program made of chargen: the work is done here."""
-    monkeypatch.setattr(sys, name, "" if name == "executable" else True, raising=False)
+    monkeypatch.setattr(sys, "executable", program)
     with working(squares, [1]) as found:
         assert list(found) == []
+
+
+def test_nothing_is_imported_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file there that is called like a module of Python's is not that module."""
+    (tmp_path / "pickle.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    with working(squares, [2]) as found:
+        assert next(found)[1].tolist() == [4, 4]
 
 
 @posix_only

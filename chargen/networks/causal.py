@@ -61,7 +61,7 @@ class Causal(Trainable):
             self.rare = nn.Linear(architecture.narrow, self.characters - common)
 
     def fixed(self, window: Window) -> bool:
-        """See `Trainable.fixed`: where a text begins anew, and which are rare, differs."""
+        """See `Trainable.fixed`: examples and rare characters need other kernels each time."""
         return window.ages is None and not self.architecture.common
 
     def idle(self) -> list[nn.Parameter]:

@@ -23,17 +23,36 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+BFLOAT16_CAPABILITY = (8, 0)
+BFLOAT16_CUDNN = (9, 13)
+"""From which on recurrences can be computed in bfloat16."""
+
+
 @cache
 def fused_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
     """Return in what precision a device's kernel for a whole window computes, best a given one.
 
-    cuDNN has recurrences in bfloat16 since 9.13, and PyTorch uses them since 2.10. Earlier ones
-    compute in float32 (in TF32, where PyTorch is allowed to).
+    cuDNN has recurrences in bfloat16 since 9.13, on cards of compute capability 8, and PyTorch uses
+    them since 2.10. Without them, PyTorch would go step by step, many times slower; so all else is
+    computed in float32 (in TF32, where PyTorch is allowed to).
     """
-    if device.type != "cuda":
-        return dtype
-    example = torch.empty(1, dtype=dtype, device=device)
-    return dtype if torch.cudnn_is_acceptable(example) else torch.float32
+    if device.type != "cuda" or dtype == torch.float32:
+        return torch.float32
+    accepted = torch.cudnn_is_acceptable(torch.empty(1, dtype=dtype, device=device))
+    capable = torch.cuda.get_device_capability(device) >= BFLOAT16_CAPABILITY
+    known = min(cudnn_versions()) >= BFLOAT16_CUDNN
+    return dtype if accepted and capable and known else torch.float32
+
+
+def cudnn_versions() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the versions of cuDNN, major and minor: there, and when PyTorch was built.
+
+    If PyTorch does not tell the second, it is taken to be the first.
+    """
+    there = torch.backends.cudnn.version() or 0  # type: ignore[no-untyped-call]  # PyTorch's
+    found = there // 10_000, there // 100 % 100
+    told = getattr(getattr(torch._C, "_cudnn", None), "getCompileVersion", None)
+    return found, found if told is None else tuple(told())[:2]
 
 
 Drop = Callable[..., Tensor]

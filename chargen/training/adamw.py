@@ -22,7 +22,7 @@ class AdamW:
     """Steps of the length of the rate, more or less, whatever the gradient's length.
 
     Args:
-        groups: weights, and how much of them decays in a step, times the rate.
+        groups: weights, and their weight decay: a step takes rate × decay of a weight away.
         betas: what the means of gradients and of their squares keep at each step. Without decay
             and with betas of (0, β), this is RMSprop, corrected for its beginning.
 
@@ -57,7 +57,7 @@ class AdamW:
                 [one["exp_avg_sq"] for one in kept],
                 [],
                 [one["step"] for one in kept],
-                fused=True if device in FUSED else None,
+                fused=device in FUSED,
                 capturable=isinstance(rate, Tensor) and device == "cuda",
                 found_inf=wrong,
                 amsgrad=False,

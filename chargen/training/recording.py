@@ -23,7 +23,7 @@ from chargen.training.adamw import AdamW
 
 log = logging.getLogger(__name__)
 
-Passed = Callable[[Any, State, Tensor], tuple[Tensor, State]]
+Pass = Callable[[Any, State, Tensor], tuple[Tensor, State]]
 """``(batch, state, divisor) -> loss, state``: forward and backward through a whole batch."""
 
 Played = tuple[Tensor, Tensor, State]
@@ -34,7 +34,7 @@ class Tape(Protocol):
     """What records kernels."""
 
     def warm(self, kernels: Callable[[], object]) -> None:
-        """Run what is like that which will be recorded, so that libraries make what they keep."""
+        """Run such kernels without recording them, so that libraries allocate what they keep."""
 
     def record(
         self, kernels: Callable[[], list[Tensor]], sources: Sequence[torch.Generator]
@@ -53,7 +53,7 @@ class Graph:
         self.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # PyTorch's
 
     def warm(self, kernels: Callable[[], object]) -> None:
-        """See `Tape.warm`: what libraries make is for one stream."""
+        """See `Tape.warm`: what libraries allocate is for one stream."""
         now = torch.cuda.current_stream()
         self.stream.wait_stream(now)
         with torch.cuda.stream(self.stream):
@@ -66,7 +66,8 @@ class Graph:
         """See `Tape.record`."""
         for source in sources:
             self.graph.register_generator_state(source)
-        with torch.cuda.graph(self.graph, stream=self.stream):
+        # Other threads of a program may go on using the device.
+        with torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode="thread_local"):
             return kernels()
 
     def play(self) -> None:
@@ -81,13 +82,13 @@ class Learning:
     Attributes:
         network: that learns.
         optimizer: of its weights; it has made a step.
-        passed: computes the gradients; of each batch by the same kernels.
+        through: computes the gradients; of each batch by the same kernels.
         clip: the longest gradient.
     """
 
     network: Trainable
     optimizer: AdamW
-    passed: Passed
+    through: Pass
     clip: float
 
 
@@ -110,7 +111,7 @@ class Recording:
 
         def gradients() -> Played:
             self.network.zero_grad(set_to_none=True)
-            loss, after = learning.passed(batch, state, self.divisor)
+            loss, after = learning.through(batch, state, self.divisor)
             return loss, clip_grad_norm_(self.network.parameters(), learning.clip), after
 
         def kernels() -> list[Tensor]:
@@ -167,14 +168,23 @@ class Recorder:
         """Forget the recording: the optimizer keeps what it knows in another place now."""
         self.recording = self.last = None
 
+    def spare(self) -> bool:
+        """Give up recording, because its memory is needed; return whether there is any to give."""
+        given = self.recording is not None
+        self.forget()
+        self.fails = True
+        return given
+
     def play(self, batch: Any, state: State, divisor: float, rate: float) -> Played | None:
         """Return what `Recording.play` does; None if this step has to be computed.
 
         Args:
-            batch, state: see `Passed`; of any shape.
+            batch, state: see `Pass`; of any shape.
             divisor: characters of the batch.
             rate: at which the optimizer learns.
         """
+        if self.fails:
+            return None
         shapes = [tensor.shape for tensor in (*tensors(batch), *flat(state))]
         if self.recording is None and shapes == self.last and self.learning.optimizer.state:
             self._record(batch, state)
@@ -185,8 +195,6 @@ class Recorder:
         return self.recording.play(batch, state, divisor, rate)
 
     def _record(self, batch: Any, state: State) -> None:
-        if self.fails:
-            return
         try:
             self.recording = Recording(self.learning, batch, state, self.tape())
         except (AttributeError, RuntimeError) as error:

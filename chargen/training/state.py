@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from chargen.checkpoint import LARGEST_WEIGHT, Checkpoint
-from chargen.errors import RunError, TrainingError, argument
+from chargen.errors import RunError
 from chargen.networks.base import State, Trainable, build
 from chargen.networks.shards import like, part, whole
 from chargen.options import Plan
@@ -32,15 +32,13 @@ from chargen.training.evaluate import Scored
 from chargen.training.feeds import Portion
 from chargen.training.held_out import HeldOut
 from chargen.training.recording import Learning, Recorder
+from chargen.training.room import room_for_step, room_for_weights, sparing
 from chargen.training.suits import suits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
-
-NO_MEMORY = "can't allocate memory"
-"""What PyTorch says on a processor."""
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What AdamW keeps of each weight."""
@@ -83,7 +81,7 @@ class Learner:
         self.precision = pick_precision(plan.precision, self.device)
         weights_generator = torch.Generator().manual_seed(plan.seed)
         self.generator = torch.Generator().manual_seed(plan.seed)
-        with self._roomy():
+        with room_for_weights(plan):
             self.network = build(
                 plan.architecture, len(vocabulary), plan.dropout, weights_generator
             ).to(self.device)
@@ -99,7 +97,7 @@ class Learner:
             if whole_steps and self.device.type == "cuda"
             else None
         )
-        self.ready: tuple[Portion, Any] | None = None
+        self.ready: tuple[Any, Any] | None = None
         self.mine = ranks.share(plan.batch)
         self.state: State = self._start()
         self.counters = Counters()
@@ -136,8 +134,10 @@ class Learner:
             TrainingError: there is not enough memory.
         """
         self.network.train()
-        with self._roomy():
-            return self._played(portion, rate, look) or self._computed(portion, rate)
+        with room_for_step(self.plan, self.ranks.size):
+            return self._played(portion, rate, look) or sparing(
+                self.recorder, self.generator, lambda: self._computed(portion, rate)
+            )
 
     def _played(
         self, portion: Portion, rate: float, look: Callable[[], Portion | None]
@@ -157,8 +157,8 @@ class Learner:
 
     def _ready(self, portion: Portion) -> Any:
         """Return a portion's batch where the network is; moved there once."""
-        if self.ready is None or self.ready[0] is not portion:
-            self.ready = portion, self.network.placed(portion.window)
+        if self.ready is None or self.ready[0] is not portion.window:
+            self.ready = portion.window, self.network.placed(portion.window)
         return self.ready[1]
 
     def _computed(self, portion: Portion, rate: float) -> tuple[float, float]:
@@ -178,7 +178,7 @@ class Learner:
             before = [tuple(one[rows] for one in carried) for carried in self.state]
             with nullcontext() if last else unsummed(self.divided):
                 with self._computing(piece):
-                    nats = self.divided(self.network.placed(piece.window), before)
+                    nats = self.divided(self._ready(piece), before)
                 if not piece.window.characters:
                     # What a row without targets costs is no loss.
                     nats = nats * 0
@@ -213,24 +213,6 @@ class Learner:
         finally:
             self.network.rows = None
 
-    @contextmanager
-    def _roomy(self) -> Iterator[None]:
-        """Say clearly that memory is too small for a step, if it is."""
-        try:
-            yield
-        except RuntimeError as error:
-            if not (isinstance(error, torch.OutOfMemoryError) or NO_MEMORY in str(error)):
-                raise
-            plan = self.plan
-            rows = -(-plan.batch // (plan.accumulate * self.ranks.size))
-            raise TrainingError(
-                f"there is not enough memory for {rows} × {plan.bptt} characters at a time in a "
-                f"network of {plan.architecture.hidden} units",
-                f"Compute a batch in more pieces, with the same result ({argument('accumulate')} "
-                f"{2 * plan.accumulate}) or layers twice ({argument('recompute')}), or give a "
-                f"smaller {argument('hidden')} or {argument('bptt')}",
-            ) from error
-
     def sound(self, portion: Portion | None) -> bool:
         """Return whether a file with this state can be read, and training can go on from it.
 
@@ -253,8 +235,12 @@ class Learner:
             return True
         drawn = self.generator.get_state()
         network.eval()
-        with torch.no_grad(), self._computing(portion):
-            nats, _ = network.cost(network.placed(portion.window), self.state)
+
+        def cost() -> Tensor:
+            with torch.no_grad(), self._computing(portion):
+                return network.cost(network.placed(portion.window), self.state)[0]
+
+        nats = sparing(self.recorder, self.generator, cost)
         # Looking must not change what is drawn next.
         self.generator.set_state(drawn)
         return bool(nats.isfinite())
@@ -275,15 +261,23 @@ class Learner:
         first evaluation, the text is read twice: to find a share, and to score with it.
         """
         if not self.network.counts:
-            return held_out.score(self.whole(), self.precision, most)
+            return self._scored(self.whole(), held_out, most)
         for _ in range(1 if self.counters.share else 2):
             if self.counters.share:
                 share = np.full(1, self.counters.share, np.float32)
                 self.network.give({**self.network.counts, "share": share})
             network = self.whole()
-            found = held_out.score(network, self.precision, most)
+            found = self._scored(network, held_out, most)
             self.counters.share = network.fitted
         return found
+
+    def _scored(self, network: Trainable, held_out: HeldOut, most: int) -> Scored:
+        with room_for_step(self.plan, self.ranks.size):
+            return sparing(
+                self.recorder,
+                self.generator,
+                lambda: held_out.score(network, self.precision, most),
+            )
 
     def forget(self) -> None:
         """Begin the text anew: no lane has been read yet."""

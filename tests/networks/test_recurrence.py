@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from chargen.architecture import FAMILIES, Architecture
 from chargen.networks.base import LAYERS
-from chargen.networks.layer import Layer
+from chargen.networks.layer import Layer, fused_dtype
 from chargen.networks.segments import in_segments
 from tests.conftest import RECURRENT
 
@@ -173,3 +174,35 @@ def test_a_second_backward_pass_is_refused() -> None:
     out.sum().backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="first backward pass"):
         out.sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("there", "built", "capability", "dtype"),
+    [
+        (91900, (9, 19, 0), (9, 0), torch.bfloat16),
+        (91300, (9, 13, 0), (8, 0), torch.bfloat16),
+        (91002, (9, 10, 2), (9, 0), torch.float32),
+        (91900, (9, 10, 2), (9, 0), torch.float32),
+        (91900, (9, 19, 0), (7, 5), torch.float32),
+        (None, None, (9, 0), torch.float32),
+    ],
+)
+def test_a_card_computes_in_bfloat16_where_its_kernels_can(
+    monkeypatch: pytest.MonkeyPatch,
+    there: int | None,
+    built: tuple[int, ...] | None,
+    capability: tuple[int, int],
+    dtype: torch.dtype,
+) -> None:
+    """With earlier libraries or cards in float32: PyTorch's way round is many times slower."""
+    example = torch.zeros(1)
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: example)
+    monkeypatch.setattr(torch, "cudnn_is_acceptable", lambda _: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: there)
+    told = None if built is None else SimpleNamespace(getCompileVersion=lambda: built)
+    monkeypatch.setattr(torch._C, "_cudnn", told, raising=False)
+    fused_dtype.cache_clear()
+    assert fused_dtype(torch.bfloat16, torch.device("cuda")) == dtype
+    assert fused_dtype(torch.float32, torch.device("cuda")) == torch.float32
+    fused_dtype.cache_clear()
