@@ -134,9 +134,13 @@ HEAD = 64
 """Units of each of a transformer's heads, where the width allows."""
 
 DROPOUT_BY_PASSES = (
-    (1.5, 0.0), (4, 0.1), (8, 0.15), (15, 0.25), (30, 0.3), (50, 0.4), (math.inf, 0.5)
+    (1.5, 0.0), (4, 0.1), (8, 0.15), (11, 0.2), (20, 0.25), (35, 0.3), (60, 0.4), (math.inf, 0.5)
 )  # fmt: skip
 """Dropout by the number of passes: without it, a text read many times is learned by heart."""
+
+LONG = 400_000
+"""Characters of a text beyond which it takes more passes to be learned by heart: of one k times as
+long, √k times as many."""
 
 COVERED = 0.9
 """Share of a text that common characters make up."""
@@ -217,7 +221,8 @@ def decide(
     )
     throughput *= (usual.trial_width / hidden) ** usual.slowdown
     passes = _seen(budget, characters, batch * bptt, throughput) / characters
-    dropout = _entry(DROPOUT_BY_PASSES, passes) if options.dropout is None else options.dropout
+    by_heart = passes * min(1.0, math.sqrt(LONG / characters))
+    dropout = _entry(DROPOUT_BY_PASSES, by_heart) if options.dropout is None else options.dropout
     architecture = network(options, usual.layers, hidden, bptt, known)
     counts = _counts(options, architecture, known)
     return Plan(
