@@ -134,7 +134,7 @@ HEAD = 64
 """Units of each of a transformer's heads, where the width allows."""
 
 DROPOUT_BY_PASSES = (
-    (1.5, 0.0), (4, 0.1), (8, 0.15), (11, 0.2), (20, 0.25), (35, 0.3), (60, 0.4), (math.inf, 0.5)
+    (1.5, 0.0), (4, 0.1), (8, 0.15), (13, 0.2), (20, 0.25), (35, 0.3), (60, 0.4), (math.inf, 0.5)
 )  # fmt: skip
 """Dropout by the number of passes: without it, a text read many times is learned by heart."""
 
