@@ -271,7 +271,7 @@ def versions() -> str:
 def main() -> None:
     """Run the command that the process was called with."""
     open_standard_streams()
-    # What the process has made ends with it: to look through it for garbage takes half a second.
+    # At the end, Python would look for garbage among all objects, which takes half a second.
     atexit.register(gc.freeze)
     if JSON not in sys.argv:
         app()

@@ -198,7 +198,7 @@ class Trainable(nn.Module, ABC):
         # Only from pinned memory can a device copy by itself.
         return tensor.pin_memory().to(device, non_blocking=True)
 
-    def fixed(self, window: Any) -> bool:  # noqa: ARG002 - of some kinds, some windows are
+    def fixed(self, window: Any) -> bool:  # noqa: ARG002 - `Causal` looks at it
         """Return whether the same kernels compute every window that has the shapes of this one."""
         return False
 

@@ -30,11 +30,11 @@ BFLOAT16_CUDNN = (9, 13)
 
 @cache
 def fused_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
-    """Return in what precision a device's kernel for a whole window computes, best a given one.
+    """Return the precision of a device's kernel for a whole window: the given one, if it can.
 
     cuDNN has recurrences in bfloat16 since 9.13, on cards of compute capability 8, and PyTorch uses
-    them since 2.10. Without them, PyTorch would go step by step, many times slower; so all else is
-    computed in float32 (in TF32, where PyTorch is allowed to).
+    them since 2.10. Elsewhere PyTorch would go step by step, many times slower, so float32 is
+    returned there. (Inside the kernel that is TF32, where PyTorch is allowed to use it.)
     """
     if device.type != "cuda" or dtype == torch.float32:
         return torch.float32

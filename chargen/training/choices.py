@@ -139,8 +139,8 @@ DROPOUT_BY_PASSES = (
 """Dropout by the number of passes: without it, a text read many times is learned by heart."""
 
 LONG = 400_000
-"""Characters of a text beyond which it takes more passes to be learned by heart: of one k times as
-long, √k times as many."""
+"""A text of more characters is learned by heart later: if it is k times as long, after √k times as
+many passes."""
 
 COVERED = 0.9
 """Share of a text that common characters make up."""

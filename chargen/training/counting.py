@@ -72,9 +72,9 @@ def count(span: Span, vocabulary: Vocabulary, order: int, most: int = MOST) -> d
 def counting(
     span: Span, vocabulary: Vocabulary, order: int, most: int
 ) -> Iterator[Callable[[], dict[str, Array]]]:
-    """Begin to count in another process; yield what waits for it, and returns what `count` does.
+    """Begin to count in another process; yield a function that waits for the end of that.
 
-    PyTorch is imported meanwhile. A short text is counted sooner than another process starts.
+    The function returns what `count` returns. PyTorch is imported meanwhile. A short text is counted sooner than another process starts.
     """
     task = _read(span, vocabulary, most), vocabulary.bos, order
     with ExitStack() as over:

@@ -66,9 +66,9 @@ class Feed(Protocol):
 
 
 class Ahead:
-    """Portions in turn, of which the next one can be read ahead.
+    """Portions one after the other; the next one can be read early.
 
-    What is wrong with it is told when it is its turn.
+    If it cannot be read, the error is raised when it is asked for.
     """
 
     def __init__(self, portions: Iterator[Portion]) -> None:

@@ -113,11 +113,11 @@ def _started(
         ) or (None, None)
         if run is not None and lock is not None:
             undo.callback(run.abandon, lock)
-        # PyTorch takes seconds to import, so everything that can be wrong is checked first.
         counted = None
         if plan.architecture.ngrams and ranks.first:
             most = affordable(plan.budget.seconds)
             counted = over.enter_context(counting(texts.train, vocabulary, plan.order, most))
+        # PyTorch takes seconds to import, so everything that can be wrong is checked first.
         from chargen.training.growth import give_weights
         from chargen.training.hooks import Hooks
         from chargen.training.loop import Trainer

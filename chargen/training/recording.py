@@ -122,7 +122,7 @@ class Recording:
             return [loss, norm, *(torch.where(wrong, old, new) for old, new in both)]
 
         self.sources: list[torch.Generator] = []
-        # How often something is drawn shows while the tape is warmed.
+        # Warming the tape shows how often something is drawn.
         self.network.sources = self._another
         try:
             tape.warm(gradients)
@@ -165,11 +165,11 @@ class Recorder:
         self.fails = False
 
     def forget(self) -> None:
-        """Forget the recording: the optimizer keeps what it knows in another place now."""
+        """Forget the recording, because the optimizer's means are in another memory now."""
         self.recording = self.last = None
 
     def spare(self) -> bool:
-        """Give up recording, because its memory is needed; return whether there is any to give."""
+        """Record no more, because the memory is needed; return whether there was a recording."""
         given = self.recording is not None
         self.forget()
         self.fails = True

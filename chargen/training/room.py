@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import torch
@@ -16,11 +16,6 @@ T = TypeVar("T")
 
 NO_MEMORY = "can't allocate memory"
 """What PyTorch says on a processor."""
-
-
-def full(error: RuntimeError) -> bool:
-    """Return whether an error says that there is no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or NO_MEMORY in str(error)
 
 
 def sparing(recorder: Recorder | None, generator: torch.Generator, compute: Callable[[], T]) -> T:
@@ -40,42 +35,32 @@ def sparing(recorder: Recorder | None, generator: torch.Generator, compute: Call
     return compute()
 
 
-@contextmanager
-def room_for_step(plan: Plan, processes: int) -> Iterator[None]:
-    """Say clearly that memory is too small for a step of so many processes, if it is.
+def room_for_step(plan: Plan, processes: int) -> AbstractContextManager[None]:
+    """Say clearly that memory is too small for a step of so many processes, if it is."""
+    rows = -(-plan.batch // (plan.accumulate * processes))
+    return _room(
+        f"{rows} × {plan.bptt} characters at a time in a network of {plan.architecture.hidden} "
+        "units",
+        f"Compute a batch in more pieces, with the same result ({argument('accumulate')} "
+        f"{2 * plan.accumulate}) or layers twice ({argument('recompute')}), or give a smaller "
+        f"{argument('hidden')} or {argument('bptt')}",
+    )
 
-    Raises:
-        TrainingError: in place of the error that PyTorch raised.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if not full(error):
-            raise
-        rows = -(-plan.batch // (plan.accumulate * processes))
-        raise TrainingError(
-            f"there is not enough memory for {rows} × {plan.bptt} characters at a time in a "
-            f"network of {plan.architecture.hidden} units",
-            f"Compute a batch in more pieces, with the same result ({argument('accumulate')} "
-            f"{2 * plan.accumulate}) or layers twice ({argument('recompute')}), or give a "
-            f"smaller {argument('hidden')} or {argument('bptt')}",
-        ) from error
+
+def room_for_weights(plan: Plan) -> AbstractContextManager[None]:
+    """Say clearly that memory is too small for a network's weights, if it is."""
+    return _room(
+        f"the weights of a network of {plan.architecture.hidden} units",
+        f"Give a smaller {argument('hidden')} or fewer {argument('layers')}",
+    )
 
 
 @contextmanager
-def room_for_weights(plan: Plan) -> Iterator[None]:
-    """Say clearly that memory is too small for a network's weights, if it is.
-
-    Raises:
-        TrainingError: in place of the error that PyTorch raised.
-    """
+def _room(what: str, hint: str) -> Iterator[None]:
+    """Raise a `TrainingError` in place of PyTorch's error that there is no memory left."""
     try:
         yield
     except RuntimeError as error:
-        if not full(error):
+        if not (isinstance(error, torch.OutOfMemoryError) or NO_MEMORY in str(error)):
             raise
-        raise TrainingError(
-            f"there is not enough memory for the weights of a network of "
-            f"{plan.architecture.hidden} units",
-            f"Give a smaller {argument('hidden')} or fewer {argument('layers')}",
-        ) from error
+        raise TrainingError(f"there is not enough memory for {what}", hint) from error
