@@ -74,7 +74,8 @@ def counting(
 ) -> Iterator[Callable[[], dict[str, Array]]]:
     """Begin to count in another process; yield a function that waits for the end of that.
 
-    The function returns what `count` returns. PyTorch is imported meanwhile. A short text is counted sooner than another process starts.
+    The function returns what `count` returns. PyTorch can be imported meanwhile. A short text is
+    counted sooner than another process starts, so it is counted here.
     """
     task = _read(span, vocabulary, most), vocabulary.bos, order
     with ExitStack() as over:
