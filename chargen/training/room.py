@@ -39,28 +39,33 @@ def room_for_step(plan: Plan, processes: int) -> AbstractContextManager[None]:
     """Say clearly that memory is too small for a step of so many processes, if it is."""
     rows = -(-plan.batch // (plan.accumulate * processes))
     return _room(
-        f"{rows} × {plan.bptt} characters at a time in a network of {plan.architecture.hidden} "
-        "units",
-        f"Compute a batch in more pieces, with the same result ({argument('accumulate')} "
-        f"{2 * plan.accumulate}) or layers twice ({argument('recompute')}), or give a smaller "
-        f"{argument('hidden')} or {argument('bptt')}",
+        TrainingError(
+            f"there is not enough memory for {rows} × {plan.bptt} characters at a time in a "
+            f"network of {plan.architecture.hidden} units",
+            f"Compute a batch in more pieces, with the same result ({argument('accumulate')} "
+            f"{2 * plan.accumulate}) or layers twice ({argument('recompute')}), or give a "
+            f"smaller {argument('hidden')} or {argument('bptt')}",
+        )
     )
 
 
 def room_for_weights(plan: Plan) -> AbstractContextManager[None]:
     """Say clearly that memory is too small for a network's weights, if it is."""
     return _room(
-        f"the weights of a network of {plan.architecture.hidden} units",
-        f"Give a smaller {argument('hidden')} or fewer {argument('layers')}",
+        TrainingError(
+            f"there is not enough memory for the weights of a network of "
+            f"{plan.architecture.hidden} units",
+            f"Give a smaller {argument('hidden')} or fewer {argument('layers')}",
+        )
     )
 
 
 @contextmanager
-def _room(what: str, hint: str) -> Iterator[None]:
-    """Raise a `TrainingError` in place of PyTorch's error that there is no memory left."""
+def _room(clear: TrainingError) -> Iterator[None]:
+    """Raise a clear error in place of PyTorch's own that there is no memory left."""
     try:
         yield
     except RuntimeError as error:
         if not (isinstance(error, torch.OutOfMemoryError) or NO_MEMORY in str(error)):
             raise
-        raise TrainingError(f"there is not enough memory for {what}", hint) from error
+        raise clear from error
