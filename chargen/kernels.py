@@ -73,6 +73,7 @@ class Counted(NamedTuple):
     Attributes:
         share: (1,), λ; 0 where nothing was counted.
         keys: (R,).
+        first: (V,), q after the empty context.
         firsts: (`LONGEST` + 2,), where the contexts of each length begin, and where the last end.
         begin: (R + 1,), where the followers of each begin.
         character, part: (P,), of the followers.
@@ -81,6 +82,7 @@ class Counted(NamedTuple):
 
     share: Row
     keys: Row
+    first: Row
     firsts: Row
     begin: Row
     character: Row
@@ -629,12 +631,11 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
     bos, hashed = len(told), 0
     counts, counts_seen = True, len(seen.row_of) > 0
     for i in range(bos):
-        told[i] = ONE / np.float32(bos)
-    for length in range(LONGEST + 1):
-        if length:
-            ended = last if length == 1 else past[len(past) - length + 1]
-            code = 1 if ended == bos or age < length - 1 else ended + 2
-            hashed = ((hashed + code) * FACTOR) & ((1 << WORD) - 1)
+        told[i] = counted.first[i]
+    for length in range(1, LONGEST + 1):
+        ended = last if length == 1 else past[len(past) - length + 1]
+        code = 1 if ended == bos or age < length - 1 else ended + 2
+        hashed = ((hashed + code) * FACTOR) & ((1 << WORD) - 1)
         if counts:
             low, high = counted.firsts[length], counted.firsts[length + 1]
             row = find(counted.keys, low, high, (length << WORD) | hashed)
@@ -644,7 +645,7 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
                     told[i] *= counted.left[row]
                 for at in range(counted.begin[row], counted.begin[row + 1]):
                     told[counted.character[at]] += counted.part[at]
-        if len(seen.row_of) and 0 < length <= SEEN:
+        if len(seen.row_of) and length <= SEEN:
             place = ((length - 1) << BITS) + (hashed >> (WORD - BITS))
             seen.places[length - 1] = place
             row = seen.row_of[place]

@@ -222,21 +222,47 @@ class Causal(Trainable):
         p is the network's probability, q that of what was counted. Likeliest is by the mixture.
         """
         x, logits, after = self.wide(ids, state, labels, ages)
-        wanted = targets.t().clamp(0, self.characters - 1)[..., None]
+        wanted = targets.t().clamp(0, self.characters - 1)
         parts: list[tuple[Tensor, Tensor, Tensor]] = []
         # Of a large vocabulary, all probabilities of a window are many.
         step = max(1, LOGITS // (self.characters * len(ids)))
         for at in range(0, len(wanted), step):
             rows = slice(at, at + step)
             theirs, after = self.told(ids[:, rows], after, None if ages is None else ages[:, rows])
-            mine = logits[rows]
-            if self.architecture.common:
-                mine = self.joined(x[rows], mine)
-            mine = mine.float().softmax(-1)
-            right = self.mixed(mine, theirs).argmax(-1, keepdim=True) == wanted[rows]
-            parts.append((mine.gather(-1, wanted[rows]), theirs.gather(-1, wanted[rows]), right))
-        own, told, hits = (torch.cat(part)[..., 0].t() for part in zip(*parts, strict=True))
+            own, right = self.compared(x[rows], logits[rows], theirs, wanted[rows])
+            parts.append((own, theirs.gather(-1, wanted[rows][..., None])[..., 0], right))
+        own, told, hits = (torch.cat(part).t() for part in zip(*parts, strict=True))
         return own, told, hits, after
+
+    def compared(
+        self, x: Tensor, logits: Tensor, told: Tensor, wanted: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return p of ``wanted`` (T, B), and whether each is the likeliest by the mixture.
+
+        Probabilities of rare characters are made only where one of them is wanted, or may be the
+        likeliest.
+
+        Args:
+            x, logits: (T, B, H) and (T, B, …), from `wide`.
+            told: q, (T, B, V).
+        """
+        common = self.architecture.common or self.characters
+        mine = logits.float().softmax(-1)
+        highest, likeliest = self.mixed(mine[..., :common], told[..., :common]).max(-1)
+        own = mine.gather(-1, wanted.clamp(max=mine.shape[-1] - 1)[..., None])[..., 0]
+        if not self.architecture.common:
+            return own, likeliest == wanted
+        rare = wanted >= common
+        # All rare characters together are likelier than each of them.
+        limit = self.mixed(mine[..., common], told[..., common:].amax(-1))
+        unsure = (rare | (likeliest == wanted)) & (limit >= highest)
+        if rare.any():
+            which = self.which(x[rare]).gather(-1, wanted[rare][:, None] - common)[:, 0]
+            own = own.index_put((rare,), own[rare] * which.exp())
+        if unsure.any():
+            every = self.mixed(self.joined(x[unsure], logits[unsure]).softmax(-1), told[unsure])
+            likeliest[unsure] = every.argmax(-1)
+        return own, likeliest == wanted
 
     def together(self, own: Tensor, told: Tensor) -> Tensor:
         """Return the nats of targets, given their p and q."""

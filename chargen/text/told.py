@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     Ids = NDArray[np.integer]
     Doubles = NDArray[np.floating[Any]]
 
-MANY = 4096
-"""Characters for which several processors are used."""
+MANY = 1 << 18
+"""Probabilities for which several processors are used."""
 
 
 class Told:
@@ -43,7 +43,7 @@ class Told:
 
     def __init__(self, ngrams: Ngrams | None, size: int, characters: int = 0) -> None:
         self.ngrams, self.size = ngrams, size
-        self.counted = _counted(ngrams)
+        self.counted = _counted(ngrams, size)
         self.seen = _unseen(self.counted, size, characters)
 
     @property
@@ -67,7 +67,7 @@ class Told:
         after = past.astype(np.int64)
         if ages is None:
             ages = np.full(ids.shape, LONGEST, np.int32)
-        if ids.size < MANY or len(self.seen.row_of):
+        if told.size < MANY or len(self.seen.row_of):
             self._tell(ids, ages, after, told)
         else:
             # Rows do not depend on one another, and compiled code leaves the interpreter to others.
@@ -88,22 +88,34 @@ class Told:
             kernels.follow(self.seen, one, other)
 
 
-def _counted(ngrams: Ngrams | None) -> kernels.Counted:
+def _counted(ngrams: Ngrams | None, size: int) -> kernels.Counted:
     """Return what was counted as compiled code reads it; a share of 0 if nothing was."""
+    first = np.full(size, np.float32(1) / np.float32(size))
     if ngrams is None:
         none, places = np.zeros(0, np.float32), np.zeros(0, np.int64)
-        firsts = np.zeros(LONGEST + 2, np.int64)
         return kernels.Counted(
-            np.zeros(1, np.float32), places, firsts, places, np.zeros(0, np.int32), none, none
+            share=np.zeros(1, np.float32),
+            keys=places,
+            first=first,
+            firsts=np.zeros(LONGEST + 2, np.int64),
+            begin=places,
+            character=np.zeros(0, np.int32),
+            part=none,
+            left=none,
         )
+    part, left = ngrams.part.astype(np.float32), ngrams.left.astype(np.float32)
+    whole = slice(*ngrams.begin[:2])
+    first *= left[0]
+    first[ngrams.character[whole]] += part[whole]
     return kernels.Counted(
-        np.full(1, ngrams.share, np.float32),
-        ngrams.keys,
-        np.append(0, np.cumsum(ngrams.weights["lengths"], dtype=np.int64)),
-        ngrams.begin,
-        ngrams.character,
-        ngrams.part.astype(np.float32),
-        ngrams.left.astype(np.float32),
+        share=np.full(1, ngrams.share, np.float32),
+        keys=ngrams.keys,
+        first=first,
+        firsts=np.append(0, np.cumsum(ngrams.weights["lengths"], dtype=np.int64)),
+        begin=ngrams.begin,
+        character=ngrams.character,
+        part=part,
+        left=left,
     )
 
 
