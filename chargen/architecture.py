@@ -206,7 +206,7 @@ class Architecture:
         if self.family.attends and not kind.symbols:
             shapes["norm.weight"] = (hidden,)
         if self.ngrams:
-            shapes |= {f"{NGRAMS}lengths": (ORDER,), f"{NGRAMS}share": (1,)}
+            shapes |= {f"{NGRAMS}lengths": (ORDER,), f"{NGRAMS}powers": (ORDER, 2)}
             shapes |= {f"{NGRAMS}{name}": (self.ngrams,) for name in ("key", "followers")}
             shapes |= {f"{NGRAMS}{name}": (self.followers,) for name in ("character", "count")}
         outputs = kind.outputs(self, characters)

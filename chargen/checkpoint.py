@@ -15,11 +15,11 @@ what its targets and features are made of, or its marks.
 
 A model with narrow outputs for rare characters has version 5, and ``common`` in its architecture.
 
-A model with counted n-grams has version 7, and whole numbers in its tensors ``ngrams.…`` (see
-`chargen.text.ngrams`). Versions 4 and 6 were of n-grams whose weights were learned; they are not
-read any more.
+A model with counted n-grams has version 8, and whole numbers in its tensors ``ngrams.…`` (see
+`chargen.text.ngrams`). Versions 4 and 6 were of n-grams whose weights were learned, version 7 of
+counts that were mixed with the network in another way; they are not read any more.
 
-A compact file has version 2, or 3, 5 or 7 where it is such a model: each matrix of weights is int8,
+A compact file has version 2, or 3, 5 or 8 where it is such a model: each matrix of weights is int8,
 and a float32 tensor, ``NAME.scale``, has the factor of each of its rows; see `chargen.compact`. It
 is read into float32.
 
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 FORMAT = "chargen"
-VERSION, COMPACT, SYMBOLIC, NARROW, COUNTED = VERSIONS = 1, 2, 3, 5, 7
+VERSION, COMPACT, SYMBOLIC, NARROW, COUNTED = VERSIONS = 1, 2, 3, 5, 8
 """The version of a usual file, of a compact one, of one with symbols beside characters, of one with
 narrow outputs, and of one with counted n-grams."""
 

@@ -71,8 +71,8 @@ class Counted(NamedTuple):
     """What was counted in the training text, see `chargen.text.ngrams.Ngrams`.
 
     Attributes:
-        share: (1,), λ; 0 where nothing was counted.
-        keys: (R,).
+        powers: (`LONGEST` + 1, 2).
+        keys: (R,); empty where nothing was counted.
         first: (V,), q after the empty context.
         firsts: (`LONGEST` + 2,), where the contexts of each length begin, and where the last end.
         begin: (R + 1,), where the followers of each begin.
@@ -80,7 +80,7 @@ class Counted(NamedTuple):
         left: (R,).
     """
 
-    share: Row
+    powers: Array
     keys: Row
     first: Row
     firsts: Row
@@ -97,7 +97,8 @@ class Seen(NamedTuple):
     way. Contexts whose hashes have the same upper `BITS` share a row.
 
     Attributes:
-        share: (1,), λ, which follows how often what was counted was right.
+        powers: (`LONGEST` + 1, 2), which follow what each predictor was worth.
+        length: (1,), of the longest context known before the next character.
         row_of: (`SEEN` · 2^`BITS`,), the row of each place, or 0; (0,) if nothing is learned.
         used: (1,), how many rows there are.
         counts: (R, V), how often each character followed.
@@ -105,7 +106,8 @@ class Seen(NamedTuple):
         places: (`SEEN`,), of the last contexts; the first is below zero at the start of a text.
     """
 
-    share: Row
+    powers: Array
+    length: Row
     row_of: Row
     used: Row
     counts: Array
@@ -119,8 +121,11 @@ SEEN, BITS = 7, 18
 PRIOR = np.float32(ngrams.PRIOR)
 MOST = (1 << 16) - 1
 """The highest count of a `Seen`."""
-FOLLOWS = np.float32(0.002)
-"""How fast a share follows."""
+FOLLOWS, FOLLOWS_TOO = np.float32(0.002), np.float32(0.001)
+"""How fast powers follow: those of the length at hand, and those of all others."""
+LARGEST_POWER = np.float32(4)
+"""As far as they follow."""
+LEAST = ngrams.LEAST
 
 LOG2_E = np.float32(1 / math.log(2))
 LN_2, LN_2_REST = np.float32(355 / 512), np.float32(math.log(2) - 355 / 512)
@@ -131,6 +136,8 @@ BIAS, MANTISSA = np.float32(127), np.int32(23)
 """The exponent of 1.0 in a float32, and the bits below the exponent (IEEE 754)."""
 HALF = np.float32(0.5)
 C2, C3, C4, C5, C6 = (np.float32(1 / math.factorial(n)) for n in range(2, 7))
+S3, S5, S7, S9 = (np.float32(1 / n) for n in (3, 5, 7, 9))
+ROOT_HALF = np.float32(math.sqrt(0.5)).view(np.int32)
 HALF_WORD, ROUND, LOWEST_BIT = np.int32(16), np.int32(0x7FFF), np.int32(1)
 
 
@@ -181,6 +188,24 @@ def exp(x: np.float32) -> np.float32:
     series = fused(r, fused(r, fused(r, C6, C5), C4), C3)
     value: np.float32 = fused(r, fused(r, fused(r, series, C2), ONE), ONE)
     return value * np.int32(exponent << MANTISSA).view(np.float32)
+
+
+@compiled
+def log(x: np.float32) -> np.float32:
+    """Return ln(x) of a positive x, with an absolute error of at most 1e-7 (1 + |ln(x)|).
+
+    x is 2^k m, with m between √½ and √2; and ln(m) = 2 artanh(s), s = (m - 1) / (m + 1), for which
+    the terms up to s^9 are enough.
+    """
+    bits = np.float32(x).view(np.int32)
+    exponent = np.int32((bits - ROOT_HALF) >> MANTISSA)
+    m = np.int32(bits - (exponent << MANTISSA)).view(np.float32)
+    s = (m - ONE) / (m + ONE)
+    square = s * s
+    series = fused(square, fused(square, fused(square, fused(square, S9, S7), S5), S3), ONE)
+    k = np.float32(exponent)
+    value: np.float32 = fused(k, LN_2, fused(k, LN_2_REST, TWO * s * series))
+    return value
 
 
 @compiled
@@ -617,8 +642,10 @@ def find(keys: Row, low: int, high: int, key: int) -> int:
 
 
 @compiled
-def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row) -> None:
-    """Write what was counted of the next character (V,), and move the past by one character.
+def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row) -> int:
+    """Write log q of the next character (V,), and move the past by one character.
+
+    Return the length of the longest context that was counted.
 
     See `chargen.text.ngrams`. Of each length, first comes the context as the training text has it,
     and then as this very text has had it.
@@ -628,7 +655,7 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
         age: how many characters of the same text have been read; `LONGEST` for more than count.
         past: (`LONGEST` - 1,), the characters before it.
     """
-    bos, hashed = len(told), 0
+    bos, hashed, known = len(told), 0, 0
     counts, counts_seen = True, len(seen.row_of) > 0
     for i in range(bos):
         told[i] = counted.first[i]
@@ -641,6 +668,7 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
             row = find(counted.keys, low, high, (length << WORD) | hashed)
             counts = row >= 0
             if counts:
+                known = length
                 for i in range(bos):
                     told[i] *= counted.left[row]
                 for at in range(counted.begin[row], counted.begin[row + 1]):
@@ -651,6 +679,7 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
             row = seen.row_of[place]
             counts_seen = counts_seen and row > 0
             if counts_seen:
+                known = length
                 left = PRIOR * seen.different[row]
                 whole = seen.total[row] + left
                 for i in range(bos):
@@ -658,19 +687,61 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
     for back in range(len(past) - 1):
         past[back] = past[back + 1]
     past[len(past) - 1] = last
+    for i in range(bos):
+        told[i] = log(max(told[i], LEAST))
+    return known
 
 
 @compiled
-def follow(seen: Seen, own: np.float32, told: np.float32) -> None:
-    """Let the share follow what was right: the network, or what was counted.
+def together(own: Row, logs: Row, powers: Row, logits: Row) -> None:
+    """Write logits of network and counts together, given the network's and log q."""
+    alpha, beta = powers[0], powers[1]
+    for i in range(len(logits)):
+        logits[i] = fused(beta, logs[i], alpha * own[i])
+
+
+@compiled
+def follow(seen: Seen, length: int, target: int, own: Row, logs: Row, likely: Row) -> None:
+    """Let the powers follow what was right: a step down the slope of the target's nats.
 
     Args:
-        own, told: the probabilities that they gave to the character that came.
+        length: of the longest context known before the target.
+        own, logs: (V,), logits of the network and log q.
+        likely: (V,), the probabilities that both gave together.
     """
-    share = seen.share[0]
-    right = share * told / (share * told + (ONE - share) * own)
-    share += FOLLOWS * (right - share)
-    seen.share[0] = min(max(share, FOLLOWS), ONE - FOLLOWS)
+    expected_own, expected = ZERO, ZERO
+    for i in range(len(likely)):
+        expected_own = fused(likely[i], own[i], expected_own)
+        expected = fused(likely[i], logs[i], expected)
+    for other in range(LONGEST + 1):
+        rate = FOLLOWS if other == length else FOLLOWS_TOO
+        powers = seen.powers[other]
+        powers[0] += rate * (own[target] - expected_own)
+        powers[1] += rate * (logs[target] - expected)
+        for i in range(2):
+            powers[i] = min(max(powers[i], ZERO), LARGEST_POWER)
+
+
+@compiled
+def follow_all(lengths: Row, targets: Row, own: Array, logs: Array, seen: Seen) -> None:
+    """Let the powers follow characters (N,) with logits and log q (N, V); see `follow`."""
+    both, likely = np.empty((2, own.shape[1]), np.float32)
+    for n in range(len(targets)):
+        together(own[n], logs[n], seen.powers[lengths[n]], both)
+        normalise(both, likely)
+        follow(seen, lengths[n], targets[n], own[n], logs[n], likely)
+
+
+@compiled
+def normalise(logits: Row, likely: Row) -> int:
+    """Write the probabilities, and return the likeliest character."""
+    likeliest = 0
+    for i in range(len(logits)):
+        likeliest = i if logits[i] > logits[likeliest] else likeliest
+    total = np.float32(exponentials(logits, logits[likeliest], ONE, likely))
+    for i in range(len(logits)):
+        likely[i] /= total
+    return likeliest
 
 
 @compiled
@@ -759,9 +830,15 @@ def read(
 
 @compiled
 def tell_all(
-    ids: Array, ages: Array, past: Array, counted: Counted, seen: Seen, told: Array
+    ids: Array,
+    ages: Array,
+    past: Array,
+    counted: Counted,
+    seen: Seen,
+    told: Array,
+    lengths: Array,
 ) -> None:
-    """Read characters (B, T), and write what was counted before each next one (B, T, V).
+    """Read characters (B, T), and write log q of each next one (B, T, V), and `tell`'s lengths.
 
     Args:
         ages: (B, T), see `tell`.
@@ -772,7 +849,7 @@ def tell_all(
         for t in range(ids.shape[1]):
             if len(seen.row_of) and seen.places[0] >= 0 and ids[b, t] < told.shape[2]:
                 count_seen(ids[b, t], seen)
-            tell(ids[b, t], ages[b, t], past[b], counted, seen, told[b, t])
+            lengths[b, t] = tell(ids[b, t], ages[b, t], past[b], counted, seen, told[b, t])
 
 
 @compiled
@@ -796,7 +873,7 @@ def frequencies(
         ids: (N,), to read.
         past: (`LONGEST` - 1,), the characters before them, overwritten.
         seen: what was counted before, overwritten by what is counted after the last.
-        likely: (2, V), what the network and what was counted told last; overwritten.
+        likely: (3, V), the last logits of the network, log q, and the probabilities; overwritten.
         escape: the probability of a character that is none of the vocabulary.
         whole: what the numbers sum to; much more than V.
         shares: (N, V + 1), written: each is 1 at least; the last one is that of the escape.
@@ -804,33 +881,26 @@ def frequencies(
     own, told = likely[0], likely[1]
     characters = len(own)
     learns = len(seen.row_of) > 0
-    scratch = np.empty((3 * gates + 5, weights.recurrent.shape[1]), np.float32)
     logits = np.empty(characters, np.float32)
+    scratch = np.empty((3 * gates + 5, weights.recurrent.shape[1]), np.float32)
     for n in range(len(ids)):
         if learns and seen.places[0] >= 0 and ids[n] < characters:
-            follow(seen, own[ids[n]], told[ids[n]])
+            follow(seen, seen.length[0], ids[n], own, told, likely[2])
             count_seen(ids[n], seen)
-        read(gates, ids[n], weights, state, scratch, logits)
-        likeliest = 0
-        for i in range(characters):
-            likeliest = i if logits[i] > logits[likeliest] else likeliest
-        total = np.float32(exponentials(logits, logits[likeliest], ONE, own))
-        for i in range(characters):
-            own[i] /= total
-        share = seen.share[0] if learns else counted.share[0]
-        if share > ZERO:
-            tell(ids[n], LONGEST, past, counted, seen, told)
-        for i in range(characters):
-            mixed = (ONE - share) * own[i]
-            logits[i] = fused(share, told[i], mixed) if share > ZERO else own[i]
-        likeliest = 0
-        for i in range(characters):
-            likeliest = i if logits[i] > logits[likeliest] else likeliest
+        read(gates, ids[n], weights, state, scratch, own)
+        if learns or len(counted.keys):
+            length = tell(ids[n], LONGEST, past, counted, seen, told)
+            powers = seen.powers[length] if learns else counted.powers[length]
+            together(own, told, powers, logits)
+            seen.length[0] = length
+            likeliest = normalise(logits, likely[2])
+        else:
+            likeliest = normalise(own, likely[2])
         # One for each, and the rest by the probabilities, rounded down.
         free = whole - (characters + 1)
         left = whole
         for i in range(characters):
-            shares[n, i] = 1 + math.floor((1 - escape) * free * logits[i])
+            shares[n, i] = 1 + math.floor((1 - escape) * free * likely[2, i])
             left -= shares[n, i]
         shares[n, characters] = 1 + math.floor(escape * free)
         shares[n, likeliest] += left - shares[n, characters]
@@ -867,17 +937,13 @@ def write(
     logits = np.empty(characters, np.float32)
     likely = np.empty(characters, np.float32)
     told = np.empty(characters, np.float32)
-    share = counted.share[0]
     for n in range(len(uniform)):
-        read(gates, last, weights, state, scratch, logits)
-        if share > ZERO:
-            tell(last, LONGEST, past, counted, seen, told)
-            highest = logits[0]
-            for i in range(characters):
-                highest = logits[i] if logits[i] > highest else highest
-            total = exponentials(logits, highest, ONE, likely)
-            for i in range(characters):
-                logits[i] = np.log((ONE - share) * likely[i] / total + share * told[i])
+        if len(counted.keys):
+            read(gates, last, weights, state, scratch, likely)
+            length = tell(last, LONGEST, past, counted, seen, told)
+            together(likely, told, counted.powers[length], logits)
+        else:
+            read(gates, last, weights, state, scratch, logits)
         last = 0
         for i in range(characters):
             last = i if logits[i] > logits[last] else last

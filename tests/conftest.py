@@ -63,6 +63,9 @@ def any_text(min_size: int = 0, max_size: int = 200) -> st.SearchStrategy[str]:
     return st.text(characters, min_size=min_size, max_size=max_size)
 
 
+POWERS = np.stack((np.linspace(0.9, 0.4, 9), np.linspace(0.2, 0.6, 9)), axis=1).astype(np.float32)
+"""Of n-grams, see `chargen.text.ngrams`: others for each length."""
+
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and locks")
@@ -101,7 +104,7 @@ def random_weights(
 
 
 def counted(
-    ids: list[int], characters: int, longest: int = LONGEST, least: int = 1, share: float = 0.4
+    ids: list[int], characters: int, longest: int = LONGEST, least: int = 1
 ) -> dict[str, np.ndarray]:
     """Count the n-grams of a text in the plainest way; see `chargen.text.ngrams`.
 
@@ -124,7 +127,7 @@ def counted(
         "followers": np.array([len(table[key]) for key in kept], np.uint16),
         "character": np.array([character for character, _ in pairs], np.uint16),
         "count": np.array([count for _, count in pairs], np.uint16),
-        "share": np.array([share], np.float32),
+        "powers": POWERS,
     }
 
 

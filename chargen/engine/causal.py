@@ -17,7 +17,7 @@ from chargen.engine.likelihood import log_softmax
 from chargen.engine.product import product
 from chargen.engine.stack import Stack
 from chargen.engine.transformer import layer_norm
-from chargen.text.ngrams import Ngrams, mixed
+from chargen.text.ngrams import Ngrams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,8 +72,8 @@ class Causal:
         x, after = self.stack.forward(ids, state[: len(self.stack.layers)])
         logits = self.read_out(x)
         if self.ngrams is not None:
-            told, last = self.ngrams.forward(ids, *state[-1])
-            logits = mixed(logits, told, self.ngrams.share)
+            logs, lengths, last = self.ngrams.forward(ids, *state[-1])
+            logits = self.ngrams.mixed(logits, logs, lengths)
             after.append(last)
         return logits, after
 

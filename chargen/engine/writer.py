@@ -116,7 +116,7 @@ class Frequencies:
         self.gates, self.escape, self.bits = writer.gates, escape, bits
         self.weights = writer.weights
         self.carried, self.past = writer.carried(state)
-        self.likely = np.zeros((2, writer.bos), np.float32)
+        self.likely = np.zeros((3, writer.bos), np.float32)
         self.told = Told(writer.told.ngrams, writer.bos, learns)
 
     def after(self, ids: Ids) -> NDArray[np.float64]:

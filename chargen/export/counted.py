@@ -7,25 +7,32 @@ from onnx import TensorProto
 
 from chargen.export.graph import Graph
 from chargen.text.contexts import FACTOR, LONGEST, WORD
-from chargen.text.ngrams import Ngrams
+from chargen.text.ngrams import LEAST, Ngrams
 
 LAST = (1 << 63) - 1
 """Stands for the end of an axis, and for a key after all others."""
 
 
 def mixed(graph: Graph, ngrams: Ngrams, logits: str, ids: str) -> str:
-    """Return the logarithm of the mixture of logits (B, T, V) and of what was counted.
+    """Return logits of network and counts together, given the network's (B, T, V).
 
     The characters before ``ids`` (B, T) become an input, and those after them an output.
     """
     past = graph.input("past", np.int64, ("B", LONGEST - 1))
     whole = graph.add("Concat", past, ids, axis=1)
-    own = graph.add("Mul", graph.add("Softmax", logits, axis=-1), graph.constant(1 - ngrams.share))
-    told = _told(graph, ngrams, _rows(graph, ngrams, whole), logits)
-    theirs = graph.add("Mul", told, graph.constant(ngrams.share))
+    rows = _rows(graph, ngrams, whole)
+    told = graph.add("Max", _told(graph, ngrams, rows, logits), graph.constant(LEAST))
+    known = graph.add("Less", rows, graph.constant(len(ngrams.keys), np.int64))
+    count = graph.add("Cast", known, to=TensorProto.INT64)
+    counted = graph.add("ReduceSum", count, graph.ints(-1), keepdims=1)
+    length = graph.add("Sub", counted, graph.constant(1, np.int64))
+    own, theirs = (
+        graph.add("Mul", graph.add("Gather", graph.constant(powers), length), part)
+        for powers, part in zip(ngrams.powers.T, (logits, graph.add("Log", told)), strict=True)
+    )
     last = graph.add("Slice", whole, graph.ints(1 - LONGEST), graph.ints(LAST), graph.ints(1))
     graph.output("past_after", last, np.int64, ("B", LONGEST - 1))
-    return graph.add("Log", graph.add("Add", own, theirs))
+    return graph.add("Add", own, theirs)
 
 
 def _rows(graph: Graph, ngrams: Ngrams, whole: str) -> str:

@@ -22,7 +22,7 @@ from chargen.networks.recompute import Passed, recomputed
 from chargen.networks.shards import fill, whole
 from chargen.networks.transformer import Block
 from chargen.ranks import ALONE, Ranks
-from chargen.text.ngrams import USUAL, Ngrams
+from chargen.text.ngrams import Ngrams
 from chargen.text.told import Told
 from chargen.text.windows import PAST
 
@@ -103,7 +103,8 @@ class Trainable(nn.Module, ABC):
             `chargen.training.recording`); None in a step that is only computed.
         counts: what was counted, as in a checkpoint; empty before, and where nothing is.
         ngrams: what tells of it.
-        fitted: the share of what was counted at which the text that was scored last costs least.
+        fitted: the powers (see `chargen.text.ngrams`) at which the text that was scored last costs
+            least; None before one was.
     """
 
     ranks: Ranks = ALONE
@@ -112,7 +113,7 @@ class Trainable(nn.Module, ABC):
     sources: Callable[[], torch.Generator] | None = None
     counts: Mapping[str, NDArray[Any]] = MappingProxyType({})
     ngrams: Told | None = None
-    fitted = USUAL
+    fitted: NDArray[np.float32] | None = None
 
     embedding: nn.Embedding
     output: nn.Linear

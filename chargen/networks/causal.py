@@ -17,7 +17,7 @@ together with them.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,7 +30,7 @@ from chargen.text.contexts import LONGEST
 from chargen.text.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     import numpy as np
@@ -40,6 +40,25 @@ if TYPE_CHECKING:
 
 LOGITS = 1 << 21
 """Logits that are made at once where all are needed, at most: 8 MiB."""
+
+
+@dataclass(frozen=True)
+class Apart:
+    """What network and counts say of some steps, each alone.
+
+    Attributes:
+        rows: which steps of the window.
+        own: (T, B, V), the network's logits.
+        logs: (T, B, V), log q.
+        lengths: (T, B), of the longest contexts that were counted.
+        after: the state after these steps.
+    """
+
+    rows: slice
+    own: Tensor
+    logs: Tensor
+    lengths: NDArray[np.int64]
+    after: State
 
 
 class Causal(Trainable):
@@ -103,29 +122,48 @@ class Causal(Trainable):
             labels: (B, T) or (B, 1), for a network that has labels.
             ages: (B, T), zero where a text begins; None if none does.
         """
+        if self.ngrams is None:
+            x, logits, after = self.wide(ids, state, labels, ages)
+            if self.architecture.common:
+                logits = self.joined(x, logits)
+            return logits.transpose(0, 1), after
+        parts = list(self.apart(ids, state, labels, ages))
+        logits = torch.cat([self.mixed(part) for part in parts])
+        return logits.transpose(0, 1), parts[-1].after
+
+    def apart(
+        self,
+        ids: Tensor,
+        state: State,
+        labels: Tensor | None = None,
+        ages: NDArray[np.int32] | None = None,
+    ) -> Iterator[Apart]:
+        """Yield what network and counts say of the characters after ``ids`` (B, T).
+
+        See `forward` for the arguments. Of a large vocabulary, all logits of a window are many, so
+        they come in several parts.
+        """
+        assert self.ngrams is not None
         x, logits, after = self.wide(ids, state, labels, ages)
-        if self.architecture.common:
-            logits = self.joined(x, logits)
-        if self.ngrams is not None:
-            told, after = self.told(ids, after, ages)
-            logits = self.mixed(logits.float().softmax(-1), told).log()
-        return logits.transpose(0, 1), after
+        step = max(1, LOGITS // (self.characters * len(ids)))
+        for at in range(0, len(logits), step):
+            rows = slice(at, at + step)
+            own = logits[rows]
+            if self.architecture.common:
+                own = self.joined(x[rows], own)
+            (past,), old = after[-1], None if ages is None else ages[:, rows]
+            logs, lengths, (last,) = self.ngrams.forward(
+                ids[:, rows].cpu().numpy(), past.cpu().numpy(), old
+            )
+            after = [*after[:-1], (torch.from_numpy(last).to(past),)]
+            counted = torch.from_numpy(logs).to(past.device).transpose(0, 1)
+            yield Apart(rows, own.float(), counted, lengths.T, after)
 
-    def told(
-        self, ids: Tensor, state: State, ages: NDArray[np.int32] | None = None
-    ) -> tuple[Tensor, State]:
-        """Return what was counted, q (T, B, V) for ``ids`` (B, T), and the state after them."""
+    def mixed(self, part: Apart) -> Tensor:
+        """Return logits (T, B, V) of network and counts together; see `chargen.text.ngrams`."""
         assert self.ngrams is not None
-        (past,) = state[-1]
-        told, (last,) = self.ngrams.forward(ids.cpu().numpy(), past.cpu().numpy(), ages)
-        q = torch.from_numpy(told).to(past.device)
-        return q.transpose(0, 1), [*state[:-1], (torch.from_numpy(last).to(past),)]
-
-    def mixed(self, own: Tensor, told: Tensor) -> Tensor:
-        """Return (1 - λ) p + λ q."""
-        assert self.ngrams is not None
-        share = self.ngrams.share
-        return (own * (1 - share)).add(told, alpha=share)
+        powers = torch.from_numpy(self.ngrams.powers[part.lengths]).to(part.logs.device)
+        return powers[..., :1] * part.own + powers[..., 1:] * part.logs
 
     def joined(self, x: Tensor, logits: Tensor) -> Tensor:
         """Return all logits (…, V) from x (…, H) and the wide outputs (…, common + 1)."""
@@ -187,17 +225,27 @@ class Causal(Trainable):
         state: State,
         labels: Tensor | None = None,
         ages: NDArray[np.int32] | None = None,
+        watch: Callable[[Apart], None] | None = None,
     ) -> tuple[Tensor, Tensor, State]:
         """Return the nats of targets (B, T), whether each was the likeliest, and the state.
 
-        A target outside the vocabulary gets a charge without meaning. Logits of rare characters are
-        made only where one of them is the target, or may be the likeliest.
+        A target outside the vocabulary gets a charge without meaning. If nothing was counted,
+        logits of rare characters are made only where one of them is the target, or may be the
+        likeliest.
+
+        Args:
+            watch: sees what network and counts say, each alone, where contexts were counted.
         """
-        if self.ngrams is not None:
-            own, told, hits, after = self.apart(ids, targets, state, labels, ages)
-            return self.together(own, told), hits, after
-        x, logits, after = self.wide(ids, state, labels, ages)
         wanted, common = targets.t().clamp(0, self.characters - 1), self.architecture.common
+        if self.ngrams is not None:
+            found = []
+            for part in self.apart(ids, state, labels, ages):
+                found.append(charged(self.mixed(part), wanted[part.rows]))
+                if watch is not None:
+                    watch(part)
+            nats, likeliest = (torch.cat(each) for each in zip(*found, strict=True))
+            return nats.t(), (likeliest == wanted).t(), part.after
+        x, logits, after = self.wide(ids, state, labels, ages)
         nats, likeliest = charged(logits, wanted.clamp(max=common) if common else wanted)
         if common:
             rare = wanted >= common
@@ -208,65 +256,6 @@ class Causal(Trainable):
                 told = self.joined(x[rare], logits[rare])
                 nats[rare], likeliest[rare] = charged(told, wanted[rare])
         return nats.t(), (likeliest == wanted).t(), after
-
-    def apart(
-        self,
-        ids: Tensor,
-        targets: Tensor,
-        state: State,
-        labels: Tensor | None = None,
-        ages: NDArray[np.int32] | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor, State]:
-        """Return p and q of targets (B, T), whether each was the likeliest, and the state.
-
-        p is the network's probability, q that of what was counted. Likeliest is by the mixture.
-        """
-        x, logits, after = self.wide(ids, state, labels, ages)
-        wanted = targets.t().clamp(0, self.characters - 1)
-        parts: list[tuple[Tensor, Tensor, Tensor]] = []
-        # Of a large vocabulary, all probabilities of a window are many.
-        step = max(1, LOGITS // (self.characters * len(ids)))
-        for at in range(0, len(wanted), step):
-            rows = slice(at, at + step)
-            theirs, after = self.told(ids[:, rows], after, None if ages is None else ages[:, rows])
-            own, right = self.compared(x[rows], logits[rows], theirs, wanted[rows])
-            parts.append((own, theirs.gather(-1, wanted[rows][..., None])[..., 0], right))
-        own, told, hits = (torch.cat(part).t() for part in zip(*parts, strict=True))
-        return own, told, hits, after
-
-    def compared(
-        self, x: Tensor, logits: Tensor, told: Tensor, wanted: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return p of ``wanted`` (T, B), and whether each is the likeliest by the mixture.
-
-        Probabilities of rare characters are made only where one of them is wanted, or may be the
-        likeliest.
-
-        Args:
-            x, logits: (T, B, H) and (T, B, …), from `wide`.
-            told: q, (T, B, V).
-        """
-        common = self.architecture.common or self.characters
-        mine = logits.float().softmax(-1)
-        highest, likeliest = self.mixed(mine[..., :common], told[..., :common]).max(-1)
-        own = mine.gather(-1, wanted.clamp(max=mine.shape[-1] - 1)[..., None])[..., 0]
-        if not self.architecture.common:
-            return own, likeliest == wanted
-        rare = wanted >= common
-        # All rare characters together are likelier than each of them.
-        limit = self.mixed(mine[..., common], told[..., common:].amax(-1))
-        unsure = (rare | (likeliest == wanted)) & (limit >= highest)
-        if rare.any():
-            which = self.which(x[rare]).gather(-1, wanted[rare][:, None] - common)[:, 0]
-            own = own.index_put((rare,), own[rare] * which.exp())
-        if unsure.any():
-            every = self.mixed(self.joined(x[unsure], logits[unsure]).softmax(-1), told[unsure])
-            likeliest[unsure] = every.argmax(-1)
-        return own, likeliest == wanted
-
-    def together(self, own: Tensor, told: Tensor) -> Tensor:
-        """Return the nats of targets, given their p and q."""
-        return -self.mixed(own, told).log()
 
     def described(self) -> Architecture:
         """Return the architecture with the numbers of what was counted."""

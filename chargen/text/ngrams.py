@@ -1,4 +1,4 @@
-"""What the training text tells by counting: a second predictor, mixed with the network.
+"""What the training text tells by counting: a second predictor, beside the network.
 
 Let N(h c) be how often the character c followed the context h in the training text, N(h) the sum
 over all c, and T(h) how many different c there were. Then
@@ -8,9 +8,13 @@ over all c, and T(h) how many different c there were. Then
 where h' is h without its first character. For the empty context, q(c | h') is 1 / V. With a = 1
 this is Witten and Bell's method C, interpolated (1991, "The zero-frequency problem", IEEE
 Transactions on Information Theory 37). A context that was not counted takes the q of the next
-shorter one. The model's probability is a mixture of both, which sums to one as they do:
+shorter one. The model's probability is made of both (log-linear interpolation, Klakow 1998,
+ICSLP):
 
-    (1 - λ) p(c) + λ q(c | h)
+    p(c)^α q(c | h)^β / Σ over all c' of p(c')^α q(c' | h)^β
+
+So logits become α · logits + β · log q. The powers α and β depend on the length of the longest
+context that was counted: the more of the text before has been seen, the more is known of it.
 
 Counting takes a second, and knows at once what a network needs minutes to learn; the network knows
 what lies further back, and what contexts have in common (docs/experiments.md).
@@ -39,8 +43,14 @@ PRIOR = 4.0
 Models depend on it, and compiled code has it in it: it must not change.
 """
 
-USUAL = 0.2
-"""λ where there is no held-out text to fit it to."""
+USUAL = 0.6, 0.3
+"""α and β where there is no held-out text to fit them to."""
+
+LEAST = np.float32(2**-126)
+"""A lower q is taken for this, float32's smallest number of full precision."""
+
+LARGEST_POWER = 16.0
+"""Of a sound model, and of either sign."""
 
 MOST_CHARACTERS = 1 << 16
 """Of a vocabulary, so that each has a number of sixteen bits."""
@@ -51,7 +61,7 @@ TYPES = {
     "followers": np.uint16,
     "character": np.uint16,
     "count": np.uint16,
-    "share": np.float32,
+    "powers": np.float32,
 }
 """Of the numbers that are stored."""
 
@@ -68,7 +78,7 @@ def sound(weights: Mapping[str, Array], characters: int) -> bool:
         and followers.sum(dtype=np.int64) == len(weights["character"])
         and weights["character"].max() < characters
         and weights["count"].min() > 0
-        and 0 < weights["share"][0] < 1
+        and (np.abs(weights["powers"]) <= LARGEST_POWER).all()
         and (np.diff(ordered(lengths, key)) > 0).all()
     )
 
@@ -79,7 +89,8 @@ class Ngrams:
     Args:
         weights: of the contexts, in the order of their keys: ``lengths`` (`LONGEST` + 1,), how many
             there are of each length; ``key`` (R,), their hashes; ``followers`` (R,), T(h);
-            ``character`` and ``count`` (P,), N(h c) for each of their followers; ``share`` (1,), λ.
+            ``character`` and ``count`` (P,), N(h c) for each of their followers; ``powers``
+            (`LONGEST` + 1, 2), α and β by the length of the longest context.
         characters: V.
 
     Attributes:
@@ -89,13 +100,13 @@ class Ngrams:
         character: (P,), the followers.
         part: (P,), N(h c) / (N(h) + a T(h)).
         left: (R + 1,), a T(h) / (N(h) + a T(h)): what is left to the shorter context.
-        share: λ.
+        powers: (`LONGEST` + 1, 2).
     """
 
     def __init__(self, weights: Mapping[str, Array], characters: int) -> None:
         self.weights = weights
         self.bos = characters
-        self.share = float(weights["share"][0])
+        self.powers = weights["powers"]
         self.keys = ordered(weights["lengths"], weights["key"])
         followers = weights["followers"].astype(np.int64)
         ends = np.cumsum(followers)
@@ -113,16 +124,26 @@ class Ngrams:
 
     def forward(
         self, ids: Ids, past: Ids, ages: NDArray[np.int32] | None = None
-    ) -> tuple[Doubles, tuple[Ids]]:
-        """Return q (B, T, V) for the character after each of ``ids`` (B, T), and the last ids.
+    ) -> tuple[Doubles, NDArray[np.int64], tuple[Ids]]:
+        """Return what is told of the character after each of ``ids`` (B, T), and the last ids.
 
         Args:
             past: (B, `LONGEST` - 1), the ids before them.
             ages: see `chargen.text.contexts.keys`.
+
+        Returns:
+            log q (B, T, V); the length of the longest context that was counted (B, T); and the ids
+            before what follows.
         """
         rows = self.find(keys(ids, past, self.bos, ages).reshape(-1, LONGEST + 1))
-        told = self.told(rows).reshape(*ids.shape, self.bos)
-        return told, (latest(ids, past, self.bos).astype(np.int32),)
+        logs = np.log(np.maximum(self.told(rows), LEAST)).reshape(*ids.shape, self.bos)
+        lengths = (rows < len(self.keys)).sum(axis=1).reshape(ids.shape) - 1
+        return logs, lengths, (latest(ids, past, self.bos).astype(np.int32),)
+
+    def mixed(self, logits: Floats, logs: Doubles, lengths: NDArray[np.int64]) -> Floats:
+        """Return logits (…, V) of network and counts together; see `forward`."""
+        powers = self.powers[lengths]
+        return (powers[..., :1] * logits + powers[..., 1:] * logs).astype(np.float32)
 
     def find(self, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of contexts (N, `LONGEST` + 1), given their keys.
@@ -150,11 +171,3 @@ class Ngrams:
         parts = self.part[which] * np.repeat(by, sizes)
         told = np.bincount(place + self.character[which], parts, minlength=places * size)
         return told.reshape(places, size) + rest[:, :1] / size
-
-
-def mixed(logits: Floats, told: Doubles, share: float) -> Floats:
-    """Return the logarithm of the mixture of a network's logits (…, V) and of q (…, V)."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    powers *= (1 - share) / powers.sum(axis=-1, keepdims=True)
-    logs: Floats = np.log(powers + share * told).astype(np.float32)
-    return logs

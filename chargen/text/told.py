@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Ids = NDArray[np.integer]
-    Doubles = NDArray[np.floating[Any]]
+    Lengths = NDArray[np.int64]
+
+ALONE = 1, 0
+"""The powers where the network is alone."""
 
 MANY = 1 << 18
 """Probabilities for which several processors are used."""
@@ -47,54 +50,59 @@ class Told:
         self.seen = _unseen(self.counted, size, characters)
 
     @property
-    def share(self) -> float:
-        """λ, as it is now."""
-        return float((self.seen if len(self.seen.row_of) else self.counted).share[0])
+    def learns(self) -> bool:
+        """Whether the text that is read is counted as well."""
+        return len(self.seen.row_of) > 0
+
+    @property
+    def powers(self) -> Floats:
+        """α and β (`LONGEST` + 1, 2), as they are now."""
+        return (self.seen if self.learns else self.counted).powers
 
     def forward(
         self, ids: Ids, past: Ids, ages: NDArray[np.int32] | None = None
-    ) -> tuple[Floats, tuple[Ids]]:
-        """Return q (B, T, V) for the character after each of ``ids`` (B, T), and the last ids.
+    ) -> tuple[Floats, Lengths, tuple[Ids]]:
+        """Return what is told of the character after each of ``ids`` (B, T); see `Ngrams.forward`.
 
         If the text is counted as well, there is one, and each character is counted when the next
         one is asked for.
-
-        Args:
-            past: (B, `LONGEST` - 1), the ids before them.
-            ages: see `chargen.text.contexts.keys`.
         """
-        told = np.empty((*ids.shape, self.size), np.float32)
+        logs = np.empty((*ids.shape, self.size), np.float32)
+        lengths = np.empty(ids.shape, np.int64)
         after = past.astype(np.int64)
         if ages is None:
             ages = np.full(ids.shape, LONGEST, np.int32)
-        if told.size < MANY or len(self.seen.row_of):
-            self._tell(ids, ages, after, told)
+        if logs.size < MANY or self.learns:
+            self._tell(ids, ages, after, logs, lengths)
         else:
             # Rows do not depend on one another, and compiled code leaves the interpreter to others.
             number = os.cpu_count() or 1
             parts = [share(len(ids), part, number) for part in range(number)]
-            cut = ([array[part] for part in parts] for array in (ids, ages, after, told))
+            cut = ([array[part] for part in parts] for array in (ids, ages, after, logs, lengths))
             with ThreadPoolExecutor(number) as threads:
                 list(threads.map(self._tell, *cut))
-        return told, (after.astype(np.int32),)
+        return logs, lengths, (after.astype(np.int32),)
 
-    def _tell(self, ids: Ids, ages: Ids, past: NDArray[np.int64], told: Floats) -> None:
-        """Write q; and the last ids over those before."""
-        kernels.tell_all(ids, ages, past, self.counted, self.seen, told)
+    def _tell(self, ids: Ids, ages: Ids, past: Lengths, logs: Floats, lengths: Lengths) -> None:
+        """Write log q and lengths; and the last ids over those before."""
+        kernels.tell_all(ids, ages, past, self.counted, self.seen, logs, lengths)
 
-    def follow(self, own: Doubles, told: Doubles) -> None:
-        """Let the share follow what was right of characters (N,): p or q."""
-        for one, other in zip(own, told, strict=True):
-            kernels.follow(self.seen, one, other)
+    def follow(self, lengths: Lengths, targets: Ids, own: Floats, logs: Floats) -> None:
+        """Let the powers follow what was right of characters (N,).
+
+        Args:
+            own, logs: (N, V), logits of the network and log q.
+        """
+        kernels.follow_all(lengths, targets, own, logs, self.seen)
 
 
 def _counted(ngrams: Ngrams | None, size: int) -> kernels.Counted:
-    """Return what was counted as compiled code reads it; a share of 0 if nothing was."""
+    """Return what was counted as compiled code reads it; no keys if nothing was."""
     first = np.full(size, np.float32(1) / np.float32(size))
     if ngrams is None:
         none, places = np.zeros(0, np.float32), np.zeros(0, np.int64)
         return kernels.Counted(
-            share=np.zeros(1, np.float32),
+            powers=np.full((LONGEST + 1, 2), ALONE, np.float32),
             keys=places,
             first=first,
             firsts=np.zeros(LONGEST + 2, np.int64),
@@ -108,7 +116,7 @@ def _counted(ngrams: Ngrams | None, size: int) -> kernels.Counted:
     first *= left[0]
     first[ngrams.character[whole]] += part[whole]
     return kernels.Counted(
-        share=np.full(1, ngrams.share, np.float32),
+        powers=np.ascontiguousarray(ngrams.powers, np.float32),
         keys=ngrams.keys,
         first=first,
         firsts=np.append(0, np.cumsum(ngrams.weights["lengths"], dtype=np.int64)),
@@ -125,7 +133,8 @@ def _unseen(counted: kernels.Counted, size: int, characters: int) -> kernels.See
     # The first row stands for "none". Memory that nobody has touched takes no room.
     room = 1 + min(kernels.SEEN * characters, places)
     return kernels.Seen(
-        np.maximum(counted.share, kernels.FOLLOWS),
+        counted.powers.copy(),
+        np.zeros(1, np.int64),
         np.zeros(places, np.int32),
         np.ones(1, np.int64),
         np.zeros((room, size), np.uint16),

@@ -32,6 +32,7 @@ from chargen.training.evaluate import CausalPredictor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from chargen.networks.causal import Apart
     from chargen.text.corpus import Span
     from chargen.text.windows import Window
     from chargen.training.evaluate import Bools, Floats
@@ -69,18 +70,19 @@ class Adapting(CausalPredictor):
         network, batch = self.network, self.batch(window)
         known = (batch.targets >= 0) & (batch.targets < network.characters)
         given = batch.inputs, batch.targets, state, batch.labels, batch.ages
+        parts: list[Apart] = []
         with torch.enable_grad():
-            if network.ngrams is None:
-                nats, hits, after = network.charge(*given)
-            else:
-                own, told, hits, after = network.apart(*given)
-                nats = network.together(own, told)
+            nats, hits, after = network.charge(*given, parts.append)
             network.zero_grad(set_to_none=True)
             torch.autograd.backward(nats[known].sum() / max(1, int(known.sum())))
         if bool(clip_grad_norm_(network.parameters(), CLIP).isfinite()):
             self.optimizer.step(RATE)
-        if network.ngrams is not None:
-            network.ngrams.follow(own[known].detach().numpy(), told[known].numpy())
+        if network.ngrams is not None and network.ngrams.learns:
+            for part in parts:
+                at = known.t()[part.rows]
+                targets = batch.targets.t()[part.rows][at].numpy()
+                own, logs = (one[at].detach().numpy() for one in (part.own, part.logs))
+                network.ngrams.follow(part.lengths[at.numpy()], targets, own, logs)
         figures = nats.detach().cpu().numpy(), hits.cpu().numpy()
         return *figures, [tuple(part.detach() for part in carried) for carried in after]
 
@@ -117,5 +119,5 @@ def adapt(
         now = count(span, vocabulary, ORDER)
         if before:
             now = both(before, now)
-        network.give(now | {"share": np.full(1, network.ngrams.share, np.float32)})
+        network.give(now | {"powers": network.ngrams.powers})
     return found, replace(saved, architecture=network.described(), weights=network.arrays())

@@ -26,8 +26,6 @@ class Counters:
         sample: held-out characters that are scored at an evaluation; 0 until that is chosen.
         kept, kept_sample: what the old text's held-out part cost before training, in nats per
             character, and how many characters of it are scored; see `chargen.training.keep`.
-        share: of what was counted, as it fitted held-out text best at the last evaluation; 0 before
-            the first.
         concluded: whether the best model has been scored on the whole held-out text.
     """
 
@@ -47,7 +45,6 @@ class Counters:
     sample: int = 0
     kept: float | None = None
     kept_sample: int = 0
-    share: float = 0.0
     concluded: bool = False
 
     def __post_init__(self) -> None:

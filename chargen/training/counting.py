@@ -1,4 +1,4 @@
-"""Counting the contexts of a training text, and how much they count beside the network.
+"""Counting the contexts of a training text.
 
 A long context is kept only if it came twice: what came once is seldom of use, would make the model
 file twice as large, and would let the model repeat what stands in its text once.
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chargen.processes import working
-from chargen.ranks import ALONE, Ranks
 from chargen.text.contexts import LONGEST, MASK, WORD, keys, latest, ordered
 from chargen.text.ngrams import USUAL
 from chargen.text.windows import Window, windows
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from chargen.text.vocabulary import Vocabulary
 
     Array = NDArray[Any]
-    Doubles = NDArray[np.float64]
     Pairs = NDArray[np.int64]
 
 ALWAYS = 4
@@ -48,9 +46,6 @@ BITS = 20
 """A pair of a context and a character is one number: the context's key, and so many bits."""
 
 LARGEST_COUNT = (1 << 16) - 1
-
-HALVINGS = 20
-"""How exactly the share is found: to a millionth."""
 
 
 def affordable(seconds: float) -> int:
@@ -105,15 +100,15 @@ def _counted(window: Window, bos: int, order: int) -> Iterator[dict[str, Array]]
                 found, counts = found[often], counts[often]
         parts.append((found, counts))
     every, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
-    yield _weights(every, counts, USUAL)
+    yield _weights(every, counts, np.full((LONGEST + 1, 2), USUAL, np.float32))
 
 
 def both(one: Mapping[str, Array], other: Mapping[str, Array]) -> dict[str, Array]:
-    """Return what was counted in two texts together, with the share of the first."""
+    """Return what was counted in two texts together, with the powers of the first."""
     pairs = np.concatenate((_pairs(one), _pairs(other)))
     found, place = np.unique(pairs, return_inverse=True)
     counts = np.bincount(place, np.concatenate((one["count"], other["count"])))
-    return _weights(found, counts, float(one["share"][0]))
+    return _weights(found, counts, one["powers"])
 
 
 def _read(span: Span, vocabulary: Vocabulary, most: int) -> Window:
@@ -150,7 +145,7 @@ def _contexts(pairs: Pairs) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
     return begin, keys[begin]
 
 
-def _weights(pairs: Pairs, counts: Array, share: float) -> dict[str, Array]:
+def _weights(pairs: Pairs, counts: Array, powers: Array) -> dict[str, Array]:
     """Return what `chargen.text.ngrams.Ngrams` is made from, given sorted pairs."""
     begin, keys = _contexts(pairs)
     followers = np.diff(begin, append=len(pairs))
@@ -163,7 +158,7 @@ def _weights(pairs: Pairs, counts: Array, share: float) -> dict[str, Array]:
         "followers": followers.astype(np.uint16),
         "character": (pairs & ((1 << BITS) - 1)).astype(np.uint16),
         "count": np.maximum(1, counts).astype(np.uint16),
-        "share": np.full(1, share, np.float32),
+        "powers": powers,
     }
 
 
@@ -171,23 +166,3 @@ def _pairs(weights: Mapping[str, Array]) -> Pairs:
     """Return the sorted pairs that weights were made from."""
     keys = np.repeat(ordered(weights["lengths"], weights["key"]), weights["followers"])
     return (keys << BITS) | weights["character"].astype(np.int64)
-
-
-def best_share(own: Doubles, told: Doubles, ranks: Ranks = ALONE) -> float:
-    """Return the share λ at which characters cost least: the sum of -log((1 - λ) p + λ q).
-
-    The cost is convex in λ, so that its slope has one root at most.
-
-    Args:
-        own, told: (N,), p and q of each character.
-        ranks: that have more characters; all get the same share.
-    """
-    low, high = 0.0, 1.0
-    for _ in range(HALVINGS):
-        share = (low + high) / 2
-        slope = ((own - told) / (own + share * (told - own))).sum()
-        if ranks.summed(np.array([slope]))[0] > 0:
-            high = share
-        else:
-            low = share
-    return (low + high) / 2

@@ -15,7 +15,7 @@ from chargen.engine.likelihood import log_softmax
 from chargen.kinds import load
 from chargen.networks.base import Batch, State, Trainable, charged
 from chargen.networks.bidirectional import Classifier, GapFiller
-from chargen.networks.causal import Causal
+from chargen.networks.causal import Apart, Causal
 from chargen.networks.tagger import Marker, Tagger
 from chargen.networks.transducer import Transducer
 from chargen.ranks import ALONE, Ranks
@@ -31,8 +31,8 @@ from chargen.text.pairs import Pairs
 from chargen.text.tagged import TaggedTexts
 from chargen.text.vocabulary import Vocabulary
 from chargen.text.windows import PAST, Window
-from chargen.training.counting import best_share
 from chargen.training.devices import autocast, keep_freed_memory, pick_precision
+from chargen.training.powers import Sample, best_powers
 from chargen.training.texts import Progress
 
 if TYPE_CHECKING:
@@ -60,11 +60,13 @@ class CausalPredictor:
 
     Args:
         label: for a network with labels, that of a text without marks.
+        sample: filled on the way, where contexts were counted.
     """
 
-    def __init__(self, network: Causal, label: int = 0) -> None:
+    def __init__(self, network: Causal, label: int = 0, sample: Sample | None = None) -> None:
         self.network = network
         self.label = label
+        self.sample = sample
 
     def start(self, batch: int) -> State:
         """Return the state before any character."""
@@ -73,8 +75,13 @@ class CausalPredictor:
     def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
         """Return nats and hits (B, T), and the state."""
         batch = self.batch(window)
+
+        def watch(part: Apart) -> None:
+            if self.sample is not None:
+                self.sample.add(part, batch.targets.t()[part.rows])
+
         nats, hits, after = self.network.charge(
-            batch.inputs, batch.targets, state, batch.labels, batch.ages
+            batch.inputs, batch.targets, state, batch.labels, batch.ages, watch
         )
         return nats.cpu().numpy(), hits.cpu().numpy(), after
 
@@ -84,24 +91,6 @@ class CausalPredictor:
         if batch.labels is not None:
             return batch
         return replace(batch, labels=torch.full_like(batch.inputs[:, :1], self.label))
-
-
-class Fitting(CausalPredictor):
-    """Scores by a network and what was counted, and notes what each of them says of each target."""
-
-    def __init__(self, network: Causal) -> None:
-        super().__init__(network)
-        self.said: list[NDArray[np.float64]] = [np.zeros((2, 0))]
-
-    def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
-        """Return nats and hits (B, T), and the state."""
-        batch = self.batch(window)
-        own, told, hits, after = self.network.apart(
-            batch.inputs, batch.targets, state, batch.labels, batch.ages
-        )
-        known = (batch.targets >= 0) & (batch.targets < self.network.characters)
-        self.said.append(torch.stack((own[known], told[known])).double().cpu().numpy())
-        return self.network.together(own, told).cpu().numpy(), hits.cpu().numpy(), after
 
 
 class Reader:
@@ -156,14 +145,13 @@ def score_causal(
 ) -> Score:
     """Score a text by a network that predicts each next character.
 
-    Note how large a share of what was counted would have been best.
+    Note which powers of what was counted would have been best.
     """
-    if network.ngrams is None:
-        return score(CausalPredictor(network), span, vocabulary, most=most, ranks=ranks)
-    fitting = Fitting(network)
-    found = score(fitting, span, vocabulary, most=most, ranks=ranks)
-    own, told = np.concatenate(fitting.said, axis=1)
-    network.fitted = best_share(own, told, ranks)
+    sample = Sample(network.characters, min(len(span), most or len(span)) // ranks.size)
+    predictor = CausalPredictor(network, sample=sample)
+    found = score(predictor, span, vocabulary, most=most, ranks=ranks)
+    if network.ngrams is not None:
+        network.fitted = best_powers(sample, network.ngrams.powers, ranks)
     return found
 
 

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What AdamW keeps of each weight."""
 
+POWERS = "powers"
+"""The name of the powers for the next evaluation."""
+
 BETAS = (0.9, 0.99)
 """What its means keep at each step."""
 
@@ -101,6 +104,7 @@ class Learner:
         self.mine = ranks.share(plan.batch)
         self.state: State = self._start()
         self.counters = Counters()
+        self.powers: NDArray[np.float32] | None = None
         self.figures: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
 
@@ -257,18 +261,17 @@ class Learner:
     def scored(self, held_out: HeldOut, most: int) -> Scored:
         """Score about ``most`` characters of held-out text.
 
-        What was counted has the share that fitted this text best at the evaluation before. At the
-        first evaluation, the text is read twice: to find a share, and to score with it.
+        What was counted has the powers that fitted this text best at the evaluation before. At the
+        first evaluation, the text is read twice: to find powers, and to score with them.
         """
         if not self.network.counts:
             return self._scored(self.whole(), held_out, most)
-        for _ in range(1 if self.counters.share else 2):
-            if self.counters.share:
-                share = np.full(1, self.counters.share, np.float32)
-                self.network.give({**self.network.counts, "share": share})
+        for _ in range(2 if self.powers is None else 1):
+            if self.powers is not None:
+                self.network.give({**self.network.counts, "powers": self.powers})
             network = self.whole()
             found = self._scored(network, held_out, most)
-            self.counters.share = network.fitted
+            self.powers = network.fitted
         return found
 
     def _scored(self, network: Trainable, held_out: HeldOut, most: int) -> Scored:
@@ -311,6 +314,8 @@ class Learner:
         for name, parameter in self.network.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{name}.{key}"] = whole(value).cpu().numpy().copy()
+        if self.powers is not None:
+            tensors[POWERS] = self.powers.copy()
         return replace(self.model(corpus), training=asdict(self.counters), tensors=tensors)
 
     def restore(self, saved: Checkpoint) -> None:
@@ -327,6 +332,7 @@ class Learner:
                     raise ValueError(f"the figure {name}")
             self.network.assign(saved.weights)
             self._restore_generator(saved.tensors["generator"])
+            self.powers = self._restored_powers(saved)
             self.state = [
                 tuple(
                     torch.tensor(
@@ -348,6 +354,14 @@ class Learner:
             ) from error
         self.history = list(saved.history)
         self.figures = dict(saved.figures)
+
+    def _restored_powers(self, saved: Checkpoint) -> NDArray[np.float32] | None:
+        powers = saved.tensors.get(POWERS)
+        if powers is not None and not (
+            powers.shape == self.network.counts["powers"].shape and np.isfinite(powers).all()
+        ):
+            raise ValueError(POWERS)
+        return powers
 
     def _restore_generator(self, saved: NDArray[np.uint8]) -> None:
         state = self.generator.get_state()

@@ -12,14 +12,14 @@ from chargen.architecture import Architecture
 from chargen.engine.causal import Causal as Engine
 from chargen.networks.base import Batch
 from chargen.networks.causal import Causal as Network
-from tests.conftest import probabilities, random_weights, sized
+from tests.conftest import random_weights, sized
 
 V = 9
 
 
 @pytest.mark.parametrize("common", [0, 4])
 def test_the_engines_agree(architecture: Architecture, common: int) -> None:
-    """Logits of both are equal to 1e-4, and are those of a mixture of probabilities."""
+    """Logits of both are equal to 1e-4, and are those of the network and of what was counted."""
     architecture = replace(architecture, ngrams=20, common=common)
     weights = random_weights(architecture, V)
     network, engine = Network(architecture, V).eval(), Engine(architecture, weights)
@@ -35,9 +35,9 @@ def test_the_engines_agree(architecture: Architecture, common: int) -> None:
         numpy_logits, numpy_state = engine.forward(part, numpy_state)
         np.testing.assert_allclose(logits.numpy(), numpy_logits, atol=1e-4)
         plain, other = alone.forward(part, other)
-        told, past = engine.ngrams.forward(part, *past)
-        whole = 0.6 * probabilities(plain) + 0.4 * told
-        np.testing.assert_allclose(probabilities(numpy_logits), whole, atol=1e-5)
+        logs, lengths, past = engine.ngrams.forward(part, *past)
+        whole = engine.ngrams.mixed(plain, logs, lengths)
+        np.testing.assert_allclose(numpy_logits, whole, atol=1e-5)
 
 
 @pytest.mark.parametrize("common", [0, 4])

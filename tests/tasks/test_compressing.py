@@ -22,13 +22,13 @@ from chargen.engine.likelihood import log_softmax
 from chargen.engine.writer import Frequencies
 from chargen.errors import CheckpointError, CorpusError, KindError, UsageError
 from chargen.kernels import BITS as BITS_OF_PLACE
-from chargen.kernels import FOLLOWS, SEEN
+from chargen.kernels import FOLLOWS, FOLLOWS_TOO, LARGEST_POWER, SEEN
 from chargen.tasks import compressing
 from chargen.tasks.compressing import BITS, Packed
 from chargen.text.contexts import LONGEST, WORD, keys
 from chargen.text.ngrams import PRIOR, Ngrams
 from chargen.text.vocabulary import ALL_BYTES, Vocabulary
-from tests.conftest import RECURRENT, STORY, any_text, probabilities, tiny_checkpoint
+from tests.conftest import POWERS, RECURRENT, STORY, any_text, probabilities, tiny_checkpoint
 
 
 def model(folder: Path, **asked: object) -> chargen.Model:
@@ -82,29 +82,33 @@ def test_counting_on_is_by_its_definition(tmp_path: Path, ngrams: int) -> None:
     frequencies = Frequencies(writer, engine.start(1), 0.0, BITS, learns=len(ids))
     found = frequencies.after(np.array(ids, np.int32))
     alone = Causal(replace(saved.architecture, ngrams=0), saved.weights)
-    own = probabilities(alone.forward(np.array([ids], np.int32), alone.start(1))[0][0])
+    own = alone.forward(np.array([ids], np.int32), alone.start(1))[0][0].astype(np.float64)
     padded = [v] * LONGEST + ids
     seen: dict[int, np.ndarray] = {}
     trained = table_of(engine.ngrams)
-    share = 0.4 if ngrams else float(FOLLOWS)
+    powers = (POWERS if ngrams else np.full_like(POWERS, (1, 0))).astype(np.float64)
     for at in range(len(ids)):
         before = np.array([padded[at + 1 : at + 1 + LONGEST]])
         row = keys(before, np.empty((1, 0), int), v)[0, -1].tolist()
-        told, of_training, of_text = np.full(v, 1 / v), True, True
+        told, of_training, of_text, known = np.full(v, 1 / v), True, True, 0
         for length in range(LONGEST + 1):
             of_training = of_training and row[length] in trained
             if of_training:
+                known = length
                 told = refined(trained[row[length]], told)
             place = row[length] >> (WORD - BITS_OF_PLACE)
             of_text = of_text and (not length or place in seen)
             if of_text and 0 < length <= SEEN:
+                known = length
                 told = refined(seen[place], told)
-        whole = (1 - share) * own[at] + share * told
+        both = np.stack((own[at], np.log(told)))
+        whole = probabilities(powers[known] @ both)
         np.testing.assert_allclose(found[at, :v], whole, atol=2e-5)
         if at + 1 < len(ids):
             target = ids[at + 1]
-            right = share * told[target] / whole[target]
-            share = float(np.clip(share + FOLLOWS * (right - share), FOLLOWS, 1 - FOLLOWS))
+            rates = np.full((LONGEST + 1, 1), FOLLOWS_TOO)
+            rates[known] = FOLLOWS
+            powers = np.clip(powers + rates * (both[:, target] - both @ whole), 0, LARGEST_POWER)
             for length in range(1, SEEN + 1):
                 place = row[length] >> (WORD - BITS_OF_PLACE)
                 seen.setdefault(place, np.zeros(v))[target] += 1

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chargen.text.contexts import LONGEST
-from chargen.text.ngrams import PRIOR, Ngrams, mixed
+from chargen.text.ngrams import PRIOR, Ngrams
 from tests.conftest import counted, probabilities
 
 V = 5
@@ -27,17 +27,32 @@ def by_definition(text: list[int], context: tuple[int, ...], v: int = V) -> np.n
     return (counts + prior * shorter) / (counts.sum() + prior) if counts.any() else shorter
 
 
+def endings(context: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Return all that a context ends with, from nothing to the whole of it."""
+    return [context[start:] for start in range(len(context), -1, -1)]
+
+
+def came(text: list[int], context: tuple[int, ...]) -> bool:
+    """Return whether a character followed this context in a text."""
+    padded = [V] * LONGEST + text
+    ends = range(LONGEST, len(padded))
+    return any(tuple(padded[end - len(context) : end]) == context for end in ends)
+
+
 @given(TEXT, TEXT)
 @settings(max_examples=50, deadline=None)
 def test_it_is_the_recursion_of_its_definition(text: list[int], read: list[int]) -> None:
     """After any text, seen or not, and each character costs a probability."""
     ngrams = Ngrams(counted(text, V), V)
     ids = np.array([[V, *read]], np.int32)
-    told, _ = ngrams.forward(ids, *ngrams.start(1))
+    logs, lengths, _ = ngrams.forward(ids, *ngrams.start(1))
+    told = np.exp(logs)
     before = [V] * (LONGEST - 1) + ids[0].tolist()
     for place in range(ids.shape[1]):
         context = tuple(before[place : place + LONGEST])
         np.testing.assert_allclose(told[0, place], by_definition(text, context), atol=1e-12)
+        known = [len(part) for part in endings(context) if came(text, part)]
+        assert lengths[0, place] == max(known)
     np.testing.assert_allclose(told.sum(-1), 1)
     assert (told > 0).all()
 
@@ -47,10 +62,11 @@ def test_it_is_the_recursion_of_its_definition(text: list[int], read: list[int])
 def test_a_window_is_its_parts(text: list[int], read: list[int], cut: int) -> None:
     """Wherever a window ends; two texts in a batch are as they are alone."""
     ngrams, ids = Ngrams(counted(text, V), V), np.array([read, read[::-1]], np.int32)
-    whole, after = ngrams.forward(ids, *ngrams.start(2))
-    first, between = ngrams.forward(ids[:, :cut], *ngrams.start(2))
-    second, last = ngrams.forward(ids[:, cut:], *between)
-    np.testing.assert_allclose(np.concatenate((first, second), axis=1), whole)
+    *whole, after = ngrams.forward(ids, *ngrams.start(2))
+    *first, between = ngrams.forward(ids[:, :cut], *ngrams.start(2))
+    *second, last = ngrams.forward(ids[:, cut:], *between)
+    for parts in zip(whole, first, second, strict=True):
+        np.testing.assert_allclose(np.concatenate(parts[1:], axis=1), parts[0])
     np.testing.assert_array_equal(last[0], after[0])
 
 
@@ -72,15 +88,19 @@ def test_a_context_counts_only_if_all_shorter_ones_do() -> None:
         }
     )
     ngrams = Ngrams(lacking, V)
-    told, _ = ngrams.forward(np.array([[0, 1]], np.int32), *ngrams.start(1))
-    np.testing.assert_allclose(told[0], [by_definition([0, 1, 2, 0, 1, 2], ())] * 2)
+    logs, _, _ = ngrams.forward(np.array([[0, 1]], np.int32), *ngrams.start(1))
+    np.testing.assert_allclose(np.exp(logs[0]), [by_definition([0, 1, 2, 0, 1, 2], ())] * 2)
 
 
-def test_the_mixture_is_one_of_probabilities() -> None:
-    """(1 - λ) p + λ q, whatever the scale of the logits is; the extremes are p and q."""
-    random = np.random.default_rng(1)
-    logits, told = random.normal(0, 30, (2, 7, V)), random.dirichlet(np.ones(V), (2, 7))
+def test_the_mixture_is_a_product_of_powers() -> None:
+    """p^α q^β, normalised, by the length of the longest context; α = 1 and β = 0 give p."""
+    ngrams, random = Ngrams(counted([0, 1, 2, 0, 1, 2], V), V), np.random.default_rng(1)
+    ngrams.powers = random.normal(0.5, 0.5, (LONGEST + 1, 2))
+    ngrams.powers[3] = 1, 0
+    logits, told = random.normal(0, 3, (9, V)), random.dirichlet(np.ones(V), 9)
+    lengths = np.arange(LONGEST + 1)
     p = probabilities(logits)
-    for share in (1e-7, 0.3, 1.0):
-        found = np.exp(mixed(logits.astype(np.float32), told, share).astype(np.float64))
-        np.testing.assert_allclose(found, (1 - share) * p + share * told, atol=1e-5)
+    product = p ** ngrams.powers[:, :1] * told ** ngrams.powers[:, 1:]
+    found = probabilities(ngrams.mixed(logits.astype(np.float32), np.log(told), lengths))
+    np.testing.assert_allclose(found, product / product.sum(axis=-1, keepdims=True), atol=1e-5)
+    np.testing.assert_allclose(found[3], p[3], atol=1e-6)

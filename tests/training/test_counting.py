@@ -14,8 +14,8 @@ from chargen.text.corpus import Span, open_text
 from chargen.text.sources import spool
 from chargen.text.vocabulary import Vocabulary
 from chargen.training import counting
-from chargen.training.counting import best_share, both, count
-from tests.conftest import counted
+from chargen.training.counting import both, count
+from tests.conftest import POWERS, counted
 
 TEXTS = st.text("ab c", min_size=1, max_size=80)
 
@@ -63,11 +63,12 @@ def test_every_context_is_counted(text: str, order: int) -> None:
 @given(TEXTS, TEXTS)
 @settings(max_examples=50, deadline=None)
 def test_two_texts_are_counted_together(one: str, other: str) -> None:
-    """The sums of both, and the share of the first."""
+    """The sums of both, and the powers of the first."""
     vocabulary = Vocabulary("ab c", 0.01)
-    parts = [counted(vocabulary.encode(text).tolist(), 4, share=0.7) for text in (one, other)]
+    parts = [counted(vocabulary.encode(text).tolist(), 4) for text in (one, other)]
+    parts[0]["powers"] = 2 * POWERS
     found = both(*parts)
-    assert found["share"] == parts[0]["share"]
+    np.testing.assert_array_equal(found["powers"], 2 * POWERS)
     assert found["lengths"].sum() == len(found["key"]) == len(found["followers"])
     assert found["count"].sum() == sum(int(part["count"].sum()) for part in parts)
     alike(found, both(parts[1], parts[0]))
@@ -96,14 +97,3 @@ def test_large_counts_are_made_smaller_together(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(counting, "LARGEST_COUNT", 100)
     span, vocabulary = made("a" * 1000 + "b" * 500 + "c")
     assert count(span, vocabulary, 2)["count"][:3].tolist() == [100, 50, 1]
-
-
-@given(st.lists(st.tuples(st.floats(1e-6, 1), st.floats(1e-6, 1)), min_size=1, max_size=40))
-def test_no_other_share_is_better(pairs: list[tuple[float, float]]) -> None:
-    """The best share is best among a hundred."""
-    own, told = np.array(pairs).T
-
-    def cost(share: float) -> float:
-        return float(-np.log((1 - share) * own + share * told).sum())
-
-    assert cost(best_share(own, told)) <= min(map(cost, np.linspace(0, 1, 101))) + 1e-4

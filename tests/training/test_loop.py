@@ -578,10 +578,11 @@ CHINESE = "".join(map(chr, range(0x4E00, 0x4E00 + 300)))
 def test_new_characters_change_no_first_prediction(story: Path, kind: str, new: str) -> None:
     """Whatever is added, old text costs what it did, to one percent of its perplexity.
 
-    Two with n-grams, because those of the new text are counted as well.
+    With n-grams it may cost less: the new text, which begins with the old one, is counted as well.
     """
     family = {"arch": "gru", "embed": 16, "tied": True} if kind == "tied" else FAMILY[kind]
-    base, _ = run(story, name="base", **family)
+    # With one evaluation, the last weights are the best ones.
+    base, _ = run(story, name="base", **family | {"evaluations": 1})
     other = write(story.parent / "new.txt", STORY + "\n".join([new * 3] * 4))
     made = trainer(other, base="base", **family)
     old, grown = base.learner, made.learner
@@ -594,7 +595,8 @@ def test_new_characters_change_no_first_prediction(story: Path, kind: str, new: 
         evaluate(learner.network, base.texts.valid, learner.vocabulary, "fp32").loss
         for learner in (old, grown)
     )
-    assert math.exp(abs(after - before)) < (1.02 if kind == "n-grams" else 1.01)
+    change = after - before
+    assert math.exp(change if kind == "n-grams" else abs(change)) < 1.01
 
 
 def test_fine_tuning_takes_the_models_sizes(story: Path) -> None:
@@ -738,7 +740,7 @@ def test_every_kind_learns_new_characters(story: Path, kind: str) -> None:
     for name, had in model.weights.items():
         has = weights(made)[name]
         if name.startswith("ngrams"):
-            assert name == "ngrams.share" or len(has) >= len(had)
+            assert len(has) >= len(had)
             continue
         kept = rows(name, model.vocabulary, model.architecture.common)
         assert np.array_equal(has[:kept], had[:kept])

@@ -1,0 +1,105 @@
+"""How much counts weigh beside the network: the powers of `chargen.text.ngrams`, fitted to text.
+
+The nats of a text are convex in the powers: their slope at a character is what the mixture expects
+of the two logits, less what the character that came has; their curvature is the covariance of the
+two. So a few steps of Newton's method find the lowest place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chargen.ranks import ALONE, Ranks
+from chargen.text.contexts import LONGEST
+from chargen.text.ngrams import LARGEST_POWER, USUAL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from chargen.networks.causal import Apart
+
+    Powers = NDArray[np.float32]
+
+NUMBERS = 1 << 21
+"""Logits of each predictor that a sample has, at most: 8 MiB."""
+
+PRIOR = 100.0
+"""The curvature that holds the powers at the usual ones, where a text has few characters."""
+
+STEPS, LONGEST_STEP, CLOSE = 20, 0.5, 1e-3
+"""Of Newton's method: how many, how long each is at most, and how short the last one is."""
+
+
+class Sample:
+    """Places of a text, with what network and counts say of the next character.
+
+    Args:
+        characters: of the vocabulary.
+        expected: characters that will be offered; of these, each n-th is kept.
+    """
+
+    def __init__(self, characters: int, expected: int) -> None:
+        self.characters = characters
+        self.stride = max(1, -(-expected * characters // NUMBERS))
+        self.offered = 0
+        self.own, self.logs = [torch.zeros(0, characters)], [torch.zeros(0, characters)]
+        self.lengths, self.targets = [torch.zeros(0).long()], [torch.zeros(0).long()]
+
+    def add(self, part: Apart, targets: Tensor) -> None:
+        """Keep some places of a part of a window, given the targets (T, B) of its steps."""
+        flat = targets.flatten()
+        known = ((flat >= 0) & (flat < self.characters)).nonzero()[:, 0]
+        at = known[-self.offered % self.stride :: self.stride]
+        self.offered += len(known)
+        self.own.append(part.own.flatten(0, 1)[at].log_softmax(-1).cpu())
+        self.logs.append(part.logs.flatten(0, 1)[at].cpu())
+        self.lengths.append(torch.from_numpy(part.lengths.ravel())[at.cpu()])
+        self.targets.append(flat[at].cpu())
+
+    def slopes(self, powers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return sums for each length (`LONGEST` + 1, 5) at these powers.
+
+        They are the slope by α and by β, and the curvature: by α twice, by both, by β twice.
+        """
+        logits = torch.stack((torch.cat(self.own), torch.cat(self.logs)))
+        lengths, targets = torch.cat(self.lengths), torch.cat(self.targets)
+        raised = torch.from_numpy(powers).float()[lengths].t()[..., None]
+        likely = (raised * logits).sum(0).softmax(-1)
+        right = logits.gather(-1, targets.expand(2, -1)[..., None])[..., 0]
+        # Less the target's: what is squared is small then, and loses nothing.
+        logits -= right[..., None]
+        alpha, beta = (likely * logits).sum(-1)
+        squares = [(likely * one * other).sum(-1) for one, other in _pairs(*logits)]
+        means = [one * other for one, other in _pairs(alpha, beta)]
+        each = torch.stack((alpha, beta, *(a - b for a, b in zip(squares, means, strict=True))))
+        sums = torch.zeros(5, LONGEST + 1, dtype=torch.float64)
+        return sums.index_add_(1, lengths, each.double()).t().numpy()
+
+
+def _pairs(one: Tensor, other: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+    return (one, one), (one, other), (other, other)
+
+
+def best_powers(sample: Sample, start: Powers, ranks: Ranks = ALONE) -> Powers:
+    """Return the powers (`LONGEST` + 1, 2) at which a sample costs least, or nearly.
+
+    Args:
+        start: where the search begins.
+        ranks: that have samples of other places; all get the same powers.
+    """
+    powers = start.astype(np.float64)
+    for _ in range(STEPS):
+        sums = ranks.summed(sample.slopes(powers))
+        slope = sums[:, :2] + PRIOR * (powers - USUAL)
+        curvature = sums[:, [2, 3, 3, 4]].reshape(-1, 2, 2) + PRIOR * np.eye(2)
+        step = np.linalg.solve(curvature, slope[..., None])[..., 0]
+        lengths = np.linalg.norm(step, axis=1, keepdims=True)
+        step *= np.minimum(1, LONGEST_STEP / np.maximum(lengths, CLOSE))
+        powers = np.clip(powers - step, -LARGEST_POWER, LARGEST_POWER)
+        if np.abs(step).max() < CLOSE:
+            break
+    return powers.astype(np.float32)
