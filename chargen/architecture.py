@@ -31,6 +31,9 @@ hostile."""
 ORDER = 9
 """Characters of the longest n-gram that can be counted; see `chargen.text.contexts`."""
 
+CASES = 4 * ORDER
+"""In so many cases counts and network weigh otherwise; see `chargen.text.ngrams`."""
+
 NGRAMS = "ngrams."
 """The beginning of the names of tensors of what was counted; they are no network's weights."""
 
@@ -206,7 +209,7 @@ class Architecture:
         if self.family.attends and not kind.symbols:
             shapes["norm.weight"] = (hidden,)
         if self.ngrams:
-            shapes |= {f"{NGRAMS}lengths": (ORDER,), f"{NGRAMS}powers": (ORDER, 2)}
+            shapes |= {f"{NGRAMS}lengths": (ORDER,), f"{NGRAMS}powers": (CASES, 2)}
             shapes |= {f"{NGRAMS}{name}": (self.ngrams,) for name in ("key", "followers")}
             shapes |= {f"{NGRAMS}{name}": (self.followers,) for name in ("character", "count")}
         outputs = kind.outputs(self, characters)

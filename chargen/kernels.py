@@ -71,13 +71,14 @@ class Counted(NamedTuple):
     """What was counted in the training text, see `chargen.text.ngrams.Ngrams`.
 
     Attributes:
-        powers: (`LONGEST` + 1, 2).
+        powers: (`CASES`, 2).
         keys: (R,); empty where nothing was counted.
         first: (V,), q after the empty context.
         firsts: (`LONGEST` + 2,), where the contexts of each length begin, and where the last end.
         begin: (R + 1,), where the followers of each begin.
         character, part: (P,), of the followers.
         left: (R,).
+        cases: (R,).
     """
 
     powers: Array
@@ -88,6 +89,7 @@ class Counted(NamedTuple):
     character: Row
     part: Row
     left: Row
+    cases: Row
 
 
 class Seen(NamedTuple):
@@ -97,8 +99,8 @@ class Seen(NamedTuple):
     way. Contexts whose hashes have the same upper `BITS` share a row.
 
     Attributes:
-        powers: (`LONGEST` + 1, 2), which follow what each predictor was worth.
-        length: (1,), of the longest context known before the next character.
+        powers: (`CASES`, 2), which follow what each predictor was worth.
+        case: (1,), that of the next character.
         row_of: (`SEEN` · 2^`BITS`,), the row of each place, or 0; (0,) if nothing is learned.
         used: (1,), how many rows there are.
         counts: (R, V), how often each character followed.
@@ -107,7 +109,7 @@ class Seen(NamedTuple):
     """
 
     powers: Array
-    length: Row
+    case: Row
     row_of: Row
     used: Row
     counts: Array
@@ -122,10 +124,10 @@ PRIOR = np.float32(ngrams.PRIOR)
 MOST = (1 << 16) - 1
 """The highest count of a `Seen`."""
 FOLLOWS, FOLLOWS_TOO = np.float32(0.002), np.float32(0.001)
-"""How fast powers follow: those of the length at hand, and those of all others."""
+"""How fast powers follow: those of the case at hand, and those of all others."""
 LARGEST_POWER = np.float32(4)
 """As far as they follow."""
-LEAST = ngrams.LEAST
+LEAST, MANY = ngrams.LEAST, ngrams.MANY
 
 LOG2_E = np.float32(1 / math.log(2))
 LN_2, LN_2_REST = np.float32(355 / 512), np.float32(math.log(2) - 355 / 512)
@@ -645,7 +647,7 @@ def find(keys: Row, low: int, high: int, key: int) -> int:
 def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row) -> int:
     """Write log q of the next character (V,), and move the past by one character.
 
-    Return the length of the longest context that was counted.
+    Return the case.
 
     See `chargen.text.ngrams`. Of each length, first comes the context as the training text has it,
     and then as this very text has had it.
@@ -655,7 +657,8 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
         age: how many characters of the same text have been read; `LONGEST` for more than count.
         past: (`LONGEST` - 1,), the characters before it.
     """
-    bos, hashed, known = len(told), 0, 0
+    bos, hashed = len(told), 0
+    case = counted.cases[0] if len(counted.keys) else 0
     counts, counts_seen = True, len(seen.row_of) > 0
     for i in range(bos):
         told[i] = counted.first[i]
@@ -668,7 +671,7 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
             row = find(counted.keys, low, high, (length << WORD) | hashed)
             counts = row >= 0
             if counts:
-                known = length
+                case = counted.cases[row]
                 for i in range(bos):
                     told[i] *= counted.left[row]
                 for at in range(counted.begin[row], counted.begin[row + 1]):
@@ -679,7 +682,7 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
             row = seen.row_of[place]
             counts_seen = counts_seen and row > 0
             if counts_seen:
-                known = length
+                case = length * (len(MANY) + 1) + group(seen.different[row])
                 left = PRIOR * seen.different[row]
                 whole = seen.total[row] + left
                 for i in range(bos):
@@ -689,7 +692,17 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
     past[len(past) - 1] = last
     for i in range(bos):
         told[i] = log(max(told[i], LEAST))
-    return known
+    return case
+
+
+@compiled
+def group(followers: np.float32) -> int:
+    """Return the place of a number of followers among `chargen.text.ngrams.MANY`."""
+    place = 0
+    for least in MANY:
+        if followers >= least:
+            place += 1
+    return place
 
 
 @compiled
@@ -701,11 +714,11 @@ def together(own: Row, logs: Row, powers: Row, logits: Row) -> None:
 
 
 @compiled
-def follow(seen: Seen, length: int, target: int, own: Row, logs: Row, likely: Row) -> None:
+def follow(seen: Seen, case: int, target: int, own: Row, logs: Row, likely: Row) -> None:
     """Let the powers follow what was right: a step down the slope of the target's nats.
 
     Args:
-        length: of the longest context known before the target.
+        case: that of the target.
         own, logs: (V,), logits of the network and log q.
         likely: (V,), the probabilities that both gave together.
     """
@@ -713,8 +726,8 @@ def follow(seen: Seen, length: int, target: int, own: Row, logs: Row, likely: Ro
     for i in range(len(likely)):
         expected_own = fused(likely[i], own[i], expected_own)
         expected = fused(likely[i], logs[i], expected)
-    for other in range(LONGEST + 1):
-        rate = FOLLOWS if other == length else FOLLOWS_TOO
+    for other in range(len(seen.powers)):
+        rate = FOLLOWS if other == case else FOLLOWS_TOO
         powers = seen.powers[other]
         powers[0] += rate * (own[target] - expected_own)
         powers[1] += rate * (logs[target] - expected)
@@ -723,13 +736,13 @@ def follow(seen: Seen, length: int, target: int, own: Row, logs: Row, likely: Ro
 
 
 @compiled
-def follow_all(lengths: Row, targets: Row, own: Array, logs: Array, seen: Seen) -> None:
+def follow_all(cases: Row, targets: Row, own: Array, logs: Array, seen: Seen) -> None:
     """Let the powers follow characters (N,) with logits and log q (N, V); see `follow`."""
     both, likely = np.empty((2, own.shape[1]), np.float32)
     for n in range(len(targets)):
-        together(own[n], logs[n], seen.powers[lengths[n]], both)
+        together(own[n], logs[n], seen.powers[cases[n]], both)
         normalise(both, likely)
-        follow(seen, lengths[n], targets[n], own[n], logs[n], likely)
+        follow(seen, cases[n], targets[n], own[n], logs[n], likely)
 
 
 @compiled
@@ -836,9 +849,9 @@ def tell_all(
     counted: Counted,
     seen: Seen,
     told: Array,
-    lengths: Array,
+    cases: Array,
 ) -> None:
-    """Read characters (B, T), and write log q of each next one (B, T, V), and `tell`'s lengths.
+    """Read characters (B, T), and write log q (B, T, V) and the case (B, T) of each next one.
 
     Args:
         ages: (B, T), see `tell`.
@@ -849,7 +862,7 @@ def tell_all(
         for t in range(ids.shape[1]):
             if len(seen.row_of) and seen.places[0] >= 0 and ids[b, t] < told.shape[2]:
                 count_seen(ids[b, t], seen)
-            lengths[b, t] = tell(ids[b, t], ages[b, t], past[b], counted, seen, told[b, t])
+            cases[b, t] = tell(ids[b, t], ages[b, t], past[b], counted, seen, told[b, t])
 
 
 @compiled
@@ -885,14 +898,14 @@ def frequencies(
     scratch = np.empty((3 * gates + 5, weights.recurrent.shape[1]), np.float32)
     for n in range(len(ids)):
         if learns and seen.places[0] >= 0 and ids[n] < characters:
-            follow(seen, seen.length[0], ids[n], own, told, likely[2])
+            follow(seen, seen.case[0], ids[n], own, told, likely[2])
             count_seen(ids[n], seen)
         read(gates, ids[n], weights, state, scratch, own)
         if learns or len(counted.keys):
-            length = tell(ids[n], LONGEST, past, counted, seen, told)
-            powers = seen.powers[length] if learns else counted.powers[length]
+            case = tell(ids[n], LONGEST, past, counted, seen, told)
+            powers = seen.powers[case] if learns else counted.powers[case]
             together(own, told, powers, logits)
-            seen.length[0] = length
+            seen.case[0] = case
             likeliest = normalise(logits, likely[2])
         else:
             likeliest = normalise(own, likely[2])
@@ -940,8 +953,8 @@ def write(
     for n in range(len(uniform)):
         if len(counted.keys):
             read(gates, last, weights, state, scratch, likely)
-            length = tell(last, LONGEST, past, counted, seen, told)
-            together(likely, told, counted.powers[length], logits)
+            case = tell(last, LONGEST, past, counted, seen, told)
+            together(likely, told, counted.powers[case], logits)
         else:
             read(gates, last, weights, state, scratch, logits)
         last = 0

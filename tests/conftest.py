@@ -30,6 +30,7 @@ from chargen.kinds import MENDER, PAIRS, TAGGER
 from chargen.options import Options
 from chargen.text.contexts import LONGEST, WORD, keys
 from chargen.text.marking import Marking, of_labels
+from chargen.text.ngrams import CASES
 from chargen.text.pair_form import Form
 from chargen.text.pairs import Symbols
 from chargen.text.vocabulary import Vocabulary
@@ -63,8 +64,8 @@ def any_text(min_size: int = 0, max_size: int = 200) -> st.SearchStrategy[str]:
     return st.text(characters, min_size=min_size, max_size=max_size)
 
 
-POWERS = np.stack((np.linspace(0.9, 0.4, 9), np.linspace(0.2, 0.6, 9)), axis=1).astype(np.float32)
-"""Of n-grams, see `chargen.text.ngrams`: others for each length."""
+POWERS = np.linspace((0.9, 0.2), (0.4, 0.6), CASES).astype(np.float32)
+"""Of n-grams, see `chargen.text.ngrams`: others for each case."""
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 

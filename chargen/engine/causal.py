@@ -72,8 +72,8 @@ class Causal:
         x, after = self.stack.forward(ids, state[: len(self.stack.layers)])
         logits = self.read_out(x)
         if self.ngrams is not None:
-            logs, lengths, last = self.ngrams.forward(ids, *state[-1])
-            logits = self.ngrams.mixed(logits, logs, lengths)
+            logs, cases, last = self.ngrams.forward(ids, *state[-1])
+            logits = self.ngrams.mixed(logits, logs, cases)
             after.append(last)
         return logits, after
 

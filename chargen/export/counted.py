@@ -22,12 +22,13 @@ def mixed(graph: Graph, ngrams: Ngrams, logits: str, ids: str) -> str:
     whole = graph.add("Concat", past, ids, axis=1)
     rows = _rows(graph, ngrams, whole)
     told = graph.add("Max", _told(graph, ngrams, rows, logits), graph.constant(LEAST))
+    # Rows are in the order of the lengths, and the first is always known.
     known = graph.add("Less", rows, graph.constant(len(ngrams.keys), np.int64))
-    count = graph.add("Cast", known, to=TensorProto.INT64)
-    counted = graph.add("ReduceSum", count, graph.ints(-1), keepdims=1)
-    length = graph.add("Sub", counted, graph.constant(1, np.int64))
+    zero = graph.constant(0, np.int64)
+    longest = graph.add("ReduceMax", graph.add("Where", known, rows, zero), axes=[-1], keepdims=1)
+    case = _at(graph, graph.constant(ngrams.cases, np.uint8), longest)
     own, theirs = (
-        graph.add("Mul", graph.add("Gather", graph.constant(powers), length), part)
+        graph.add("Mul", graph.add("Gather", graph.constant(powers), case), part)
         for powers, part in zip(ngrams.powers.T, (logits, graph.add("Log", told)), strict=True)
     )
     last = graph.add("Slice", whole, graph.ints(1 - LONGEST), graph.ints(LAST), graph.ints(1))

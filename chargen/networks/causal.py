@@ -50,14 +50,14 @@ class Apart:
         rows: which steps of the window.
         own: (T, B, V), the network's logits.
         logs: (T, B, V), log q.
-        lengths: (T, B), of the longest contexts that were counted.
+        cases: (T, B), see `chargen.text.ngrams`.
         after: the state after these steps.
     """
 
     rows: slice
     own: Tensor
     logs: Tensor
-    lengths: NDArray[np.int64]
+    cases: NDArray[np.uint8]
     after: State
 
 
@@ -152,17 +152,17 @@ class Causal(Trainable):
             if self.architecture.common:
                 own = self.joined(x[rows], own)
             (past,), old = after[-1], None if ages is None else ages[:, rows]
-            logs, lengths, (last,) = self.ngrams.forward(
+            logs, cases, (last,) = self.ngrams.forward(
                 ids[:, rows].cpu().numpy(), past.cpu().numpy(), old
             )
             after = [*after[:-1], (torch.from_numpy(last).to(past),)]
             counted = torch.from_numpy(logs).to(past.device).transpose(0, 1)
-            yield Apart(rows, own.float(), counted, lengths.T, after)
+            yield Apart(rows, own.float(), counted, cases.T, after)
 
     def mixed(self, part: Apart) -> Tensor:
         """Return logits (T, B, V) of network and counts together; see `chargen.text.ngrams`."""
         assert self.ngrams is not None
-        powers = torch.from_numpy(self.ngrams.powers[part.lengths]).to(part.logs.device)
+        powers = torch.from_numpy(self.ngrams.powers[part.cases]).to(part.logs.device)
         return powers[..., :1] * part.own + powers[..., 1:] * part.logs
 
     def joined(self, x: Tensor, logits: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ ICSLP):
 
     p(c)^α q(c | h)^β / Σ over all c' of p(c')^α q(c' | h)^β
 
-So logits become α · logits + β · log q. The powers α and β depend on the length of the longest
-context that was counted: the more of the text before has been seen, the more is known of it.
+So logits become α · logits + β · log q. The powers α and β depend on the case: how long the
+longest context is that was counted, and whether one, few or many characters followed it.
 
 Counting takes a second, and knows at once what a network needs minutes to learn; the network knows
 what lies further back, and what contexts have in common (docs/experiments.md).
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]
     Ids = NDArray[np.int32]
+    Cases = NDArray[np.uint8]
     Array = NDArray[Any]
 
 PRIOR = 4.0
@@ -45,6 +46,11 @@ Models depend on it, and compiled code has it in it: it must not change.
 
 USUAL = 0.6, 0.3
 """α and β where there is no held-out text to fit them to."""
+
+MANY = 2, 4, 8
+"""Followers from which on a context is in the next case."""
+
+CASES = (LONGEST + 1) * (len(MANY) + 1)
 
 LEAST = np.float32(2**-126)
 """A lower q is taken for this, float32's smallest number of full precision."""
@@ -90,7 +96,7 @@ class Ngrams:
         weights: of the contexts, in the order of their keys: ``lengths`` (`LONGEST` + 1,), how many
             there are of each length; ``key`` (R,), their hashes; ``followers`` (R,), T(h);
             ``character`` and ``count`` (P,), N(h c) for each of their followers; ``powers``
-            (`LONGEST` + 1, 2), α and β by the length of the longest context.
+            (`CASES`, 2), α and β.
         characters: V.
 
     Attributes:
@@ -100,12 +106,16 @@ class Ngrams:
         character: (P,), the followers.
         part: (P,), N(h c) / (N(h) + a T(h)).
         left: (R + 1,), a T(h) / (N(h) + a T(h)): what is left to the shorter context.
-        powers: (`LONGEST` + 1, 2).
+        cases: (R,), the case in which each context is the longest one.
+        powers: (`CASES`, 2).
     """
 
     def __init__(self, weights: Mapping[str, Array], characters: int) -> None:
         self.weights = weights
         self.bos = characters
+        lengths = np.repeat(np.arange(LONGEST + 1), weights["lengths"])
+        groups = np.searchsorted(MANY, weights["followers"], side="right")
+        self.cases = (lengths * (len(MANY) + 1) + groups).astype(np.uint8)
         self.powers = weights["powers"]
         self.keys = ordered(weights["lengths"], weights["key"])
         followers = weights["followers"].astype(np.int64)
@@ -124,7 +134,7 @@ class Ngrams:
 
     def forward(
         self, ids: Ids, past: Ids, ages: NDArray[np.int32] | None = None
-    ) -> tuple[Doubles, NDArray[np.int64], tuple[Ids]]:
+    ) -> tuple[Doubles, Cases, tuple[Ids]]:
         """Return what is told of the character after each of ``ids`` (B, T), and the last ids.
 
         Args:
@@ -132,17 +142,17 @@ class Ngrams:
             ages: see `chargen.text.contexts.keys`.
 
         Returns:
-            log q (B, T, V); the length of the longest context that was counted (B, T); and the ids
-            before what follows.
+            log q (B, T, V); the cases (B, T); and the ids before what follows.
         """
         rows = self.find(keys(ids, past, self.bos, ages).reshape(-1, LONGEST + 1))
         logs = np.log(np.maximum(self.told(rows), LEAST)).reshape(*ids.shape, self.bos)
-        lengths = (rows < len(self.keys)).sum(axis=1).reshape(ids.shape) - 1
-        return logs, lengths, (latest(ids, past, self.bos).astype(np.int32),)
+        longest = (rows < len(self.keys)).sum(axis=1) - 1
+        cases = self.cases[rows[np.arange(len(rows)), longest]].reshape(ids.shape)
+        return logs, cases, (latest(ids, past, self.bos).astype(np.int32),)
 
-    def mixed(self, logits: Floats, logs: Doubles, lengths: NDArray[np.int64]) -> Floats:
+    def mixed(self, logits: Floats, logs: Doubles, cases: Cases) -> Floats:
         """Return logits (…, V) of network and counts together; see `forward`."""
-        powers = self.powers[lengths]
+        powers = self.powers[cases]
         return (powers[..., :1] * logits + powers[..., 1:] * logs).astype(np.float32)
 
     def find(self, wanted: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -15,14 +15,14 @@ import numpy as np
 from chargen import kernels
 from chargen.ranks import share
 from chargen.text.contexts import LONGEST
-from chargen.text.ngrams import Ngrams
+from chargen.text.ngrams import CASES, Ngrams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
     Ids = NDArray[np.integer]
-    Lengths = NDArray[np.int64]
+    Cases = NDArray[np.uint8]
 
 ALONE = 1, 0
 """The powers where the network is alone."""
@@ -56,44 +56,46 @@ class Told:
 
     @property
     def powers(self) -> Floats:
-        """α and β (`LONGEST` + 1, 2), as they are now."""
+        """α and β (`CASES`, 2), as they are now."""
         return (self.seen if self.learns else self.counted).powers
 
     def forward(
         self, ids: Ids, past: Ids, ages: NDArray[np.int32] | None = None
-    ) -> tuple[Floats, Lengths, tuple[Ids]]:
+    ) -> tuple[Floats, Cases, tuple[Ids]]:
         """Return what is told of the character after each of ``ids`` (B, T); see `Ngrams.forward`.
 
         If the text is counted as well, there is one, and each character is counted when the next
         one is asked for.
         """
         logs = np.empty((*ids.shape, self.size), np.float32)
-        lengths = np.empty(ids.shape, np.int64)
+        cases = np.empty(ids.shape, np.uint8)
         after = past.astype(np.int64)
         if ages is None:
             ages = np.full(ids.shape, LONGEST, np.int32)
         if logs.size < MANY or self.learns:
-            self._tell(ids, ages, after, logs, lengths)
+            self._tell(ids, ages, after, logs, cases)
         else:
             # Rows do not depend on one another, and compiled code leaves the interpreter to others.
             number = os.cpu_count() or 1
             parts = [share(len(ids), part, number) for part in range(number)]
-            cut = ([array[part] for part in parts] for array in (ids, ages, after, logs, lengths))
+            cut = ([array[part] for part in parts] for array in (ids, ages, after, logs, cases))
             with ThreadPoolExecutor(number) as threads:
                 list(threads.map(self._tell, *cut))
-        return logs, lengths, (after.astype(np.int32),)
+        return logs, cases, (after.astype(np.int32),)
 
-    def _tell(self, ids: Ids, ages: Ids, past: Lengths, logs: Floats, lengths: Lengths) -> None:
-        """Write log q and lengths; and the last ids over those before."""
-        kernels.tell_all(ids, ages, past, self.counted, self.seen, logs, lengths)
+    def _tell(
+        self, ids: Ids, ages: Ids, past: NDArray[np.int64], logs: Floats, cases: Cases
+    ) -> None:
+        """Write log q and cases; and the last ids over those before."""
+        kernels.tell_all(ids, ages, past, self.counted, self.seen, logs, cases)
 
-    def follow(self, lengths: Lengths, targets: Ids, own: Floats, logs: Floats) -> None:
+    def follow(self, cases: Cases, targets: Ids, own: Floats, logs: Floats) -> None:
         """Let the powers follow what was right of characters (N,).
 
         Args:
             own, logs: (N, V), logits of the network and log q.
         """
-        kernels.follow_all(lengths, targets, own, logs, self.seen)
+        kernels.follow_all(cases, targets, own, logs, self.seen)
 
 
 def _counted(ngrams: Ngrams | None, size: int) -> kernels.Counted:
@@ -102,7 +104,7 @@ def _counted(ngrams: Ngrams | None, size: int) -> kernels.Counted:
     if ngrams is None:
         none, places = np.zeros(0, np.float32), np.zeros(0, np.int64)
         return kernels.Counted(
-            powers=np.full((LONGEST + 1, 2), ALONE, np.float32),
+            powers=np.full((CASES, 2), ALONE, np.float32),
             keys=places,
             first=first,
             firsts=np.zeros(LONGEST + 2, np.int64),
@@ -110,6 +112,7 @@ def _counted(ngrams: Ngrams | None, size: int) -> kernels.Counted:
             character=np.zeros(0, np.int32),
             part=none,
             left=none,
+            cases=np.zeros(0, np.uint8),
         )
     part, left = ngrams.part.astype(np.float32), ngrams.left.astype(np.float32)
     whole = slice(*ngrams.begin[:2])
@@ -124,6 +127,7 @@ def _counted(ngrams: Ngrams | None, size: int) -> kernels.Counted:
         character=ngrams.character,
         part=part,
         left=left,
+        cases=ngrams.cases,
     )
 
 

@@ -82,7 +82,7 @@ class Adapting(CausalPredictor):
                 at = known.t()[part.rows]
                 targets = batch.targets.t()[part.rows][at].numpy()
                 own, logs = (one[at].detach().numpy() for one in (part.own, part.logs))
-                network.ngrams.follow(part.lengths[at.numpy()], targets, own, logs)
+                network.ngrams.follow(part.cases[at.numpy()], targets, own, logs)
         figures = nats.detach().cpu().numpy(), hits.cpu().numpy()
         return *figures, [tuple(part.detach() for part in carried) for carried in after]
 

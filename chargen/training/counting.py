@@ -15,7 +15,7 @@ import numpy as np
 
 from chargen.processes import working
 from chargen.text.contexts import LONGEST, MASK, WORD, keys, latest, ordered
-from chargen.text.ngrams import USUAL
+from chargen.text.ngrams import CASES, USUAL
 from chargen.text.windows import Window, windows
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _counted(window: Window, bos: int, order: int) -> Iterator[dict[str, Array]]
                 found, counts = found[often], counts[often]
         parts.append((found, counts))
     every, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
-    yield _weights(every, counts, np.full((LONGEST + 1, 2), USUAL, np.float32))
+    yield _weights(every, counts, np.full((CASES, 2), USUAL, np.float32))
 
 
 def both(one: Mapping[str, Array], other: Mapping[str, Array]) -> dict[str, Array]:

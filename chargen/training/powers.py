@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from chargen.ranks import ALONE, Ranks
-from chargen.text.contexts import LONGEST
-from chargen.text.ngrams import LARGEST_POWER, USUAL
+from chargen.text.ngrams import CASES, LARGEST_POWER, USUAL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +46,7 @@ class Sample:
         self.stride = max(1, -(-expected * characters // NUMBERS))
         self.offered = 0
         self.own, self.logs = [torch.zeros(0, characters)], [torch.zeros(0, characters)]
-        self.lengths, self.targets = [torch.zeros(0).long()], [torch.zeros(0).long()]
+        self.cases, self.targets = [torch.zeros(0).long()], [torch.zeros(0).long()]
 
     def add(self, part: Apart, targets: Tensor) -> None:
         """Keep some places of a part of a window, given the targets (T, B) of its steps."""
@@ -57,17 +56,19 @@ class Sample:
         self.offered += len(known)
         self.own.append(part.own.flatten(0, 1)[at].log_softmax(-1).cpu())
         self.logs.append(part.logs.flatten(0, 1)[at].cpu())
-        self.lengths.append(torch.from_numpy(part.lengths.ravel())[at.cpu()])
+        self.cases.append(torch.from_numpy(part.cases.ravel())[at.cpu()].long())
         self.targets.append(flat[at].cpu())
 
     def slopes(self, powers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return sums for each length (`LONGEST` + 1, 5) at these powers.
+        """Return sums for each case (`CASES`, 5) at these powers.
 
         They are the slope by α and by β, and the curvature: by α twice, by both, by β twice.
         """
-        logits = torch.stack((torch.cat(self.own), torch.cat(self.logs)))
-        lengths, targets = torch.cat(self.lengths), torch.cat(self.targets)
-        raised = torch.from_numpy(powers).float()[lengths].t()[..., None]
+        for parts in (self.own, self.logs, self.cases, self.targets):
+            parts[:] = [torch.cat(parts)]
+        logits = torch.stack((*self.own, *self.logs))
+        (cases,), (targets,) = self.cases, self.targets
+        raised = torch.from_numpy(powers).float()[cases].t()[..., None]
         likely = (raised * logits).sum(0).softmax(-1)
         right = logits.gather(-1, targets.expand(2, -1)[..., None])[..., 0]
         # Less the target's: what is squared is small then, and loses nothing.
@@ -76,8 +77,8 @@ class Sample:
         squares = [(likely * one * other).sum(-1) for one, other in _pairs(*logits)]
         means = [one * other for one, other in _pairs(alpha, beta)]
         each = torch.stack((alpha, beta, *(a - b for a, b in zip(squares, means, strict=True))))
-        sums = torch.zeros(5, LONGEST + 1, dtype=torch.float64)
-        return sums.index_add_(1, lengths, each.double()).t().numpy()
+        sums = torch.zeros(5, CASES, dtype=torch.float64)
+        return sums.index_add_(1, cases, each.double()).t().numpy()
 
 
 def _pairs(one: Tensor, other: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
@@ -85,7 +86,7 @@ def _pairs(one: Tensor, other: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
 
 
 def best_powers(sample: Sample, start: Powers, ranks: Ranks = ALONE) -> Powers:
-    """Return the powers (`LONGEST` + 1, 2) at which a sample costs least, or nearly.
+    """Return the powers (`CASES`, 2) at which a sample costs least, or nearly.
 
     Args:
         start: where the search begins.

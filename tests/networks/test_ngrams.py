@@ -35,8 +35,8 @@ def test_the_engines_agree(architecture: Architecture, common: int) -> None:
         numpy_logits, numpy_state = engine.forward(part, numpy_state)
         np.testing.assert_allclose(logits.numpy(), numpy_logits, atol=1e-4)
         plain, other = alone.forward(part, other)
-        logs, lengths, past = engine.ngrams.forward(part, *past)
-        whole = engine.ngrams.mixed(plain, logs, lengths)
+        logs, cases, past = engine.ngrams.forward(part, *past)
+        whole = engine.ngrams.mixed(plain, logs, cases)
         np.testing.assert_allclose(numpy_logits, whole, atol=1e-5)
 
 

@@ -26,7 +26,7 @@ from chargen.kernels import FOLLOWS, FOLLOWS_TOO, LARGEST_POWER, SEEN
 from chargen.tasks import compressing
 from chargen.tasks.compressing import BITS, Packed
 from chargen.text.contexts import LONGEST, WORD, keys
-from chargen.text.ngrams import PRIOR, Ngrams
+from chargen.text.ngrams import CASES, PRIOR, Ngrams
 from chargen.text.vocabulary import ALL_BYTES, Vocabulary
 from tests.conftest import POWERS, RECURRENT, STORY, any_text, probabilities, tiny_checkpoint
 
@@ -90,24 +90,24 @@ def test_counting_on_is_by_its_definition(tmp_path: Path, ngrams: int) -> None:
     for at in range(len(ids)):
         before = np.array([padded[at + 1 : at + 1 + LONGEST]])
         row = keys(before, np.empty((1, 0), int), v)[0, -1].tolist()
-        told, of_training, of_text, known = np.full(v, 1 / v), True, True, 0
+        told, of_training, of_text, case = np.full(v, 1 / v), True, True, 0
         for length in range(LONGEST + 1):
             of_training = of_training and row[length] in trained
             if of_training:
-                known = length
+                case = case_of(length, trained[row[length]])
                 told = refined(trained[row[length]], told)
             place = row[length] >> (WORD - BITS_OF_PLACE)
             of_text = of_text and (not length or place in seen)
             if of_text and 0 < length <= SEEN:
-                known = length
+                case = case_of(length, seen[place])
                 told = refined(seen[place], told)
         both = np.stack((own[at], np.log(told)))
-        whole = probabilities(powers[known] @ both)
+        whole = probabilities(powers[case] @ both)
         np.testing.assert_allclose(found[at, :v], whole, atol=2e-5)
         if at + 1 < len(ids):
             target = ids[at + 1]
-            rates = np.full((LONGEST + 1, 1), FOLLOWS_TOO)
-            rates[known] = FOLLOWS
+            rates = np.full((CASES, 1), FOLLOWS_TOO)
+            rates[case] = FOLLOWS
             powers = np.clip(powers + rates * (both[:, target] - both @ whole), 0, LARGEST_POWER)
             for length in range(1, SEEN + 1):
                 place = row[length] >> (WORD - BITS_OF_PLACE)
@@ -123,6 +123,11 @@ def table_of(ngrams: Ngrams | None) -> dict[int, np.ndarray]:
     for key, character, count in zip(which, ngrams.character, ngrams.weights["count"], strict=True):
         table[int(key)][character] = count
     return table
+
+
+def case_of(length: int, counts: np.ndarray) -> int:
+    """Return the case in which a context of this length, with these counts, is the longest."""
+    return 4 * length + min(int(np.count_nonzero(counts)).bit_length() - 1, 3)
 
 
 def refined(counts: np.ndarray, shorter: np.ndarray) -> np.ndarray:

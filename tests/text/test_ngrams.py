@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chargen.text.contexts import LONGEST
-from chargen.text.ngrams import PRIOR, Ngrams
+from chargen.text.ngrams import CASES, PRIOR, Ngrams
 from tests.conftest import counted, probabilities
 
 V = 5
@@ -32,11 +32,11 @@ def endings(context: tuple[int, ...]) -> list[tuple[int, ...]]:
     return [context[start:] for start in range(len(context), -1, -1)]
 
 
-def came(text: list[int], context: tuple[int, ...]) -> bool:
-    """Return whether a character followed this context in a text."""
+def followed(text: list[int], context: tuple[int, ...]) -> set[int]:
+    """Return the characters that followed this context in a text."""
     padded = [V] * LONGEST + text
     ends = range(LONGEST, len(padded))
-    return any(tuple(padded[end - len(context) : end]) == context for end in ends)
+    return {padded[end] for end in ends if tuple(padded[end - len(context) : end]) == context}
 
 
 @given(TEXT, TEXT)
@@ -45,14 +45,16 @@ def test_it_is_the_recursion_of_its_definition(text: list[int], read: list[int])
     """After any text, seen or not, and each character costs a probability."""
     ngrams = Ngrams(counted(text, V), V)
     ids = np.array([[V, *read]], np.int32)
-    logs, lengths, _ = ngrams.forward(ids, *ngrams.start(1))
+    logs, cases, _ = ngrams.forward(ids, *ngrams.start(1))
     told = np.exp(logs)
     before = [V] * (LONGEST - 1) + ids[0].tolist()
     for place in range(ids.shape[1]):
         context = tuple(before[place : place + LONGEST])
         np.testing.assert_allclose(told[0, place], by_definition(text, context), atol=1e-12)
-        known = [len(part) for part in endings(context) if came(text, part)]
-        assert lengths[0, place] == max(known)
+        followers = [len(followed(text, part)) for part in endings(context)]
+        longest = max(length for length, found in enumerate(followers) if found)
+        group = min(followers[longest].bit_length() - 1, 3)
+        assert cases[0, place] == 4 * longest + group
     np.testing.assert_allclose(told.sum(-1), 1)
     assert (told > 0).all()
 
@@ -62,11 +64,11 @@ def test_it_is_the_recursion_of_its_definition(text: list[int], read: list[int])
 def test_a_window_is_its_parts(text: list[int], read: list[int], cut: int) -> None:
     """Wherever a window ends; two texts in a batch are as they are alone."""
     ngrams, ids = Ngrams(counted(text, V), V), np.array([read, read[::-1]], np.int32)
-    *whole, after = ngrams.forward(ids, *ngrams.start(2))
-    *first, between = ngrams.forward(ids[:, :cut], *ngrams.start(2))
-    *second, last = ngrams.forward(ids[:, cut:], *between)
-    for parts in zip(whole, first, second, strict=True):
-        np.testing.assert_allclose(np.concatenate(parts[1:], axis=1), parts[0])
+    whole, cases, after = ngrams.forward(ids, *ngrams.start(2))
+    first, before, between = ngrams.forward(ids[:, :cut], *ngrams.start(2))
+    second, behind, last = ngrams.forward(ids[:, cut:], *between)
+    np.testing.assert_allclose(np.concatenate((first, second), axis=1), whole)
+    np.testing.assert_array_equal(np.concatenate((before, behind), axis=1), cases)
     np.testing.assert_array_equal(last[0], after[0])
 
 
@@ -93,14 +95,14 @@ def test_a_context_counts_only_if_all_shorter_ones_do() -> None:
 
 
 def test_the_mixture_is_a_product_of_powers() -> None:
-    """p^α q^β, normalised, by the length of the longest context; α = 1 and β = 0 give p."""
+    """p^α q^β, normalised, by the case; α = 1 and β = 0 give p."""
     ngrams, random = Ngrams(counted([0, 1, 2, 0, 1, 2], V), V), np.random.default_rng(1)
-    ngrams.powers = random.normal(0.5, 0.5, (LONGEST + 1, 2))
+    ngrams.powers = random.normal(0.5, 0.5, (CASES, 2))
     ngrams.powers[3] = 1, 0
-    logits, told = random.normal(0, 3, (9, V)), random.dirichlet(np.ones(V), 9)
-    lengths = np.arange(LONGEST + 1)
+    logits, told = random.normal(0, 3, (CASES, V)), random.dirichlet(np.ones(V), CASES)
+    cases = np.arange(CASES, dtype=np.uint8)
     p = probabilities(logits)
     product = p ** ngrams.powers[:, :1] * told ** ngrams.powers[:, 1:]
-    found = probabilities(ngrams.mixed(logits.astype(np.float32), np.log(told), lengths))
+    found = probabilities(ngrams.mixed(logits.astype(np.float32), np.log(told), cases))
     np.testing.assert_allclose(found, product / product.sum(axis=-1, keepdims=True), atol=1e-5)
     np.testing.assert_allclose(found[3], p[3], atol=1e-6)

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from chargen.networks.causal import Apart
 from chargen.ranks import Ranks
-from chargen.text.contexts import LONGEST
-from chargen.text.ngrams import USUAL
+from chargen.text.ngrams import CASES, USUAL
 from chargen.training import powers
 from chargen.training.powers import PRIOR, Sample, best_powers
 
 V = 4
-START = np.full((LONGEST + 1, 2), USUAL, np.float32)
+START = np.full((CASES, 2), USUAL, np.float32)
 
 
 def part(places: int, seed: int = 1) -> tuple[Apart, torch.Tensor]:
@@ -23,31 +22,31 @@ def part(places: int, seed: int = 1) -> tuple[Apart, torch.Tensor]:
     random = np.random.default_rng(seed)
     own, logs = random.normal(0, 2, (2, places, 2, V)).astype(np.float32)
     targets = np.argmax(own + 0.3 * logs + random.gumbel(size=own.shape), axis=-1)
-    lengths = random.integers(0, 3, targets.shape)
-    said = Apart(slice(0, places), torch.from_numpy(own), torch.from_numpy(logs), lengths, after=[])
+    cases = random.integers(0, 3, targets.shape).astype(np.uint8)
+    said = Apart(slice(0, places), torch.from_numpy(own), torch.from_numpy(logs), cases, after=[])
     return said, torch.from_numpy(targets)
 
 
 def cost(found: np.ndarray, said: Apart, targets: torch.Tensor) -> float:
     """Return the nats of targets at some powers, and what holds the powers at the usual ones."""
-    raised = torch.from_numpy(found[said.lengths].astype(np.float32))
+    raised = torch.from_numpy(found[said.cases].astype(np.float32))
     logits = raised[..., :1] * said.own + raised[..., 1:] * said.logs
     nats = -logits.log_softmax(-1).gather(-1, targets[..., None]).sum()
     return float(nats) + PRIOR / 2 * float(((found - USUAL) ** 2).sum())
 
 
 def test_no_other_powers_are_better() -> None:
-    """A step from the best powers in any direction, for any length, costs more."""
+    """A step from the best powers in any direction, in any case, costs more."""
     said, targets = part(800)
     sample = Sample(V, 1600)
     sample.add(said, targets)
     found = best_powers(sample, START)
     least = cost(found, said, targets)
     assert least < cost(START, said, targets) - 10
-    for length in range(3):
+    for case in range(3):
         for step in ((0.05, 0), (-0.05, 0), (0, 0.05), (0, -0.05), (0.05, -0.05), (-0.05, 0.05)):
             other = found.copy()
-            other[length] += step
+            other[case] += step
             assert cost(other, said, targets) > least
     np.testing.assert_allclose(found[3:], START[3:], atol=1e-6)
 
@@ -71,7 +70,7 @@ def test_a_long_text_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, halves = Sample(V, 100), Sample(V, 100)
     whole.add(said, targets)
     for rows in (slice(0, 21), slice(21, 50)):
-        cut = Apart(rows, said.own[rows], said.logs[rows], said.lengths[rows], [])
+        cut = Apart(rows, said.own[rows], said.logs[rows], said.cases[rows], [])
         halves.add(cut, targets[rows])
     assert torch.equal(torch.cat(whole.targets), known[::4])
     assert torch.equal(torch.cat(halves.targets), known[::4])
