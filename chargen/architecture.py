@@ -32,7 +32,7 @@ ORDER = 9
 """Characters of the longest n-gram that can be counted; see `chargen.text.contexts`."""
 
 CASES = 4 * ORDER
-"""In so many cases counts and network weigh otherwise; see `chargen.text.ngrams`."""
+"""How many cases there are, each with powers of its own; see `chargen.text.ngrams`."""
 
 NGRAMS = "ngrams."
 """The beginning of the names of tensors of what was counted; they are no network's weights."""

@@ -154,7 +154,9 @@ def write(path: Path, checkpoint: Checkpoint, *, compact: bool = False) -> None:
     }
     arrays: dict[str, Array] = dict(checkpoint.weights)
     if compact:
-        arrays = quantized(checkpoint.weights)
+        arrays |= quantized(
+            {name: one for name, one in arrays.items() if not name.startswith(NGRAMS)}
+        )
     if checkpoint.seen is not None:
         arrays[SEEN] = checkpoint.seen[:MOST_SEEN]
     if checkpoint.training:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chargen.architecture import NGRAMS
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -19,13 +17,13 @@ LEVELS = 127
 
 
 def quantized(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
-    """Return weights with each matrix of a network as int8 and a factor for each of its rows.
+    """Return weights with each matrix as int8 and a factor for each of its rows.
 
     The largest weight of a row is at `LEVELS` (symmetric quantisation).
     """
     arrays: dict[str, NDArray[Any]] = {}
     for name, array in weights.items():
-        if array.ndim < 2 or name.startswith(NGRAMS):
+        if array.ndim < 2:
             arrays[name] = array
             continue
         scale = np.abs(array).max(axis=1) / LEVELS

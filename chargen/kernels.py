@@ -125,8 +125,7 @@ MOST = (1 << 16) - 1
 """The highest count of a `Seen`."""
 FOLLOWS, FOLLOWS_TOO = np.float32(0.002), np.float32(0.001)
 """How fast powers follow: those of the case at hand, and those of all others."""
-LARGEST_POWER = np.float32(4)
-"""As far as they follow."""
+LARGEST_POWER = np.float32(ngrams.LARGEST_POWER)
 LEAST, MANY = ngrams.LEAST, ngrams.MANY
 
 LOG2_E = np.float32(1 / math.log(2))
@@ -148,7 +147,8 @@ def compiled(function: F) -> F:
 
     All compiled code is in this one file. A function is compiled again when its own file changes,
     but not when another file that it uses changes; so the numbers of `chargen.text.contexts` and
-    `chargen.text.ngrams` must not change without it (contexts of eight characters, a = 4).
+    `chargen.text.ngrams` must not change without it (contexts of eight characters, a = 4, groups of
+    followers).
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST}
     # Numba keeps the result in this folder or, if that cannot be written, in the user's.
@@ -194,7 +194,7 @@ def exp(x: np.float32) -> np.float32:
 
 @compiled
 def log(x: np.float32) -> np.float32:
-    """Return ln(x) of a positive x, with an absolute error of at most 1e-7 (1 + |ln(x)|).
+    """Return ln(x) of x ≥ 2^-126, with an absolute error of at most 1e-7 (1 + |ln(x)|).
 
     x is 2^k m, with m between √½ and √2; and ln(m) = 2 artanh(s), s = (m - 1) / (m + 1), for which
     the terms up to s^9 are enough.
@@ -707,7 +707,12 @@ def group(followers: np.float32) -> int:
 
 @compiled
 def together(own: Row, logs: Row, powers: Row, logits: Row) -> None:
-    """Write logits of network and counts together, given the network's and log q."""
+    """Write logits (V,) of network and counts together.
+
+    Args:
+        own, logs: (V,), the network's logits and log q.
+        powers: (2,), α and β.
+    """
     alpha, beta = powers[0], powers[1]
     for i in range(len(logits)):
         logits[i] = fused(beta, logs[i], alpha * own[i])
@@ -718,7 +723,8 @@ def follow(seen: Seen, case: int, target: int, own: Row, logs: Row, likely: Row)
     """Let the powers follow what was right: a step down the slope of the target's nats.
 
     Args:
-        case: that of the target.
+        seen: its powers are overwritten.
+        case, target: of the character that came.
         own, logs: (V,), logits of the network and log q.
         likely: (V,), the probabilities that both gave together.
     """
@@ -732,7 +738,7 @@ def follow(seen: Seen, case: int, target: int, own: Row, logs: Row, likely: Row)
         powers[0] += rate * (own[target] - expected_own)
         powers[1] += rate * (logs[target] - expected)
         for i in range(2):
-            powers[i] = min(max(powers[i], ZERO), LARGEST_POWER)
+            powers[i] = min(max(powers[i], -LARGEST_POWER), LARGEST_POWER)
 
 
 @compiled
@@ -747,13 +753,16 @@ def follow_all(cases: Row, targets: Row, own: Array, logs: Array, seen: Seen) ->
 
 @compiled
 def normalise(logits: Row, likely: Row) -> int:
-    """Write the probabilities, and return the likeliest character."""
-    likeliest = 0
+    """Write the probabilities of logits (V,), and return the likeliest character."""
+    highest = logits[0]
     for i in range(len(logits)):
-        likeliest = i if logits[i] > logits[likeliest] else likeliest
-    total = np.float32(exponentials(logits, logits[likeliest], ONE, likely))
+        highest = logits[i] if logits[i] > highest else highest
+    total = np.float32(exponentials(logits, highest, ONE, likely))
     for i in range(len(logits)):
         likely[i] /= total
+    likeliest = 0
+    for i in range(len(logits)):
+        likeliest = i if likely[i] > likely[likeliest] else likeliest
     return likeliest
 
 

@@ -8,13 +8,13 @@ over all c, and T(h) how many different c there were. Then
 where h' is h without its first character. For the empty context, q(c | h') is 1 / V. With a = 1
 this is Witten and Bell's method C, interpolated (1991, "The zero-frequency problem", IEEE
 Transactions on Information Theory 37). A context that was not counted takes the q of the next
-shorter one. The model's probability is made of both (log-linear interpolation, Klakow 1998,
-ICSLP):
+shorter one. With the network's p(c), the model's probability is (log-linear interpolation, Klakow
+1998, ICSLP):
 
     p(c)^α q(c | h)^β / Σ over all c' of p(c')^α q(c' | h)^β
 
 So logits become α · logits + β · log q. The powers α and β depend on the case: how long the
-longest context is that was counted, and whether one, few or many characters followed it.
+longest context is that was counted, and how many characters followed it.
 
 Counting takes a second, and knows at once what a network needs minutes to learn; the network knows
 what lies further back, and what contexts have in common (docs/experiments.md).
@@ -48,12 +48,14 @@ USUAL = 0.6, 0.3
 """α and β where there is no held-out text to fit them to."""
 
 MANY = 2, 4, 8
-"""Followers from which on a context is in the next case."""
+"""A context with at least so many followers is in the next group. Like `PRIOR`, they are part of
+models and of compiled code."""
 
 CASES = (LONGEST + 1) * (len(MANY) + 1)
+"""How many cases there are: for each length, one more than there are limits."""
 
 LEAST = np.float32(2**-126)
-"""A lower q is taken for this, float32's smallest number of full precision."""
+"""A lower q is taken for this, float32's smallest number of full precision. It must not change."""
 
 LARGEST_POWER = 16.0
 """Of a sound model, and of either sign."""
@@ -77,6 +79,7 @@ def sound(weights: Mapping[str, Array], characters: int) -> bool:
     lengths, key, followers = (weights[name] for name in ("lengths", "key", "followers"))
     return bool(
         lengths[0] == 1
+        and key[0] == 0
         and lengths.min() >= 0
         and lengths.sum(dtype=np.int64) == len(key)
         and key.max() < 1 << WORD
@@ -84,9 +87,15 @@ def sound(weights: Mapping[str, Array], characters: int) -> bool:
         and followers.sum(dtype=np.int64) == len(weights["character"])
         and weights["character"].max() < characters
         and weights["count"].min() > 0
-        and (np.abs(weights["powers"]) <= LARGEST_POWER).all()
+        and believable(weights["powers"])
         and (np.diff(ordered(lengths, key)) > 0).all()
     )
+
+
+def believable(powers: Array) -> bool:
+    """Return whether this may be α and β of each case, (`CASES`, 2)."""
+    alike = powers.shape == (CASES, 2) and powers.dtype == TYPES["powers"]
+    return alike and bool((np.abs(powers) <= LARGEST_POWER).all())
 
 
 class Ngrams:

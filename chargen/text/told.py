@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ALONE = 1, 0
 """The powers where the network is alone."""
 
-MANY = 1 << 18
+WORTH = 1 << 18
 """Probabilities for which several processors are used."""
 
 
@@ -72,7 +72,7 @@ class Told:
         after = past.astype(np.int64)
         if ages is None:
             ages = np.full(ids.shape, LONGEST, np.int32)
-        if logs.size < MANY or self.learns:
+        if logs.size < WORTH or self.learns:
             self._tell(ids, ages, after, logs, cases)
         else:
             # Rows do not depend on one another, and compiled code leaves the interpreter to others.
@@ -90,7 +90,7 @@ class Told:
         kernels.tell_all(ids, ages, past, self.counted, self.seen, logs, cases)
 
     def follow(self, cases: Cases, targets: Ids, own: Floats, logs: Floats) -> None:
-        """Let the powers follow what was right of characters (N,).
+        """Let the powers follow what was right of characters (N,), if the text is counted.
 
         Args:
             own, logs: (N, V), logits of the network and log q.

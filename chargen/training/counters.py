@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-RETIRED = ("recent_nats", "recent_characters")
+RETIRED = ("recent_nats", "recent_characters", "share")
 """Names that earlier checkpoints have, and that nothing needs any more."""
 
 

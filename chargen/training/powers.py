@@ -1,12 +1,13 @@
 """How much counts weigh beside the network: the powers of `chargen.text.ngrams`, fitted to text.
 
-The nats of a text are convex in the powers: their slope at a character is what the mixture expects
+The nats of a text are convex in the powers: their slope at a character is what both together expect
 of the two logits, less what the character that came has; their curvature is the covariance of the
 two. So a few steps of Newton's method find the lowest place.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     Powers = NDArray[np.float32]
 
-NUMBERS = 1 << 21
-"""Logits of each predictor that a sample has, at most: 8 MiB."""
+PLACES, NUMBERS = 1 << 15, 1 << 23
+"""Places of a sample, and logits of each predictor in it (32 MiB): about so many at most."""
 
 PRIOR = 100.0
 """The curvature that holds the powers at the usual ones, where a text has few characters."""
@@ -38,18 +39,22 @@ class Sample:
 
     Args:
         characters: of the vocabulary.
-        expected: characters that will be offered; of these, each n-th is kept.
+        expected: characters that will be offered; of these, about each n-th is kept.
     """
 
     def __init__(self, characters: int, expected: int) -> None:
         self.characters = characters
-        self.stride = max(1, -(-expected * characters // NUMBERS))
+        places = max(1, min(PLACES, NUMBERS // characters))
+        self.stride = max(1, -(-expected // places))
         self.offered = 0
         self.own, self.logs = [torch.zeros(0, characters)], [torch.zeros(0, characters)]
         self.cases, self.targets = [torch.zeros(0).long()], [torch.zeros(0).long()]
 
     def add(self, part: Apart, targets: Tensor) -> None:
         """Keep some places of a part of a window, given the targets (T, B) of its steps."""
+        # Lanes lie side by side: if the stride shared a factor with them, some would never be seen.
+        while math.gcd(self.stride, targets.shape[1]) > 1:
+            self.stride += 1
         flat = targets.flatten()
         known = ((flat >= 0) & (flat < self.characters)).nonzero()[:, 0]
         at = known[-self.offered % self.stride :: self.stride]

@@ -23,6 +23,7 @@ from chargen.networks.shards import like, part, whole
 from chargen.options import Plan
 from chargen.ranks import ALONE, Ranks
 from chargen.records import typed
+from chargen.text.ngrams import believable
 from chargen.text.vocabulary import Vocabulary
 from chargen.training.adamw import AdamW
 from chargen.training.cost import Cost, unsummed
@@ -104,6 +105,7 @@ class Learner:
         self.mine = ranks.share(plan.batch)
         self.state: State = self._start()
         self.counters = Counters()
+        # Of what was counted, for the next evaluation; None before the first.
         self.powers: NDArray[np.float32] | None = None
         self.figures: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
@@ -357,9 +359,7 @@ class Learner:
 
     def _restored_powers(self, saved: Checkpoint) -> NDArray[np.float32] | None:
         powers = saved.tensors.get(POWERS)
-        if powers is not None and not (
-            powers.shape == self.network.counts["powers"].shape and np.isfinite(powers).all()
-        ):
+        if powers is not None and not believable(powers):
             raise ValueError(POWERS)
         return powers
 

@@ -22,7 +22,7 @@ from chargen.engine.likelihood import log_softmax
 from chargen.engine.writer import Frequencies
 from chargen.errors import CheckpointError, CorpusError, KindError, UsageError
 from chargen.kernels import BITS as BITS_OF_PLACE
-from chargen.kernels import FOLLOWS, FOLLOWS_TOO, LARGEST_POWER, SEEN
+from chargen.kernels import FOLLOWS, FOLLOWS_TOO, SEEN
 from chargen.tasks import compressing
 from chargen.tasks.compressing import BITS, Packed
 from chargen.text.contexts import LONGEST, WORD, keys
@@ -108,7 +108,7 @@ def test_counting_on_is_by_its_definition(tmp_path: Path, ngrams: int) -> None:
             target = ids[at + 1]
             rates = np.full((CASES, 1), FOLLOWS_TOO)
             rates[case] = FOLLOWS
-            powers = np.clip(powers + rates * (both[:, target] - both @ whole), 0, LARGEST_POWER)
+            powers = np.clip(powers + rates * (both[:, target] - both @ whole), -16, 16)
             for length in range(1, SEEN + 1):
                 place = row[length] >> (WORD - BITS_OF_PLACE)
                 seen.setdefault(place, np.zeros(v))[target] += 1

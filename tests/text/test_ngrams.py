@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chargen import architecture
 from chargen.text.contexts import LONGEST
 from chargen.text.ngrams import CASES, PRIOR, Ngrams
+from chargen.text.told import Told
 from tests.conftest import counted, probabilities
 
 V = 5
@@ -94,7 +97,7 @@ def test_a_context_counts_only_if_all_shorter_ones_do() -> None:
     np.testing.assert_allclose(np.exp(logs[0]), [by_definition([0, 1, 2, 0, 1, 2], ())] * 2)
 
 
-def test_the_mixture_is_a_product_of_powers() -> None:
+def test_both_together_are_a_product_of_powers() -> None:
     """p^α q^β, normalised, by the case; α = 1 and β = 0 give p."""
     ngrams, random = Ngrams(counted([0, 1, 2, 0, 1, 2], V), V), np.random.default_rng(1)
     ngrams.powers = random.normal(0.5, 0.5, (CASES, 2))
@@ -106,3 +109,24 @@ def test_the_mixture_is_a_product_of_powers() -> None:
     found = probabilities(ngrams.mixed(logits.astype(np.float32), np.log(told), cases))
     np.testing.assert_allclose(found, product / product.sum(axis=-1, keepdims=True), atol=1e-5)
     np.testing.assert_allclose(found[3], p[3], atol=1e-6)
+
+
+@pytest.mark.parametrize("many", [1, 1 << 18])
+def test_compiled_code_tells_the_same(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many rows by several threads, of few by one; the cases and what comes after, too."""
+    monkeypatch.setattr("chargen.text.told.WORTH", many)
+    random = np.random.default_rng(1)
+    ngrams = Ngrams(counted(random.integers(0, V, 300).tolist(), V), V)
+    ids = random.integers(0, V + 1, (7, 40)).astype(np.int32)
+    ages = random.integers(0, 12, ids.shape).astype(np.int32)
+    for old in (None, ages):
+        logs, cases, (after,) = ngrams.forward(ids, *ngrams.start(7), old)
+        mine, same, (last,) = Told(ngrams, V).forward(ids, *ngrams.start(7), old)
+        np.testing.assert_allclose(mine, logs, atol=1e-5)
+        np.testing.assert_array_equal(same, cases)
+        np.testing.assert_array_equal(last, after)
+
+
+def test_a_header_says_how_many_powers_there_are() -> None:
+    """A pair for each length of a context, and each group of followers."""
+    assert CASES == architecture.CASES

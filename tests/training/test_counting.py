@@ -1,4 +1,4 @@
-"""Counting the n-grams of a training text, and their share beside the network."""
+"""Counting the n-grams of a training text."""
 
 from __future__ import annotations
 

@@ -61,9 +61,9 @@ def test_the_search_may_begin_anywhere() -> None:
     np.testing.assert_allclose(found[2], found[1], atol=2e-3)
 
 
-def test_a_long_text_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each n-th known character is kept, wherever windows end; unknown ones are passed over."""
-    monkeypatch.setattr(powers, "NUMBERS", 100)
+def test_a_long_text_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of known characters each n-th is kept, wherever windows end; others are passed over."""
+    monkeypatch.setattr(powers, "PLACES", 34)
     said, targets = part(50)
     targets[3], targets[7, 0] = V, -100
     known = targets[(targets >= 0) & (targets < V)]
@@ -72,8 +72,24 @@ def test_a_long_text_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     for rows in (slice(0, 21), slice(21, 50)):
         cut = Apart(rows, said.own[rows], said.logs[rows], said.cases[rows], [])
         halves.add(cut, targets[rows])
-    assert torch.equal(torch.cat(whole.targets), known[::4])
-    assert torch.equal(torch.cat(halves.targets), known[::4])
+    assert torch.equal(torch.cat(whole.targets), known[::3])
+    assert torch.equal(torch.cat(halves.targets), known[::3])
+
+
+@pytest.mark.parametrize("stride", [2, 4, 6, 8])
+@pytest.mark.parametrize("lanes", [1, 4, 6])
+def test_all_lanes_are_sampled_alike(stride: int, lanes: int) -> None:
+    """However the stride and the number of lanes go together."""
+    places = 720
+    sample = Sample(lanes, places * lanes)
+    sample.stride = stride
+    numbers = torch.arange(lanes).expand(places, lanes)
+    nothing = torch.zeros(places, lanes, lanes)
+    sample.add(
+        Apart(slice(0, places), nothing, nothing, np.zeros((places, lanes), np.uint8), []), numbers
+    )
+    kept = torch.cat(sample.targets).bincount(minlength=lanes)
+    assert kept.min() >= kept.max() - 1 > 60
 
 
 def test_ranks_find_them_together() -> None:
