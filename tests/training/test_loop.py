@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -722,6 +723,22 @@ def test_a_trial_survives_a_rollback(story: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Learner, "step", failing)
     options = Options(**TINY | {"steps": None, "minutes": 0.001})
     assert 0 < throughput(made.texts, made.learner.vocabulary, options) < math.inf
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda powers: powers[1:], lambda powers: powers + 17, lambda powers: powers * 1.0j]
+)
+def test_powers_come_back_if_they_can_be_believed(story: Path, wrong: Callable[[Any], Any]) -> None:
+    """The powers for the next evaluation are part of the state; damaged ones are refused."""
+    made, _ = run(story, **FAMILY["n-grams"])
+    saved, powers = made.learner.capture({}), made.learner.powers
+    assert powers is not None
+    made.learner.powers = None
+    made.learner.restore(saved)
+    np.testing.assert_array_equal(made.learner.powers, powers)
+    damaged = replace(saved, tensors={**saved.tensors, "powers": wrong(powers)})
+    with pytest.raises(RunError, match="lacks or mistakes powers"):
+        made.learner.restore(damaged)
 
 
 @pytest.mark.parametrize("kind", FAMILY)
