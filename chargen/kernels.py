@@ -71,7 +71,6 @@ class Counted(NamedTuple):
     """What was counted in the training text, see `chargen.text.ngrams.Ngrams`.
 
     Attributes:
-        powers: (`CASES`, 2).
         keys: (R,); empty where nothing was counted.
         first: (V,), q after the empty context.
         firsts: (`LONGEST` + 2,), where the contexts of each length begin, and where the last end.
@@ -81,7 +80,6 @@ class Counted(NamedTuple):
         cases: (R,).
     """
 
-    powers: Array
     keys: Row
     first: Row
     firsts: Row
@@ -99,7 +97,7 @@ class Seen(NamedTuple):
     way. Contexts whose hashes have the same upper `BITS` share a row.
 
     Attributes:
-        powers: (`CASES`, 2), which follow what each predictor was worth.
+        powers: (`CASES`, 2), which follow what each predictor was worth if anything is learned.
         case: (1,), that of the next character.
         row_of: (`SEEN` · 2^`BITS`,), the row of each place, or 0; (0,) if nothing is learned.
         used: (1,), how many rows there are.
@@ -116,6 +114,29 @@ class Seen(NamedTuple):
     total: Row
     different: Row
     places: Row
+
+
+class Weighed(NamedTuple):
+    """What is made of the logits of network and counts, for texts (B, T). All is overwritten.
+
+    Attributes:
+        nats: (B, T), what the targets cost.
+        hits: (B, T), whether each target was the likeliest character.
+        cases: (B, T).
+        alpha: (B, T), α.
+        logits: (B, T, V), of both together; or (0, 0, 0) if they are not asked for.
+        kept: (B, T), the row of each place in the two that follow, or less than zero.
+        own, logs: (N, V), the network's logits and log q of the places that are kept.
+    """
+
+    nats: Array
+    hits: Array
+    cases: Array
+    alpha: Array
+    logits: Array
+    kept: Array
+    own: Array
+    logs: Array
 
 
 SEEN, BITS = 7, 18
@@ -140,6 +161,7 @@ C2, C3, C4, C5, C6 = (np.float32(1 / math.factorial(n)) for n in range(2, 7))
 S3, S5, S7, S9 = (np.float32(1 / n) for n in (3, 5, 7, 9))
 ROOT_HALF = np.float32(math.sqrt(0.5)).view(np.int32)
 HALF_WORD, ROUND, LOWEST_BIT = np.int32(16), np.int32(0x7FFF), np.int32(1)
+SIGN, ALL_BUT_SIGN = np.int32(31), np.int32(0x7FFFFFFF)
 
 
 def compiled(function: F) -> F:
@@ -554,14 +576,60 @@ def project(rows: Array, weights: Array, bias: Row, out: Array) -> None:
 
 
 @compiled
+def turned(bits: np.int32) -> np.int32:
+    """Return whole numbers that are ordered like the float32 of these bits; and the bits of those.
+
+    Of a number below zero, all bits but the sign are ordered the other way round.
+    """
+    return np.int32(bits ^ ((bits >> SIGN) & ALL_BUT_SIGN))
+
+
+@compiled
+def greatest(row: Row) -> np.float32:
+    """Return the highest number; as whole numbers, because only those are compared in vectors."""
+    highest = turned(np.float32(row[0]).view(np.int32))
+    for i in range(len(row)):
+        highest = max(highest, turned(np.float32(row[i]).view(np.int32)))
+    return np.int32(turned(np.int32(highest))).view(np.float32)
+
+
+@compiled
+def place_of(row: Row, value: np.float32) -> int:
+    """Return the first place of a number that is in a row."""
+    for i in range(len(row)):
+        if row[i] == value:
+            return i
+    return 0  # Only if a number of the row is none.
+
+
+@compiled
+def sum_from(row: Row, edge: np.float32) -> float:
+    """Return the sum of all numbers that are not below an edge.
+
+    Eight sums are made side by side: one alone would wait for each addition before the next.
+    """
+    a = b = c = d = e = f = g = h = np.float64(0)
+    whole = len(row) - len(row) % 8
+    for i in range(0, whole, 8):
+        a += ZERO if row[i] < edge else row[i]
+        b += ZERO if row[i + 1] < edge else row[i + 1]
+        c += ZERO if row[i + 2] < edge else row[i + 2]
+        d += ZERO if row[i + 3] < edge else row[i + 3]
+        e += ZERO if row[i + 4] < edge else row[i + 4]
+        f += ZERO if row[i + 5] < edge else row[i + 5]
+        g += ZERO if row[i + 6] < edge else row[i + 6]
+        h += ZERO if row[i + 7] < edge else row[i + 7]
+    for i in range(whole, len(row)):
+        a += ZERO if row[i] < edge else row[i]
+    return ((a + b) + (c + d)) + ((e + f) + (g + h))
+
+
+@compiled
 def exponentials(logits: Row, highest: np.float32, temp: np.float32, out: Row) -> float:
     """Write exp((logits - highest) / temp), and return the sum."""
     for i in range(len(out)):
         out[i] = exp((logits[i] - highest) / temp)
-    total = 0.0
-    for i in range(len(out)):
-        total += out[i]
-    return total
+    return sum_from(out, ZERO)
 
 
 @compiled
@@ -574,12 +642,10 @@ def edge_of(weights: Row, count: int, mass: float) -> np.float32:
     while low < high:
         middle = np.int32(high - (high - low) // 2)
         edge = np.int32(middle).view(np.float32)
-        above, total = 0, 0.0
+        above = 0
         for i in range(len(weights)):
-            if weights[i] >= edge:
-                above += 1
-                total += weights[i]
-        if above >= count and total >= mass:
+            above += weights[i] >= edge
+        if above >= count and (mass == 0 or sum_from(weights, edge) >= mass):
             low = middle
         else:
             high = np.int32(middle - 1)
@@ -600,9 +666,7 @@ def cut_share(weights: Row, p: float) -> None:
 
     Of equal weights, the first are kept.
     """
-    total = 0.0
-    for i in range(len(weights)):
-        total += weights[i]
+    total = sum_from(weights, ZERO)
     edge = edge_of(weights, 0, p * total)
     before = 0.0
     for i in range(len(weights)):
@@ -618,9 +682,7 @@ def cut_share(weights: Row, p: float) -> None:
 @compiled
 def draw(weights: Row, uniform: float) -> int:
     """Return a place, by inverting the distribution at ``uniform`` in [0, 1)."""
-    total = 0.0
-    for i in range(len(weights)):
-        total += weights[i]
+    total = sum_from(weights, ZERO)
     place = min(uniform * total, np.nextafter(total, 0.0))
     so_far = 0.0
     for i in range(len(weights)):
@@ -658,10 +720,12 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
         past: (`LONGEST` - 1,), the characters before it.
     """
     bos, hashed = len(told), 0
-    case = counted.cases[0] if len(counted.keys) else 0
+    longest, case = 0, 0
     counts, counts_seen = True, len(seen.row_of) > 0
     for i in range(bos):
         told[i] = counted.first[i]
+    # q is this times what is in the row: so a context costs only as much as it has followers.
+    times = ONE
     for length in range(1, LONGEST + 1):
         ended = last if length == 1 else past[len(past) - length + 1]
         code = 1 if ended == bos or age < length - 1 else ended + 2
@@ -671,11 +735,11 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
             row = find(counted.keys, low, high, (length << WORD) | hashed)
             counts = row >= 0
             if counts:
-                case = counted.cases[row]
-                for i in range(bos):
-                    told[i] *= counted.left[row]
+                longest, case = row, 0
+                times *= counted.left[row]
+                more = ONE / times
                 for at in range(counted.begin[row], counted.begin[row + 1]):
-                    told[counted.character[at]] += counted.part[at]
+                    told[counted.character[at]] += counted.part[at] * more
         if len(seen.row_of) and length <= SEEN:
             place = ((length - 1) << BITS) + (hashed >> (WORD - BITS))
             seen.places[length - 1] = place
@@ -685,14 +749,16 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
                 case = length * (len(MANY) + 1) + group(seen.different[row])
                 left = PRIOR * seen.different[row]
                 whole = seen.total[row] + left
+                kept = left * times
                 for i in range(bos):
-                    told[i] = (seen.counts[row, i] + left * told[i]) / whole
+                    told[i] = (seen.counts[row, i] + kept * told[i]) / whole
+                times = ONE
     for back in range(len(past) - 1):
         past[back] = past[back + 1]
     past[len(past) - 1] = last
     for i in range(bos):
-        told[i] = log(max(told[i], LEAST))
-    return case
+        told[i] = log(max(times * told[i], LEAST))
+    return case if case or not len(counted.keys) else counted.cases[longest]
 
 
 @compiled
@@ -742,28 +808,13 @@ def follow(seen: Seen, case: int, target: int, own: Row, logs: Row, likely: Row)
 
 
 @compiled
-def follow_all(cases: Row, targets: Row, own: Array, logs: Array, seen: Seen) -> None:
-    """Let the powers follow characters (N,) with logits and log q (N, V); see `follow`."""
-    both, likely = np.empty((2, own.shape[1]), np.float32)
-    for n in range(len(targets)):
-        together(own[n], logs[n], seen.powers[cases[n]], both)
-        normalise(both, likely)
-        follow(seen, cases[n], targets[n], own[n], logs[n], likely)
-
-
-@compiled
 def normalise(logits: Row, likely: Row) -> int:
     """Write the probabilities of logits (V,), and return the likeliest character."""
-    highest = logits[0]
-    for i in range(len(logits)):
-        highest = logits[i] if logits[i] > highest else highest
+    highest = greatest(logits)
     total = np.float32(exponentials(logits, highest, ONE, likely))
     for i in range(len(logits)):
         likely[i] /= total
-    likeliest = 0
-    for i in range(len(logits)):
-        likeliest = i if likely[i] > likely[likeliest] else likeliest
-    return likeliest
+    return place_of(logits, highest)
 
 
 @compiled
@@ -792,16 +843,20 @@ def add_rare(x: Row, narrow: Array, rare: Array, bias: Row, common: int, logits:
     told = logits[common:]
     inner = np.empty(narrow.shape[1], np.float32)
     multiply(x, narrow, inner)
-    together = told[0]
+    whole = told[0]
     multiply(inner, rare, told)
     add(told, bias, told)
-    highest = told[0]
-    for i in range(len(told)):
-        highest = told[i] if told[i] > highest else highest
-    total = exponentials(told, highest, ONE, np.empty(len(told), np.float32))
-    shift = np.float32(together - highest - np.log(total))
-    for i in range(len(told)):
-        told[i] += shift
+    divide(whole, told, np.empty(len(told), np.float32))
+
+
+@compiled
+def divide(whole: np.float32, logits: Row, work: Row) -> None:
+    """Turn logits of rare characters (R,) into such that all together have the logit ``whole``."""
+    highest = greatest(logits)
+    total = exponentials(logits, highest, ONE, work)
+    shift = whole - highest - log(np.float32(total))
+    for i in range(len(logits)):
+        logits[i] += shift
 
 
 @compiled
@@ -851,27 +906,69 @@ def read(
 
 
 @compiled
-def tell_all(
+def weigh(
+    first: int,
+    stop: int,
     ids: Array,
     ages: Array,
+    targets: Array,
     past: Array,
+    wide: Array,
+    rare: Array,
     counted: Counted,
     seen: Seen,
-    told: Array,
-    cases: Array,
+    weighed: Weighed,
 ) -> None:
-    """Read characters (B, T), and write log q (B, T, V) and the case (B, T) of each next one.
+    """Read characters (B, T), and weigh network and counts together for each next one.
 
     Args:
+        first, stop: which of the texts.
         ages: (B, T), see `tell`.
+        targets: (B, T), the characters that come; others than V characters get no sound charge.
         past: (B, `LONGEST` - 1), the characters before them, overwritten.
+        wide: (T, B, V), the network's logits; or (T, B, W), those of common characters and one more
+            for all rare ones.
+        rare: (T, B, R), the logits of rare characters; R is zero if there are none.
         seen: of what was read before, overwritten; for one text.
     """
-    for b in range(ids.shape[0]):
+    characters = len(counted.first)
+    common = characters - rare.shape[2]
+    # Rows of one array would be computed number by number.
+    own = np.empty(characters, np.float32)
+    told = np.empty(characters, np.float32)
+    logits = np.empty(characters, np.float32)
+    likely = np.empty(characters, np.float32)
+    learns = len(seen.row_of) > 0
+    for b in range(first, stop):
         for t in range(ids.shape[1]):
-            if len(seen.row_of) and seen.places[0] >= 0 and ids[b, t] < told.shape[2]:
+            if learns and seen.places[0] >= 0 and ids[b, t] < characters:
                 count_seen(ids[b, t], seen)
-            cases[b, t] = tell(ids[b, t], ages[b, t], past[b], counted, seen, told[b, t])
+            convert(wide[t, b], own[: wide.shape[2]])
+            if common < characters:
+                whole = own[common]
+                convert(rare[t, b], own[common:])
+                divide(whole, own[common:], likely[common:])
+            case = tell(ids[b, t], ages[b, t], past[b], counted, seen, told)
+            together(own, told, seen.powers[case], logits)
+            highest = greatest(logits)
+            total = exponentials(logits, highest, ONE, likely)
+            target = targets[b, t]
+            known = 0 <= target < characters
+            weighed.nats[b, t] = np.log(total) - (logits[target] - highest) if known else 0.0
+            hit = known and logits[target] == highest and place_of(logits, highest) == target
+            weighed.hits[b, t] = hit
+            weighed.cases[b, t] = case
+            weighed.alpha[b, t] = seen.powers[case, 0]
+            if len(weighed.logits):
+                convert(logits, weighed.logits[b, t])
+            row = weighed.kept[b, t]
+            if row >= 0:
+                convert(own, weighed.own[row])
+                convert(told, weighed.logs[row])
+            if learns and known:
+                for i in range(characters):
+                    likely[i] /= np.float32(total)
+                follow(seen, case, target, own, told, likely)
 
 
 @compiled
@@ -912,8 +1009,7 @@ def frequencies(
         read(gates, ids[n], weights, state, scratch, own)
         if learns or len(counted.keys):
             case = tell(ids[n], LONGEST, past, counted, seen, told)
-            powers = seen.powers[case] if learns else counted.powers[case]
-            together(own, told, powers, logits)
+            together(own, told, seen.powers[case], logits)
             seen.case[0] = case
             likeliest = normalise(logits, likely[2])
         else:
@@ -947,7 +1043,7 @@ def write(
     Args:
         gates, last, weights, state: see `read`.
         past: (`LONGEST` - 1,), the characters before the last, overwritten.
-        seen: nothing.
+        seen: only its powers are used.
         uniform: (N,), random numbers in [0, 1).
         filters: temperature, top-k, top-p and min-p; zero for no filter.
         ids, nats: (N,), written: what was drawn, and what it costs without filters, at
@@ -963,13 +1059,11 @@ def write(
         if len(counted.keys):
             read(gates, last, weights, state, scratch, likely)
             case = tell(last, LONGEST, past, counted, seen, told)
-            together(likely, told, counted.powers[case], logits)
+            together(likely, told, seen.powers[case], logits)
         else:
             read(gates, last, weights, state, scratch, logits)
-        last = 0
-        for i in range(characters):
-            last = i if logits[i] > logits[last] else last
-        highest = logits[last]
+        highest = greatest(logits)
+        last = place_of(logits, highest)
         total = exponentials(logits, highest, ONE, likely)
         if temp > ZERO:
             if temp != ONE:

@@ -61,6 +61,27 @@ def test_rounding_is_that_of_bfloat16(values: list[float]) -> None:
     np.testing.assert_array_equal(widened, theirs.float().numpy())
 
 
+NUMBERS = st.lists(st.floats(allow_nan=False, width=32), min_size=1, max_size=40)
+
+
+@given(NUMBERS)
+def test_the_greatest_number_is_that_of_numpy(numbers: list[float]) -> None:
+    """Of both signs, without end, and zero; its place is the first."""
+    row = np.array(numbers, np.float32)
+    highest = kernels.greatest(row)
+    assert highest == row.max()
+    assert kernels.place_of(row, highest) == row.argmax()
+
+
+@given(st.lists(st.floats(-100, 100, width=32), max_size=40), st.floats(-100, 100, width=32))
+def test_a_sum_from_an_edge_leaves_out_what_is_below(numbers: list[float], edge: float) -> None:
+    """Every number that is not below counts once, in rows of any length; none is no number."""
+    row = np.array(numbers, np.float32)
+    wanted = float(row[row >= edge].sum(dtype=np.float64))
+    assert kernels.sum_from(row, np.float32(edge)) == pytest.approx(wanted, abs=1e-9)
+    assert np.isnan(kernels.sum_from(np.append(row, np.float32(np.nan)), np.float32(edge)))
+
+
 # Their sums are exact, so both agree at the edges too.
 WEIGHTS = st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 1.0]), max_size=12)
 

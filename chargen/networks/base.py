@@ -275,6 +275,14 @@ class Trainable(nn.Module, ABC):
             fill(value, torch.from_numpy(arrays[name]))
 
 
+def numbers(tensor: Tensor) -> NDArray[Any]:
+    """Return a tensor's numbers as a NumPy array; bfloat16, which NumPy lacks, as its bits."""
+    tensor = tensor.detach().cpu()
+    if tensor.dtype == torch.float16:
+        tensor = tensor.float()
+    return (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
 def charged(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the nats of targets (…) under logits (…, V), and the likeliest ids (…)."""
     logits = logits.float()

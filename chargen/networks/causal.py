@@ -17,48 +17,42 @@ together with them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from chargen.architecture import NGRAMS, Architecture, below
-from chargen.networks.base import Batch, State, Trainable, charged, summed_nats
+from chargen.networks.base import Batch, State, Trainable, charged, numbers, summed_nats
 from chargen.text.contexts import LONGEST
-from chargen.text.windows import Window
+from chargen.text.windows import PAST, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from chargen.kernels import Weighed
+
     Array = NDArray[Any]
+    Ids = NDArray[np.integer]
 
-LOGITS = 1 << 21
-"""Logits that are made at once where all are needed, at most: 8 MiB."""
+LOGITS = 1 << 23
+"""Logits that are made at once where all are needed, at most: 32 MiB."""
 
 
-@dataclass(frozen=True)
-class Apart:
-    """What network and counts say of some steps, each alone.
+class Sample(Protocol):
+    """What keeps what network and counts say of some places, each alone."""
 
-    Attributes:
-        rows: which steps of the window.
-        own: (T, B, V), the network's logits.
-        logs: (T, B, V), log q.
-        cases: (T, B), see `chargen.text.ngrams`.
-        after: the state after these steps.
-    """
+    def which(self, targets: Ids) -> NDArray[np.bool_]:
+        """Return which places of targets (B, T) are kept."""
 
-    rows: slice
-    own: Tensor
-    logs: Tensor
-    cases: NDArray[np.uint8]
-    after: State
+    def add(self, weighed: Weighed, targets: Ids) -> None:
+        """Keep what was made of them."""
 
 
 class Causal(Trainable):
@@ -118,52 +112,66 @@ class Causal(Trainable):
     ) -> tuple[Tensor, State]:
         """Return logits (B, T, V) for the character after each of ``ids`` (B, T), and the state.
 
+        Where contexts were counted, nothing can be learned from these logits: see `charge`.
+
         Args:
             labels: (B, T) or (B, 1), for a network that has labels.
             ages: (B, T), zero where a text begins; None if none does.
         """
-        if self.ngrams is None:
-            x, logits, after = self.wide(ids, state, labels, ages)
-            if self.architecture.common:
-                logits = self.joined(x, logits)
-            return logits.transpose(0, 1), after
-        parts = list(self.apart(ids, state, labels, ages))
-        logits = torch.cat([self.mixed(part) for part in parts])
-        return logits.transpose(0, 1), parts[-1].after
+        x, logits, after = self.wide(ids, state, labels, ages)
+        if self.ngrams is not None:
+            batch = Batch(ids, torch.full_like(ids, PAST), labels, ages)
+            weighed, after = self.weighed(x, logits, batch, after, logits=True)
+            return _joined(weighed, "logits").to(x.device), after
+        if self.architecture.common:
+            logits = self.joined(x, logits)
+        return logits.transpose(0, 1), after
 
-    def apart(
+    def weighed(
         self,
-        ids: Tensor,
+        x: Tensor,
+        wide: Tensor,
+        batch: Batch,
         state: State,
-        labels: Tensor | None = None,
-        ages: NDArray[np.int32] | None = None,
-    ) -> Iterator[Apart]:
-        """Yield what network and counts say of the characters after ``ids`` (B, T).
+        *,
+        logits: bool = False,
+        sample: Sample | None = None,
+    ) -> tuple[list[Weighed], State]:
+        """Weigh network and counts together.
 
-        See `forward` for the arguments. Of a large vocabulary, all logits of a window are many, so
-        they come in several parts.
+        Of a large vocabulary, all logits of a window are many: not all are made at once.
+
+        Args:
+            x, state: see `wide`.
+            wide: the wide outputs, or all logits.
+            logits: whether those of both together are asked for.
+            sample: keeps what each says alone of some places.
+
+        Returns:
+            What was made of some steps of the window after the others; and the state.
         """
         assert self.ngrams is not None
-        x, logits, after = self.wide(ids, state, labels, ages)
-        step = max(1, LOGITS // (self.characters * len(ids)))
-        for at in range(0, len(logits), step):
-            rows = slice(at, at + step)
-            own = logits[rows]
-            if self.architecture.common:
-                own = self.joined(x[rows], own)
-            (past,), old = after[-1], None if ages is None else ages[:, rows]
-            logs, cases, (last,) = self.ngrams.forward(
-                ids[:, rows].cpu().numpy(), past.cpu().numpy(), old
+        found = []
+        ids, targets = numbers(batch.inputs), numbers(batch.targets)
+        (past,), many = state[-1], max(1, LOGITS // (self.characters * len(ids)))
+        for at in range(0, len(wide), many):
+            steps = slice(at, at + many)
+            rare = self.rare(self.narrow(x[steps])) if wide.shape[-1] < self.characters else None
+            weighed, before = self.ngrams.weigh(
+                ids[:, steps],
+                targets[:, steps],
+                numbers(past),
+                None if batch.ages is None else batch.ages[:, steps],
+                numbers(wide[steps]),
+                None if rare is None else numbers(rare),
+                logits=logits,
+                kept=None if sample is None else sample.which(targets[:, steps]),
             )
-            after = [*after[:-1], (torch.from_numpy(last).to(past),)]
-            counted = torch.from_numpy(logs).to(past.device).transpose(0, 1)
-            yield Apart(rows, own.float(), counted, cases.T, after)
-
-    def mixed(self, part: Apart) -> Tensor:
-        """Return logits (T, B, V) of network and counts together; see `chargen.text.ngrams`."""
-        assert self.ngrams is not None
-        powers = torch.from_numpy(self.ngrams.powers[part.cases]).to(part.logs.device)
-        return powers[..., :1] * part.own + powers[..., 1:] * part.logs
+            if sample is not None:
+                sample.add(weighed, targets[:, steps])
+            past = torch.from_numpy(before).to(past)
+            found.append(weighed)
+        return found, [*state[:-1], (past,)]
 
     def joined(self, x: Tensor, logits: Tensor) -> Tensor:
         """Return all logits (…, V) from x (…, H) and the wide outputs (…, common + 1)."""
@@ -219,33 +227,28 @@ class Causal(Trainable):
         return nats, after
 
     def charge(
-        self,
-        ids: Tensor,
-        targets: Tensor,
-        state: State,
-        labels: Tensor | None = None,
-        ages: NDArray[np.int32] | None = None,
-        watch: Callable[[Apart], None] | None = None,
+        self, batch: Batch, state: State, sample: Sample | None = None
     ) -> tuple[Tensor, Tensor, State]:
-        """Return the nats of targets (B, T), whether each was the likeliest, and the state.
+        """Return the nats of all targets (B, T), whether each was the likeliest, and the state.
 
         A target outside the vocabulary gets a charge without meaning. If nothing was counted,
         logits of rare characters are made only where one of them is the target, or may be the
         likeliest.
 
         Args:
-            watch: sees what network and counts say, each alone, where contexts were counted.
+            sample: see `weighed`.
         """
-        wanted, common = targets.t().clamp(0, self.characters - 1), self.architecture.common
+        x, logits, after = self.wide(batch.inputs, state, batch.labels, batch.ages)
+        wanted, common = batch.targets.t().clamp(0, self.characters - 1), self.architecture.common
         if self.ngrams is not None:
-            found = []
-            for part in self.apart(ids, state, labels, ages):
-                found.append(charged(self.mixed(part), wanted[part.rows]))
-                if watch is not None:
-                    watch(part)
-            nats, likeliest = (torch.cat(each) for each in zip(*found, strict=True))
-            return nats.t(), (likeliest == wanted).t(), part.after
-        x, logits, after = self.wide(ids, state, labels, ages)
+            learns = logits.requires_grad
+            if learns and common:
+                logits = self.joined(x, logits)
+            weighed, after = self.weighed(x, logits, batch, after, logits=learns, sample=sample)
+            nats = _joined(weighed, "nats").to(x.device)
+            if learns:
+                nats = nats + _slopes(weighed, logits.transpose(0, 1), wanted.t())
+            return nats, _joined(weighed, "hits").to(x.device), after
         nats, likeliest = charged(logits, wanted.clamp(max=common) if common else wanted)
         if common:
             rare = wanted >= common
@@ -271,3 +274,24 @@ class Causal(Trainable):
         super().assign(arrays)
         if self.architecture.ngrams:
             self.give(below(arrays, NGRAMS))
+
+
+def _joined(weighed: Sequence[Weighed], name: str) -> Tensor:
+    """Return numbers of one name (B, T, …) of a whole window."""
+    return torch.from_numpy(np.concatenate([getattr(part, name) for part in weighed], axis=1))
+
+
+def _slopes(weighed: Sequence[Weighed], own: Tensor, wanted: Tensor) -> Tensor:
+    """Return zeros (B, T) whose slopes by the network's logits are those of the nats.
+
+    The slope by a character's logit is α times the probability of both together, less α if the
+    character came.
+
+    Args:
+        own: (B, T, V), the network's logits.
+        wanted: (B, T), which came.
+    """
+    both, alpha = _joined(weighed, "logits"), _joined(weighed, "alpha")
+    away = both.softmax(-1) - functional.one_hot(wanted.cpu(), own.shape[-1])
+    nats = (own * (alpha[..., None] * away).to(own)).sum(-1)
+    return nats - nats.detach()

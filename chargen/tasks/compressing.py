@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.int32]
 
-MAGIC, PLAIN, LEARNED = b"cgz", 1, 4
+MAGIC, PLAIN, LEARNED = b"cgz", 5, 6
 HEADER = struct.Struct("<3sB8s8s")
 """`MAGIC`, `PLAIN` or `LEARNED`, the fingerprint of the model, and the checksum of the file. A file
-of version 2 or 3 was learned from in another way; it is not read any more."""
+of an earlier version has other probabilities; it is not read any more."""
 
 WORD = 4
 """Bytes of a word."""

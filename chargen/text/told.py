@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Ids = NDArray[np.integer]
-    Cases = NDArray[np.uint8]
+    Array = NDArray[Any]
 
 ALONE = 1, 0
 """The powers where the network is alone."""
 
-WORTH = 1 << 18
-"""Probabilities for which several processors are used."""
+WORTH = 1 << 17
+"""Probabilities for each processor from which on several are used."""
 
 
 class Told:
@@ -47,7 +47,8 @@ class Told:
     def __init__(self, ngrams: Ngrams | None, size: int, characters: int = 0) -> None:
         self.ngrams, self.size = ngrams, size
         self.counted = _counted(ngrams, size)
-        self.seen = _unseen(self.counted, size, characters)
+        powers = ngrams.powers if ngrams else np.full((CASES, 2), ALONE)
+        self.seen = _unseen(powers.astype(np.float32), size, characters)
 
     @property
     def learns(self) -> bool:
@@ -57,45 +58,74 @@ class Told:
     @property
     def powers(self) -> Floats:
         """α and β (`CASES`, 2), as they are now."""
-        return (self.seen if self.learns else self.counted).powers
+        return self.seen.powers
 
-    def forward(
-        self, ids: Ids, past: Ids, ages: NDArray[np.int32] | None = None
-    ) -> tuple[Floats, Cases, tuple[Ids]]:
-        """Return what is told of the character after each of ``ids`` (B, T); see `Ngrams.forward`.
+    def weigh(
+        self,
+        ids: Ids,
+        targets: Ids,
+        past: Ids,
+        ages: NDArray[np.int32] | None,
+        wide: Array,
+        rare: Array | None = None,
+        *,
+        logits: bool = False,
+        kept: NDArray[np.bool_] | None = None,
+    ) -> tuple[kernels.Weighed, Ids]:
+        """Weigh network and counts together for the character after each of ``ids`` (B, T).
 
         If the text is counted as well, there is one, and each character is counted when the next
         one is asked for.
-        """
-        logs = np.empty((*ids.shape, self.size), np.float32)
-        cases = np.empty(ids.shape, np.uint8)
-        after = past.astype(np.int64)
-        if ages is None:
-            ages = np.full(ids.shape, LONGEST, np.int32)
-        if logs.size < WORTH or self.learns:
-            self._tell(ids, ages, after, logs, cases)
-        else:
-            # Rows do not depend on one another, and compiled code leaves the interpreter to others.
-            number = os.cpu_count() or 1
-            parts = [share(len(ids), part, number) for part in range(number)]
-            cut = ([array[part] for part in parts] for array in (ids, ages, after, logs, cases))
-            with ThreadPoolExecutor(number) as threads:
-                list(threads.map(self._tell, *cut))
-        return logs, cases, (after.astype(np.int32),)
-
-    def _tell(
-        self, ids: Ids, ages: Ids, past: NDArray[np.int64], logs: Floats, cases: Cases
-    ) -> None:
-        """Write log q and cases; and the last ids over those before."""
-        kernels.tell_all(ids, ages, past, self.counted, self.seen, logs, cases)
-
-    def follow(self, cases: Cases, targets: Ids, own: Floats, logs: Floats) -> None:
-        """Let the powers follow what was right of characters (N,), if the text is counted.
 
         Args:
-            own, logs: (N, V), logits of the network and log q.
+            targets: (B, T), the characters that come.
+            past: (B, `LONGEST` - 1), the ids before.
+            ages: see `chargen.text.contexts.keys`.
+            wide, rare: the network's logits as float32, or the bits of bfloat16; see
+                `chargen.kernels.weigh`.
+            logits: whether those of both together are asked for.
+            kept: (B, T), the places of which logits and log q are asked for, each alone.
+
+        Returns:
+            What was asked for; and the ids before what follows.
         """
-        kernels.follow_all(cases, targets, own, logs, self.seen)
+        if kept is None:
+            kept = np.zeros(ids.shape, np.bool_)
+        own, logs = np.empty((2, int(kept.sum()), self.size), np.float32)
+        weighed = kernels.Weighed(
+            nats=np.empty(ids.shape, np.float32),
+            hits=np.empty(ids.shape, np.bool_),
+            cases=np.empty(ids.shape, np.uint8),
+            alpha=np.empty(ids.shape, np.float32),
+            logits=np.empty((*ids.shape, self.size) if logits else (0, 0, 0), np.float32),
+            kept=np.where(kept, kept.cumsum().reshape(kept.shape), 0) - 1,
+            own=own,
+            logs=logs,
+        )
+        after = past.astype(np.int32)
+        given = (
+            ids.astype(np.int32),
+            np.full(ids.shape, LONGEST, np.int32) if ages is None else ages,
+            targets.astype(np.int32),
+            after,
+            wide,
+            np.empty((*wide.shape[:2], 0), wide.dtype) if rare is None else rare,
+            self.counted,
+            self.seen,
+            weighed,
+        )
+
+        def some(texts: slice) -> None:
+            kernels.weigh(texts.start, texts.stop, *given)
+
+        number = 1 if self.learns else os.cpu_count() or 1
+        if ids.size * self.size < WORTH * number:
+            some(slice(0, len(ids)))
+        else:
+            # Texts do not depend on one another, and compiled code lets other threads run.
+            with ThreadPoolExecutor(number) as threads:
+                list(threads.map(some, [share(len(ids), part, number) for part in range(number)]))
+        return weighed, after
 
 
 def _counted(ngrams: Ngrams | None, size: int) -> kernels.Counted:
@@ -104,7 +134,6 @@ def _counted(ngrams: Ngrams | None, size: int) -> kernels.Counted:
     if ngrams is None:
         none, places = np.zeros(0, np.float32), np.zeros(0, np.int64)
         return kernels.Counted(
-            powers=np.full((CASES, 2), ALONE, np.float32),
             keys=places,
             first=first,
             firsts=np.zeros(LONGEST + 2, np.int64),
@@ -119,7 +148,6 @@ def _counted(ngrams: Ngrams | None, size: int) -> kernels.Counted:
     first *= left[0]
     first[ngrams.character[whole]] += part[whole]
     return kernels.Counted(
-        powers=np.ascontiguousarray(ngrams.powers, np.float32),
         keys=ngrams.keys,
         first=first,
         firsts=np.append(0, np.cumsum(ngrams.weights["lengths"], dtype=np.int64)),
@@ -131,13 +159,13 @@ def _counted(ngrams: Ngrams | None, size: int) -> kernels.Counted:
     )
 
 
-def _unseen(counted: kernels.Counted, size: int, characters: int) -> kernels.Seen:
+def _unseen(powers: Floats, size: int, characters: int) -> kernels.Seen:
     """Return room for what is counted in a text of so many characters; none if that is 0."""
     places = kernels.SEEN << kernels.BITS if characters else 0
     # The first row stands for "none". Memory that nobody has touched takes no room.
     room = 1 + min(kernels.SEEN * characters, places)
     return kernels.Seen(
-        counted.powers.copy(),
+        powers,
         np.zeros(1, np.int64),
         np.zeros(places, np.int32),
         np.ones(1, np.int64),

@@ -32,7 +32,6 @@ from chargen.training.evaluate import CausalPredictor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from chargen.networks.causal import Apart
     from chargen.text.corpus import Span
     from chargen.text.windows import Window
     from chargen.training.evaluate import Bools, Floats
@@ -69,20 +68,12 @@ class Adapting(CausalPredictor):
         """Return nats and hits (B, T) from before the window was learned, and the state."""
         network, batch = self.network, self.batch(window)
         known = (batch.targets >= 0) & (batch.targets < network.characters)
-        given = batch.inputs, batch.targets, state, batch.labels, batch.ages
-        parts: list[Apart] = []
         with torch.enable_grad():
-            nats, hits, after = network.charge(*given, parts.append)
+            nats, hits, after = network.charge(batch, state)
             network.zero_grad(set_to_none=True)
             torch.autograd.backward(nats[known].sum() / max(1, int(known.sum())))
         if bool(clip_grad_norm_(network.parameters(), CLIP).isfinite()):
             self.optimizer.step(RATE)
-        if network.ngrams is not None and network.ngrams.learns:
-            for part in parts:
-                at = known.t()[part.rows]
-                targets = batch.targets.t()[part.rows][at].numpy()
-                own, logs = (one[at].detach().numpy() for one in (part.own, part.logs))
-                network.ngrams.follow(part.cases[at.numpy()], targets, own, logs)
         figures = nats.detach().cpu().numpy(), hits.cpu().numpy()
         return *figures, [tuple(part.detach() for part in carried) for carried in after]
 

@@ -15,7 +15,7 @@ from chargen.engine.likelihood import log_softmax
 from chargen.kinds import load
 from chargen.networks.base import Batch, State, Trainable, charged
 from chargen.networks.bidirectional import Classifier, GapFiller
-from chargen.networks.causal import Apart, Causal
+from chargen.networks.causal import Causal
 from chargen.networks.tagger import Marker, Tagger
 from chargen.networks.transducer import Transducer
 from chargen.ranks import ALONE, Ranks
@@ -74,15 +74,7 @@ class CausalPredictor:
 
     def charge(self, window: Window, state: State) -> tuple[Floats, Bools, State]:
         """Return nats and hits (B, T), and the state."""
-        batch = self.batch(window)
-
-        def watch(part: Apart) -> None:
-            if self.sample is not None:
-                self.sample.add(part, batch.targets.t()[part.rows])
-
-        nats, hits, after = self.network.charge(
-            batch.inputs, batch.targets, state, batch.labels, batch.ages, watch
-        )
+        nats, hits, after = self.network.charge(self.batch(window), state, self.sample)
         return nats.cpu().numpy(), hits.cpu().numpy(), after
 
     def batch(self, window: Window) -> Batch:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from chargen.checkpoint import Checkpoint
 from chargen.engine.likelihood import with_escape
+from chargen.networks.base import Batch
 from chargen.networks.causal import Causal
 from chargen.tasks.comparing import LONGEST, Memory, contexts
+from chargen.text.windows import PAST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,8 +78,11 @@ def _nats(network: Causal, before: Ids, wanted: Tensor, label_ids: Tensor) -> Te
     """Return the nats (B,) of a character that follows the first characters (B, T) of a text."""
     none = np.full((len(before), 1), network.characters, dtype=np.int32)
     inputs = torch.from_numpy(np.concatenate((none, before), axis=1))
-    logits, _ = network(inputs, network.start(len(inputs)), label_ids[: len(inputs)])
-    return functional.cross_entropy(logits[:, -1].float(), wanted, reduction="none")
+    targets = torch.full_like(inputs, PAST, dtype=torch.int64)
+    targets[:, -1] = wanted
+    batch = Batch(inputs, targets, label_ids[: len(inputs)])
+    nats, _, _ = network.charge(batch, network.start(len(inputs)))
+    return nats[:, -1]
 
 
 def _reach(network: Causal, before: Ids, wanted: Tensor, label_ids: Tensor) -> Doubles:

@@ -20,8 +20,9 @@ from chargen.text.ngrams import CASES, LARGEST_POWER, USUAL
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from chargen.networks.causal import Apart
+    from chargen.kernels import Weighed
 
+    Ids = NDArray[np.integer]
     Powers = NDArray[np.float32]
 
 PLACES, NUMBERS = 1 << 15, 1 << 23
@@ -50,19 +51,25 @@ class Sample:
         self.own, self.logs = [torch.zeros(0, characters)], [torch.zeros(0, characters)]
         self.cases, self.targets = [torch.zeros(0).long()], [torch.zeros(0).long()]
 
-    def add(self, part: Apart, targets: Tensor) -> None:
-        """Keep some places of a part of a window, given the targets (T, B) of its steps."""
-        # Lanes lie side by side: if the stride shared a factor with them, some would never be seen.
-        while math.gcd(self.stride, targets.shape[1]) > 1:
+    def which(self, targets: Ids) -> NDArray[np.bool_]:
+        """Return which places of targets (B, T) are kept."""
+        # Texts lie side by side: if the stride shared a factor with them, some would never be seen.
+        while math.gcd(self.stride, len(targets)) > 1:
             self.stride += 1
-        flat = targets.flatten()
-        known = ((flat >= 0) & (flat < self.characters)).nonzero()[:, 0]
-        at = known[-self.offered % self.stride :: self.stride]
+        flat = targets.T.ravel()
+        known = np.flatnonzero((flat >= 0) & (flat < self.characters))
+        kept = np.zeros(len(flat), np.bool_)
+        kept[known[-self.offered % self.stride :: self.stride]] = True
         self.offered += len(known)
-        self.own.append(part.own.flatten(0, 1)[at].log_softmax(-1).cpu())
-        self.logs.append(part.logs.flatten(0, 1)[at].cpu())
-        self.cases.append(torch.from_numpy(part.cases.ravel())[at.cpu()].long())
-        self.targets.append(flat[at].cpu())
+        return kept.reshape(targets.T.shape).T
+
+    def add(self, weighed: Weighed, targets: Ids) -> None:
+        """Keep what was made of these places."""
+        kept = weighed.kept >= 0
+        self.own.append(torch.from_numpy(weighed.own).log_softmax(-1))
+        self.logs.append(torch.from_numpy(weighed.logs))
+        self.cases.append(torch.from_numpy(weighed.cases[kept]).long())
+        self.targets.append(torch.from_numpy(targets[kept]).long())
 
     def slopes(self, powers: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return sums for each case (`CASES`, 5) at these powers.

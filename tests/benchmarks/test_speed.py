@@ -278,7 +278,7 @@ def test_alphabet_speed(characters: int, common: int) -> None:
 
     def judge() -> None:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            network.charge(batch.inputs, batch.targets, network.start(32))
+            network.charge(batch, network.start(32))
 
     trained, judged, written = in_turns(train, judge, lambda: writer.write(0, state, uniform))
     row(

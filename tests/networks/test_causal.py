@@ -52,7 +52,7 @@ def test_charges_are_those_of_all_logits(scale: float) -> None:
     network, given = made(scale), batch()
     with torch.no_grad():
         logits, _ = network(given.inputs, network.start(4))
-        nats, hits, _ = network.charge(given.inputs, given.targets, network.start(4))
+        nats, hits, _ = network.charge(given, network.start(4))
     expected = functional.cross_entropy(
         logits.flatten(0, 1), given.targets.flatten(), reduction="none"
     )
@@ -68,7 +68,7 @@ def test_the_likeliest_character_is_a_hit() -> None:
         with torch.no_grad():
             logits, _ = network(given.inputs, network.start(4))
             targets = logits.argmax(-1)
-            _, hits, _ = network.charge(given.inputs, targets, network.start(4))
+            _, hits, _ = network.charge(Batch(given.inputs, targets), network.start(4))
         assert hits.all()
         seen |= set((targets >= COMMON).flatten().tolist())
     assert seen == {False, True}

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from chargen.architecture import Architecture
+from chargen.architecture import NGRAMS, Architecture, below
 from chargen.engine.causal import Causal as Engine
 from chargen.networks.base import Batch
 from chargen.networks.causal import Causal as Network
+from chargen.text.ngrams import Ngrams
 from tests.conftest import random_weights, sized
 
 V = 9
@@ -54,13 +55,43 @@ def test_a_charge_is_that_of_the_logits(
     ids, targets = (torch.from_numpy(random.integers(0, V, (2, 30))) for _ in range(2))
     with torch.no_grad():
         logits, after = network(ids, network.start(2))
-        nats, hits, same = network.charge(ids, targets, network.start(2))
+        nats, hits, same = network.charge(Batch(ids, targets), network.start(2))
     wanted = -logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
     torch.testing.assert_close(nats, wanted, atol=1e-5, rtol=1e-4)
     assert torch.equal(hits, logits.argmax(-1) == targets)
     for mine, theirs in zip(after, same, strict=True):
         for one, other in zip(mine, theirs, strict=True):
             torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("common", [0, 4])
+def test_a_charge_has_the_slopes_of_both_together(
+    common: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By all weights: those of the product of powers, written with PyTorch's operations."""
+    monkeypatch.setattr("chargen.networks.causal.LOGITS", 40)
+    architecture = Architecture("gru", 1, 8, 4, ngrams=20, common=common)
+    network = Network(architecture, V)
+    weights = random_weights(architecture, V)
+    network.assign(weights)
+    random = np.random.default_rng(3)
+    ids, targets = random.integers(0, V, (2, 2, 30))
+    batch = Batch(torch.from_numpy(ids), torch.from_numpy(targets))
+    nats, _, _ = network.charge(batch, network.start(2))
+    torch.autograd.backward(nats.sum())
+    found = {name: one.grad for name, one in network.named_parameters()}
+    network.zero_grad(set_to_none=True)
+    x, own, _ = network.wide(batch.inputs, network.start(2))
+    own = (network.joined(x, own) if common else own).transpose(0, 1)
+    ngrams = Ngrams(below(weights, NGRAMS), V)
+    logs, cases, _ = ngrams.forward(ids.astype(np.int32), *ngrams.start(2))
+    alpha, beta = torch.from_numpy(ngrams.powers[cases]).unbind(-1)
+    logits = alpha[..., None] * own + beta[..., None] * torch.from_numpy(logs)
+    expected = -logits.log_softmax(-1).gather(-1, batch.targets[..., None])[..., 0]
+    torch.testing.assert_close(nats, expected.float(), atol=1e-5, rtol=1e-4)
+    torch.autograd.backward(expected.sum())
+    for name, one in network.named_parameters():
+        torch.testing.assert_close(found[name], one.grad, atol=1e-4, rtol=1e-3)
 
 
 def test_the_network_learns_alone() -> None:

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chargen import architecture
+from chargen.engine.likelihood import charge
 from chargen.text.contexts import LONGEST
 from chargen.text.ngrams import CASES, PRIOR, Ngrams
 from chargen.text.told import Told
+from chargen.text.windows import PAST
 from tests.conftest import counted, probabilities
 
 V = 5
@@ -112,18 +114,43 @@ def test_both_together_are_a_product_of_powers() -> None:
 
 
 @pytest.mark.parametrize("many", [1, 1 << 18])
-def test_compiled_code_tells_the_same(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of many rows by several threads, of few by one; the cases and what comes after, too."""
+@pytest.mark.parametrize("rare", [0, 3])
+def test_compiled_code_weighs_the_same(
+    many: int, rare: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many texts by several threads, of few by one; of rare characters apart, too."""
     monkeypatch.setattr("chargen.text.told.WORTH", many)
     random = np.random.default_rng(1)
     ngrams = Ngrams(counted(random.integers(0, V, 300).tolist(), V), V)
-    ids = random.integers(0, V + 1, (7, 40)).astype(np.int32)
+    ngrams.powers = random.normal(0.5, 0.3, (CASES, 2))
+    ids, targets = random.integers(0, V + 1, (2, 7, 40)).astype(np.int32)
+    targets[0, :3] = PAST
+    known = (targets >= 0) & (targets < V)
+    own = random.normal(0, 3, (7, 40, V)).astype(np.float32)
+    kept = random.random(ids.shape) < 0.3
+    wide, narrow = own, None
+    if rare:
+        narrow = random.normal(0, 3, (7, 40, rare)).astype(np.float32)
+        wide = own[..., : V - rare + 1].copy()
+        own[..., V - rare :] = wide[..., -1:] + np.log(probabilities(narrow))
+        narrow = narrow.swapaxes(0, 1).copy()
     ages = random.integers(0, 12, ids.shape).astype(np.int32)
     for old in (None, ages):
         logs, cases, (after,) = ngrams.forward(ids, *ngrams.start(7), old)
-        mine, same, (last,) = Told(ngrams, V).forward(ids, *ngrams.start(7), old)
-        np.testing.assert_allclose(mine, logs, atol=1e-5)
-        np.testing.assert_array_equal(same, cases)
+        weighed, last = Told(ngrams, V).weigh(
+            ids, targets, *ngrams.start(7), old, wide.swapaxes(0, 1).copy(), narrow,
+            logits=True, kept=kept,
+        )  # fmt: skip
+        both = ngrams.mixed(own, logs, cases).copy()
+        nats, hits = charge(both.copy(), targets)
+        np.testing.assert_allclose(weighed.nats[known], nats[known], atol=1e-4)
+        np.testing.assert_array_equal(weighed.nats[~known], 0)
+        np.testing.assert_array_equal(weighed.hits, hits & known)
+        np.testing.assert_allclose(weighed.logits, both, atol=1e-4)
+        np.testing.assert_array_equal(weighed.cases, cases)
+        np.testing.assert_allclose(weighed.alpha, ngrams.powers[cases][..., 0], atol=1e-6)
+        np.testing.assert_allclose(weighed.own, own[kept], atol=1e-5)
+        np.testing.assert_allclose(weighed.logs, logs[kept], atol=1e-5)
         np.testing.assert_array_equal(last, after)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from chargen.networks.causal import Apart
+from chargen.kernels import Weighed
 from chargen.ranks import Ranks
 from chargen.text.ngrams import CASES, USUAL
 from chargen.training import powers
@@ -17,45 +17,68 @@ V = 4
 START = np.full((CASES, 2), USUAL, np.float32)
 
 
-def part(places: int, seed: int = 1) -> tuple[Apart, torch.Tensor]:
+Said = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Logits of two predictors (B, T, V), cases and targets (B, T)."""
+
+
+def part(places: int, seed: int = 1) -> Said:
     """Return what two predictors say, and targets that the first of them knows better."""
     random = np.random.default_rng(seed)
-    own, logs = random.normal(0, 2, (2, places, 2, V)).astype(np.float32)
+    own, logs = random.normal(0, 2, (2, 2, places, V)).astype(np.float32)
     targets = np.argmax(own + 0.3 * logs + random.gumbel(size=own.shape), axis=-1)
-    cases = random.integers(0, 3, targets.shape).astype(np.uint8)
-    said = Apart(slice(0, places), torch.from_numpy(own), torch.from_numpy(logs), cases, after=[])
-    return said, torch.from_numpy(targets)
+    return own, logs, random.integers(0, 3, targets.shape).astype(np.uint8), targets
 
 
-def cost(found: np.ndarray, said: Apart, targets: torch.Tensor) -> float:
+def offer(sample: Sample, said: Said) -> None:
+    """Offer all places to a sample."""
+    own, logs, cases, targets = said
+    kept = sample.which(targets)
+    nothing = np.zeros(0)
+    sample.add(
+        Weighed(
+            nats=nothing,
+            hits=nothing,
+            cases=cases,
+            alpha=nothing,
+            logits=nothing,
+            kept=np.where(kept, 0, -1),
+            own=own[kept],
+            logs=logs[kept],
+        ),
+        targets,
+    )
+
+
+def cost(found: np.ndarray, said: Said) -> float:
     """Return the nats of targets at some powers, and what holds the powers at the usual ones."""
-    raised = torch.from_numpy(found[said.cases].astype(np.float32))
-    logits = raised[..., :1] * said.own + raised[..., 1:] * said.logs
+    own, logs, cases, targets = (torch.from_numpy(one) for one in said)
+    raised = torch.from_numpy(found.astype(np.float32))[cases.long()]
+    logits = raised[..., :1] * own + raised[..., 1:] * logs
     nats = -logits.log_softmax(-1).gather(-1, targets[..., None]).sum()
     return float(nats) + PRIOR / 2 * float(((found - USUAL) ** 2).sum())
 
 
 def test_no_other_powers_are_better() -> None:
     """A step from the best powers in any direction, in any case, costs more."""
-    said, targets = part(800)
+    said = part(800)
     sample = Sample(V, 1600)
-    sample.add(said, targets)
+    offer(sample, said)
     found = best_powers(sample, START)
-    least = cost(found, said, targets)
-    assert least < cost(START, said, targets) - 10
+    least = cost(found, said)
+    assert least < cost(START, said) - 10
     for case in range(3):
         for step in ((0.05, 0), (-0.05, 0), (0, 0.05), (0, -0.05), (0.05, -0.05), (-0.05, 0.05)):
             other = found.copy()
             other[case] += step
-            assert cost(other, said, targets) > least
+            assert cost(other, said) > least
     np.testing.assert_allclose(found[3:], START[3:], atol=1e-6)
 
 
 def test_the_search_may_begin_anywhere() -> None:
     """From far away it comes to the same powers."""
-    said, targets = part(400)
+    said = part(400)
     sample = Sample(V, 800)
-    sample.add(said, targets)
+    offer(sample, said)
     found = [best_powers(sample, np.full_like(START, start)) for start in (0.0, 0.5, 3.0)]
     np.testing.assert_allclose(found[0], found[1], atol=2e-3)
     np.testing.assert_allclose(found[2], found[1], atol=2e-3)
@@ -64,16 +87,18 @@ def test_the_search_may_begin_anywhere() -> None:
 def test_a_long_text_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of known characters each n-th is kept, wherever windows end; others are passed over."""
     monkeypatch.setattr(powers, "PLACES", 34)
-    said, targets = part(50)
-    targets[3], targets[7, 0] = V, -100
-    known = targets[(targets >= 0) & (targets < V)]
+    own, logs, cases, targets = part(50)
+    targets[0, 3], targets[1, 7] = V, -100
     whole, halves = Sample(V, 100), Sample(V, 100)
-    whole.add(said, targets)
-    for rows in (slice(0, 21), slice(21, 50)):
-        cut = Apart(rows, said.own[rows], said.logs[rows], said.cases[rows], [])
-        halves.add(cut, targets[rows])
-    assert torch.equal(torch.cat(whole.targets), known[::3])
-    assert torch.equal(torch.cat(halves.targets), known[::3])
+    kept = whole.which(targets)
+    ends = [halves.which(targets[:, steps]) for steps in (slice(0, 21), slice(21, 50))]
+    np.testing.assert_array_equal(np.concatenate(ends, axis=1), kept)
+    known = (targets >= 0) & (targets < V)
+    assert not kept[~known].any()
+    np.testing.assert_array_equal(np.flatnonzero(kept.T[known.T]), np.arange(0, 98, 3))
+    again = Sample(V, 100)
+    offer(again, (own, logs, cases, targets))
+    np.testing.assert_array_equal(torch.cat(again.targets), targets[kept])
 
 
 @pytest.mark.parametrize("stride", [2, 4, 6, 8])
@@ -83,12 +108,7 @@ def test_all_lanes_are_sampled_alike(stride: int, lanes: int) -> None:
     places = 720
     sample = Sample(lanes, places * lanes)
     sample.stride = stride
-    numbers = torch.arange(lanes).expand(places, lanes)
-    nothing = torch.zeros(places, lanes, lanes)
-    sample.add(
-        Apart(slice(0, places), nothing, nothing, np.zeros((places, lanes), np.uint8), []), numbers
-    )
-    kept = torch.cat(sample.targets).bincount(minlength=lanes)
+    kept = sample.which(np.tile(np.arange(lanes)[:, None], places)).sum(axis=1)
     assert kept.min() >= kept.max() - 1 > 60
 
 
@@ -99,9 +119,9 @@ def test_ranks_find_them_together() -> None:
         def summed(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
             return 2 * array
 
-    said, targets = part(200)
+    said = part(200)
     mine, whole = Sample(V, 400), Sample(V, 800)
     for sample in (mine, whole, whole):
-        sample.add(said, targets)
+        offer(sample, said)
     found = best_powers(mine, START, Two())
     np.testing.assert_allclose(found, best_powers(whole, START), atol=1e-5)
