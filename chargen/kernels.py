@@ -48,7 +48,7 @@ class Weights(NamedTuple):
     Attributes:
         table: (V + 1, G·H), each character's part of the first layer's pre-activations.
         inputs: (L - 1, H, G·H), the input weights of the layers above the first, transposed; these
-            and all other matrices are float32, or the bits of bfloat16.
+            and all other matrices are float32, or bfloat16 in pairs of rows, see `multiply`.
         recurrent: (L, H, G·H), the recurrent weights of all layers, transposed.
         bias: (L, G + inner, H), what is added to the products; see `chargen.networks.recurrence`.
         output, output_bias: (H, V), transposed, and (V,); or those of common characters and one
@@ -161,6 +161,7 @@ C2, C3, C4, C5, C6 = (np.float32(1 / math.factorial(n)) for n in range(2, 7))
 S3, S5, S7, S9 = (np.float32(1 / n) for n in (3, 5, 7, 9))
 ROOT_HALF = np.float32(math.sqrt(0.5)).view(np.int32)
 HALF_WORD, ROUND, LOWEST_BIT = np.int32(16), np.int32(0x7FFF), np.int32(1)
+UPPER_HALF = np.int32(-(1 << 16))
 SIGN, ALL_BUT_SIGN = np.int32(31), np.int32(0x7FFFFFFF)
 
 
@@ -250,6 +251,16 @@ def load(value: Any) -> Any:
     raise NotImplementedError  # Numba compiles what `overload` gives for it.
 
 
+def even(weights: Array, row: int, column: int) -> Any:
+    """Return an element of an even row of weights, see `multiply`."""
+    raise NotImplementedError  # As for `load`.
+
+
+def odd(weights: Array, row: int, column: int) -> Any:
+    """Return an element of an odd row."""
+    raise NotImplementedError  # As for `load`.
+
+
 def store(row: Row, at: int, value: Any) -> None:
     """Write a float32 into a row, rounded to nearest (ties to even) if the row is bfloat16."""
     raise NotImplementedError  # As for `load`.
@@ -264,6 +275,26 @@ def _load(value: Any) -> Any:
         return value
 
     return widened if isinstance(value, numba.types.Integer) else same
+
+
+@overload(even)
+def _even(weights: Array, row: int, column: int) -> Any:
+    def widened(weights: Array, row: int, column: int) -> Any:
+        return np.int32(weights[row // 2, column] << HALF_WORD).view(np.float32)
+
+    return widened if isinstance(weights.dtype, numba.types.Integer) else _same
+
+
+@overload(odd)
+def _odd(weights: Array, row: int, column: int) -> Any:
+    def widened(weights: Array, row: int, column: int) -> Any:
+        return np.int32(weights[row // 2, column] & UPPER_HALF).view(np.float32)
+
+    return widened if isinstance(weights.dtype, numba.types.Integer) else _same
+
+
+def _same(weights: Array, row: int, column: int) -> Any:
+    return weights[row, column]
 
 
 @overload(store)
@@ -551,20 +582,24 @@ def lstm_retreat(
 
 @compiled
 def multiply(x: Row, weights: Array, out: Row) -> None:
-    """Write x W, for x (I,) and W (I, N); four rows of W are read at a time, as they lie."""
+    """Write x W, for x (I,) and W (I, N); four rows of W are read at a time, as they lie.
+
+    If W is bfloat16, there are two rows in one, see `chargen.engine.rounding.packed`: so half as
+    much is read, and a number of 32 bits is two with one operation each.
+    """
     for i in range(len(out)):
         out[i] = ZERO
     whole = len(x) - len(x) % 4
     for j in range(0, whole, 4):
         a, b, c, d = x[j], x[j + 1], x[j + 2], x[j + 3]
-        row_a, row_b, row_c, row_d = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
         for i in range(len(out)):
-            total = fused(a, load(row_a[i]), fused(b, load(row_b[i]), out[i]))
-            out[i] = fused(c, load(row_c[i]), fused(d, load(row_d[i]), total))
+            total = fused(a, even(weights, j, i), fused(b, odd(weights, j + 1, i), out[i]))
+            out[i] = fused(c, even(weights, j + 2, i), fused(d, odd(weights, j + 3, i), total))
     for j in range(whole, len(x)):
-        a, row_a = x[j], weights[j]
+        a = x[j]
         for i in range(len(out)):
-            out[i] = fused(a, load(row_a[i]), out[i])
+            weight = odd(weights, j, i) if j % 2 else even(weights, j, i)
+            out[i] = fused(a, weight, out[i])
 
 
 @compiled
@@ -877,7 +912,8 @@ def read(
         state: (L, 2, 1, H), overwritten.
         scratch: (3 G + 5, H), overwritten.
     """
-    layers, hidden, width = weights.recurrent.shape
+    layers, hidden = len(weights.recurrent), state.shape[3]
+    width = gates * hidden
     wide = len(weights.output_bias)
     # The cells' steps see a window of one step and one row.
     window = scratch[:gates].reshape(1, 1, gates, hidden)
@@ -1001,7 +1037,7 @@ def frequencies(
     characters = len(own)
     learns = len(seen.row_of) > 0
     logits = np.empty(characters, np.float32)
-    scratch = np.empty((3 * gates + 5, weights.recurrent.shape[1]), np.float32)
+    scratch = np.empty((3 * gates + 5, state.shape[3]), np.float32)
     for n in range(len(ids)):
         if learns and seen.places[0] >= 0 and ids[n] < characters:
             follow(seen, seen.case[0], ids[n], own, told, likely[2])
@@ -1051,7 +1087,7 @@ def write(
     """
     characters = len(weights.output_bias) + max(0, len(weights.rare_bias) - 1)
     temp, k, p, least = np.float32(filters[0]), int(filters[1]), filters[2], np.float32(filters[3])
-    scratch = np.empty((3 * gates + 5, weights.recurrent.shape[1]), np.float32)
+    scratch = np.empty((3 * gates + 5, state.shape[3]), np.float32)
     logits = np.empty(characters, np.float32)
     likely = np.empty(characters, np.float32)
     told = np.empty(characters, np.float32)

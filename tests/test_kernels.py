@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen import kernels
+from chargen.engine.rounding import packed, rounded
 from chargen.networks.recurrence import array
 from chargen.tasks import filters
 
@@ -105,9 +106,14 @@ def test_filters_and_draw_are_those_of_numpy(
 
 @given(st.integers(1, 9), st.integers(1, 40))
 def test_products_are_those_of_numpy(inputs: int, outputs: int) -> None:
-    """Every size has its whole fours of rows and the rest."""
+    """Every size has its whole fours of rows and the rest; of bfloat16, bit by bit the same."""
     random = np.random.default_rng(inputs * 100 + outputs)
-    x, weights = random.random(inputs, np.float32), random.random((inputs, outputs), np.float32)
-    out = np.full(outputs, np.nan, np.float32)
+    x = random.random(inputs, np.float32)
+    weights = rounded({"w": random.normal(0, 1, (inputs, outputs)).astype(np.float32)})["w"]
+    out, same = np.full((2, outputs), np.nan, np.float32)
     kernels.multiply(x, weights, out)
-    np.testing.assert_allclose(out, x @ weights, rtol=1e-5)
+    np.testing.assert_allclose(out, x @ weights, rtol=1e-4, atol=1e-5)
+    pairs = packed(weights)
+    assert pairs.nbytes == 4 * outputs * -(-inputs // 2)
+    kernels.multiply(x, pairs, same)
+    np.testing.assert_array_equal(same, out)

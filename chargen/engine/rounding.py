@@ -31,9 +31,15 @@ def _rounded(array: Floats) -> Floats:
     return ((bits + (LOWER >> 1) + tie) & ~LOWER).view(np.float32)
 
 
-def packed(array: Floats) -> NDArray[np.int16] | Floats:
-    """Return the upper halves of the bits as int16 where the rest is zero, else the array."""
+def packed(array: Floats) -> NDArray[np.int32] | Floats:
+    """Return two rows of a matrix (…, I, N) in one where all are bfloat16, else the array.
+
+    Each number of (…, I / 2, N) has the bits of an even row in its lower half, and those of the odd
+    row that follows in its upper one. If I is odd, the last row is followed by zeros.
+    """
     bits = array.view(np.uint32)
     if (bits & LOWER).any():
         return array
-    return (bits >> 16).astype(np.uint16).view(np.int16)
+    pairs = bits[..., 0::2, :] >> 16
+    pairs[..., : array.shape[-2] // 2, :] |= bits[..., 1::2, :]
+    return pairs.view(np.int32)

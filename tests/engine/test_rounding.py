@@ -18,7 +18,18 @@ def test_matrices_are_rounded_as_pytorch_rounds_them(values: list[float]) -> Non
     theirs = torch.from_numpy(matrix).bfloat16()
     np.testing.assert_array_equal(both["weight"], theirs.float().numpy())
     np.testing.assert_array_equal(both["bias"], matrix[0])
-    np.testing.assert_array_equal(packed(both["weight"]), theirs.view(torch.int16).numpy())
+
+
+@given(st.integers(1, 5), st.integers(1, 5))
+def test_two_rows_are_packed_in_one(rows: int, columns: int) -> None:
+    """Of each matrix: an even row has the lower halves of the bits, an odd one the upper ones."""
+    random = np.random.default_rng(rows * 10 + columns)
+    matrices = rounded({"w": random.normal(size=(3, rows, columns)).astype(np.float32)})["w"]
+    halves = packed(matrices).view(np.uint32)
+    assert halves.shape == (3, (rows + 1) // 2, columns)
+    for row in range(rows):
+        bits = halves[:, row // 2] & 0xFFFF0000 if row % 2 else halves[:, row // 2] << 16
+        np.testing.assert_array_equal(bits.view(np.float32), matrices[:, row])
 
 
 def test_nothing_is_lost_by_packing() -> None:
