@@ -48,6 +48,8 @@ def prepare(request: Request, *, note: Note = _silent, progress: Progress | None
     ranks = _ranks(request)
     if not ranks.first:
         note, progress = _silent, None
+    if request.options.shard and ranks.size == 1:
+        note("--shard changes nothing in one process: start several by torchrun")
     try:
         with ranks.heard():
             return _prepared(request, ranks, note, progress)

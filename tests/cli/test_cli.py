@@ -612,6 +612,13 @@ def test_a_text_of_one_character_is_remarked_upon(chargen: Chargen, tmp_path: Pa
     assert b"one character over and over" in result.stderr
 
 
+def test_shares_of_one_process_are_remarked_upon(chargen: Chargen, story: Path) -> None:
+    """There is nobody to divide the weights with: it trains, and the user is told."""
+    result = chargen("train", story, "--shard", *QUICK)
+    assert result.returncode == 0
+    assert b"--shard changes nothing in one process" in result.stderr
+
+
 def test_quiet_says_nothing(chargen: Chargen, model_file: Path, story: Path) -> None:
     """With -q standard error stays empty."""
     assert chargen("sample", "--length", "5", "-q").stderr == b""
