@@ -47,8 +47,9 @@ class Weights(NamedTuple):
 
     Attributes:
         table: (V + 1, G·H), each character's part of the first layer's pre-activations.
-        inputs: (L - 1, H, G·H), the input weights of the layers above the first, transposed; these
-            and all other matrices are float32, or bfloat16 in pairs of rows, see `multiply`.
+        inputs: (L - 1, H, G·H), the input weights of the layers above the first, transposed. Like
+            ``recurrent``, ``output``, ``narrow`` and ``rare``, they may be bfloat16 in pairs of
+            rows, see `multiply`; all else is float32.
         recurrent: (L, H, G·H), the recurrent weights of all layers, transposed.
         bias: (L, G + inner, H), what is added to the products; see `chargen.networks.recurrence`.
         output, output_bias: (H, V), transposed, and (V,); or those of common characters and one
@@ -117,7 +118,9 @@ class Seen(NamedTuple):
 
 
 class Weighed(NamedTuple):
-    """What is made of the logits of network and counts, for texts (B, T). All is overwritten.
+    """What is made of the logits of network and counts, for texts (B, T), by `weigh`.
+
+    It writes all but ``kept``.
 
     Attributes:
         nats: (B, T), what the targets cost.
@@ -125,7 +128,7 @@ class Weighed(NamedTuple):
         cases: (B, T).
         alpha: (B, T), α.
         logits: (B, T, V), of both together; or (0, 0, 0) if they are not asked for.
-        kept: (B, T), the row of each place in the two that follow, or less than zero.
+        kept: (B, T), the row of each place in the two that follow; or less than zero, for none.
         own, logs: (N, V), the network's logits and log q of the places that are kept.
     """
 
@@ -577,15 +580,15 @@ def lstm_retreat(
         to_kept(e, memory[t, b], gate[1])
 
 
-# A text written character by character (`chargen.engine.writer`).
+# From a state to probabilities: texts that are written, compressed or scored.
 
 
 @compiled
 def multiply(x: Row, weights: Array, out: Row) -> None:
     """Write x W, for x (I,) and W (I, N); four rows of W are read at a time, as they lie.
 
-    If W is bfloat16, there are two rows in one, see `chargen.engine.rounding.packed`: so half as
-    much is read, and a number of 32 bits is two with one operation each.
+    If W is bfloat16, two rows of it are one, see `chargen.engine.rounding.packed`: so half as much
+    is read, and one operation takes each of the two weights out of 32 bits.
     """
     for i in range(len(out)):
         out[i] = ZERO
@@ -612,9 +615,9 @@ def project(rows: Array, weights: Array, bias: Row, out: Array) -> None:
 
 @compiled
 def turned(bits: np.int32) -> np.int32:
-    """Return whole numbers that are ordered like the float32 of these bits; and the bits of those.
+    """Return a whole number for the bits of a float32: such numbers have the order of the floats.
 
-    Of a number below zero, all bits but the sign are ordered the other way round.
+    Of a number below zero, all bits but the sign are turned. Done twice, it gives the bits back.
     """
     return np.int32(bits ^ ((bits >> SIGN) & ALL_BUT_SIGN))
 
@@ -634,7 +637,7 @@ def place_of(row: Row, value: np.float32) -> int:
     for i in range(len(row)):
         if row[i] == value:
             return i
-    return 0  # Only if a number of the row is none.
+    return 0  # Only if one of them is NaN.
 
 
 @compiled
@@ -724,7 +727,11 @@ def draw(weights: Row, uniform: float) -> int:
         so_far += weights[i]
         if so_far > place:
             return i
-    return len(weights) - 1  # Only if a weight is not a number.
+    # The sum in order may be lower than that in eight parts, by its last bits.
+    for i in range(len(weights) - 1, -1, -1):
+        if weights[i] > ZERO:
+            return i
+    return len(weights) - 1  # Only if no weight is a number.
 
 
 @compiled
@@ -760,6 +767,7 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
     for i in range(bos):
         told[i] = counted.first[i]
     # q is this times what is in the row: so a context costs only as much as it has followers.
+    # Counts have 16 bits: what eight contexts leave is above 1e-34, and 1 / 1e-34 is a float32.
     times = ONE
     for length in range(1, LONGEST + 1):
         ended = last if length == 1 else past[len(past) - length + 1]
@@ -960,8 +968,8 @@ def weigh(
     Args:
         first, stop: which of the texts.
         ages: (B, T), see `tell`.
-        targets: (B, T), the characters that come; others than V characters get no sound charge.
-        past: (B, `LONGEST` - 1), the characters before them, overwritten.
+        targets: (B, T), the characters that come; what is no character of V costs 0 and is no hit.
+        past: (B, `LONGEST` - 1), the characters before ``ids``, overwritten.
         wide: (T, B, V), the network's logits; or (T, B, W), those of common characters and one more
             for all rare ones.
         rare: (T, B, R), the logits of rare characters; R is zero if there are none.
@@ -969,7 +977,7 @@ def weigh(
     """
     characters = len(counted.first)
     common = characters - rare.shape[2]
-    # Rows of one array would be computed number by number.
+    # Four arrays, so that the compiler sees that they do not overlap; else it does not vectorise.
     own = np.empty(characters, np.float32)
     told = np.empty(characters, np.float32)
     logits = np.empty(characters, np.float32)

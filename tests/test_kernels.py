@@ -104,6 +104,16 @@ def test_filters_and_draw_are_those_of_numpy(
     assert kernels.draw(row, uniform) == filters.draw(row[None], np.array([uniform]))[0]
 
 
+def test_what_was_cut_is_never_drawn() -> None:
+    """Not even where the sum in order, which the draw goes along, ends below the sum in parts."""
+    random, close = np.random.default_rng(0), 1 - 2**-53
+    for _ in range(2000):
+        row = np.exp(random.normal(0, 6, 65)).astype(np.float32)
+        kernels.cut(row, kernels.edge_of(row / row.max(), 20, 0.0) * row.max())
+        row[-1] = 0
+        assert row[kernels.draw(row, close)] > 0
+
+
 @given(st.integers(1, 9), st.integers(1, 40))
 def test_products_are_those_of_numpy(inputs: int, outputs: int) -> None:
     """Every size has its whole fours of rows and the rest; of bfloat16, bit by bit the same."""

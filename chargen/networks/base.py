@@ -19,6 +19,7 @@ from chargen.networks.gru import GRU
 from chargen.networks.layer import Layer
 from chargen.networks.lstm import LSTM
 from chargen.networks.recompute import Passed, recomputed
+from chargen.networks.recurrence import array
 from chargen.networks.shards import fill, whole
 from chargen.networks.transformer import Block
 from chargen.ranks import ALONE, Ranks
@@ -276,11 +277,10 @@ class Trainable(nn.Module, ABC):
 
 
 def numbers(tensor: Tensor) -> NDArray[Any]:
-    """Return a tensor's numbers as a NumPy array; bfloat16, which NumPy lacks, as its bits."""
+    """Return a tensor's numbers as a NumPy array, from any device; see `array`."""
     tensor = tensor.detach().cpu()
-    if tensor.dtype == torch.float16:
-        tensor = tensor.float()
-    return (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    made: NDArray[Any] = array(tensor.float() if tensor.dtype == torch.float16 else tensor)
+    return made
 
 
 def charged(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

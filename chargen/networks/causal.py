@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     Ids = NDArray[np.integer]
 
 LOGITS = 1 << 23
-"""Logits that are made at once where all are needed, at most: 32 MiB."""
+"""Logits of rare characters that are made at once, at most, and all others with them: 32 MiB."""
 
 
 class Sample(Protocol):
@@ -142,13 +142,13 @@ class Causal(Trainable):
         Of a large vocabulary, all logits of a window are many: not all are made at once.
 
         Args:
-            x, state: see `wide`.
+            x, state: as `wide` returns them.
             wide: the wide outputs, or all logits.
             logits: whether those of both together are asked for.
             sample: keeps what each says alone of some places.
 
         Returns:
-            What was made of some steps of the window after the others; and the state.
+            What was made of each part of the window, in their order; and the state.
         """
         assert self.ngrams is not None
         found = []
@@ -241,12 +241,12 @@ class Causal(Trainable):
         x, logits, after = self.wide(batch.inputs, state, batch.labels, batch.ages)
         wanted, common = batch.targets.t().clamp(0, self.characters - 1), self.architecture.common
         if self.ngrams is not None:
-            learns = logits.requires_grad
-            if learns and common:
+            slopes = logits.requires_grad
+            if slopes and common:
                 logits = self.joined(x, logits)
-            weighed, after = self.weighed(x, logits, batch, after, logits=learns, sample=sample)
+            weighed, after = self.weighed(x, logits, batch, after, logits=slopes, sample=sample)
             nats = _joined(weighed, "nats").to(x.device)
-            if learns:
+            if slopes:
                 nats = nats + _slopes(weighed, logits.transpose(0, 1), wanted.t())
             return nats, _joined(weighed, "hits").to(x.device), after
         nats, likeliest = charged(logits, wanted.clamp(max=common) if common else wanted)
@@ -284,14 +284,14 @@ def _joined(weighed: Sequence[Weighed], name: str) -> Tensor:
 def _slopes(weighed: Sequence[Weighed], own: Tensor, wanted: Tensor) -> Tensor:
     """Return zeros (B, T) whose slopes by the network's logits are those of the nats.
 
-    The slope by a character's logit is α times the probability of both together, less α if the
-    character came.
+    The slope by a character's logit is α times the probability that both together give to it, less
+    α if the character came.
 
     Args:
         own: (B, T, V), the network's logits.
         wanted: (B, T), which came.
     """
-    both, alpha = _joined(weighed, "logits"), _joined(weighed, "alpha")
-    away = both.softmax(-1) - functional.one_hot(wanted.cpu(), own.shape[-1])
-    nats = (own * (alpha[..., None] * away).to(own)).sum(-1)
+    likely, alpha = _joined(weighed, "logits").softmax(-1), _joined(weighed, "alpha")
+    expected = (own.float() * likely.to(own.device)).sum(-1)
+    nats = alpha.to(own.device) * (expected - own.gather(-1, wanted[..., None])[..., 0])
     return nats - nats.detach()

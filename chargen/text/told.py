@@ -1,4 +1,4 @@
-"""What was counted, told by compiled code: the twin of `chargen.text.ngrams.Ngrams`.
+"""Network and counts, weighed together by compiled code: the twin of `chargen.text.ngrams.Ngrams`.
 
 It also counts on in the text that it reads, where a model learns while reading. Loading the
 compiler takes half a second, so that it is used where a text is long, or a network is trained.
@@ -28,11 +28,11 @@ ALONE = 1, 0
 """The powers where the network is alone."""
 
 WORTH = 1 << 17
-"""Probabilities for each processor from which on several are used."""
+"""Probabilities that are worth one more processor."""
 
 
 class Told:
-    """Tells of the next character by counting.
+    """Weighs a network and what was counted together.
 
     Args:
         ngrams: counted in the training text; None if nothing was.
@@ -41,7 +41,7 @@ class Told:
 
     Attributes:
         counted: what was counted before.
-        seen: what is counted in the text that is read; empty if nothing is.
+        seen: what is counted in the text that is read, if anything is; and the powers.
     """
 
     def __init__(self, ngrams: Ngrams | None, size: int, characters: int = 0) -> None:
@@ -91,7 +91,7 @@ class Told:
         """
         if kept is None:
             kept = np.zeros(ids.shape, np.bool_)
-        own, logs = np.empty((2, int(kept.sum()), self.size), np.float32)
+        rows = int(kept.sum()), self.size
         weighed = kernels.Weighed(
             nats=np.empty(ids.shape, np.float32),
             hits=np.empty(ids.shape, np.bool_),
@@ -99,13 +99,13 @@ class Told:
             alpha=np.empty(ids.shape, np.float32),
             logits=np.empty((*ids.shape, self.size) if logits else (0, 0, 0), np.float32),
             kept=np.where(kept, kept.cumsum().reshape(kept.shape), 0) - 1,
-            own=own,
-            logs=logs,
+            own=np.empty(rows, np.float32),
+            logs=np.empty(rows, np.float32),
         )
         after = past.astype(np.int32)
         given = (
             ids.astype(np.int32),
-            np.full(ids.shape, LONGEST, np.int32) if ages is None else ages,
+            np.full(ids.shape, LONGEST, np.int32) if ages is None else ages.astype(np.int32),
             targets.astype(np.int32),
             after,
             wide,
@@ -118,8 +118,8 @@ class Told:
         def some(texts: slice) -> None:
             kernels.weigh(texts.start, texts.stop, *given)
 
-        number = 1 if self.learns else os.cpu_count() or 1
-        if ids.size * self.size < WORTH * number:
+        number = min(os.cpu_count() or 1, len(ids), ids.size * self.size // WORTH)
+        if self.learns or number < 2:
             some(slice(0, len(ids)))
         else:
             # Texts do not depend on one another, and compiled code lets other threads run.

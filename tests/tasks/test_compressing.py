@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,10 +24,13 @@ from chargen.engine.writer import Frequencies
 from chargen.errors import CheckpointError, CorpusError, KindError, UsageError
 from chargen.kernels import BITS as BITS_OF_PLACE
 from chargen.kernels import FOLLOWS, FOLLOWS_TOO, SEEN
+from chargen.networks.base import Batch
+from chargen.networks.causal import Causal as Network
 from chargen.tasks import compressing
 from chargen.tasks.compressing import BITS, Packed
 from chargen.text.contexts import LONGEST, WORD, keys
 from chargen.text.ngrams import CASES, PRIOR, Ngrams
+from chargen.text.told import Told
 from chargen.text.vocabulary import ALL_BYTES, Vocabulary
 from tests.conftest import POWERS, RECURRENT, STORY, any_text, probabilities, tiny_checkpoint
 
@@ -72,7 +76,10 @@ def test_the_size_is_what_the_text_costs(
 
 @pytest.mark.parametrize("ngrams", [0, 30])
 def test_counting_on_is_by_its_definition(tmp_path: Path, ngrams: int) -> None:
-    """Of each length, first what the training text tells, then what this text has told so far."""
+    """Of each length, first what the training text tells, then what this text has told so far.
+
+    A text that is compressed and one that is scored are learned from alike.
+    """
     small = model(tmp_path, ngrams=ngrams)
     saved, v = small.checkpoint, len(small.checkpoint.vocabulary)
     ids = [v, *saved.vocabulary.encode(STORY[:300]).tolist()]
@@ -112,6 +119,26 @@ def test_counting_on_is_by_its_definition(tmp_path: Path, ngrams: int) -> None:
             for length in range(1, SEEN + 1):
                 place = row[length] >> (WORD - BITS_OF_PLACE)
                 seen.setdefault(place, np.zeros(v))[target] += 1
+    nats, after = learned(saved, engine.ngrams, ids)
+    np.testing.assert_allclose(np.exp(-nats), found[np.arange(len(nats)), ids[1:]], atol=2e-5)
+    np.testing.assert_allclose(after, powers, atol=1e-5)
+
+
+def learned(
+    saved: checkpoint.Checkpoint, ngrams: Ngrams | None, ids: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nats of each character while its text is counted, in windows; and the powers."""
+    architecture = replace(saved.architecture, ngrams=saved.architecture.ngrams or 1)
+    network = Network(architecture, len(saved.vocabulary)).eval()
+    network.assign(saved.weights)
+    network.ngrams = Told(ngrams, len(saved.vocabulary), len(ids))
+    state, nats = network.start(1), []
+    for at in range(0, len(ids) - 1, 37):
+        window = torch.tensor([ids[at : at + 38]])
+        with torch.no_grad():
+            cost, _, state = network.charge(Batch(window[:, :-1], window[:, 1:]), state)
+        nats.append(cost[0].numpy())
+    return np.concatenate(nats), network.ngrams.powers
 
 
 def table_of(ngrams: Ngrams | None) -> dict[int, np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from chargen import architecture
 from chargen.engine.likelihood import charge
+from chargen.engine.rounding import rounded
 from chargen.text.contexts import LONGEST
 from chargen.text.ngrams import CASES, PRIOR, Ngrams
 from chargen.text.told import Told
@@ -113,12 +116,24 @@ def test_both_together_are_a_product_of_powers() -> None:
     np.testing.assert_allclose(found[3], p[3], atol=1e-6)
 
 
+def normal(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Return numbers that bfloat16 has."""
+    return rounded({"made": random.normal(0, 3, shape).astype(np.float32)})["made"]
+
+
+def by_time(array: np.ndarray, bits: bool) -> np.ndarray:
+    """Return (T, B, …) of an array (B, T, …), as the bits of bfloat16 if that is asked for."""
+    turned = array.swapaxes(0, 1).copy()
+    return (turned.view(np.int32) >> 16).astype(np.int16) if bits else turned
+
+
 @pytest.mark.parametrize("many", [1, 1 << 18])
 @pytest.mark.parametrize("rare", [0, 3])
+@pytest.mark.parametrize("bits", [False, True])
 def test_compiled_code_weighs_the_same(
-    many: int, rare: int, monkeypatch: pytest.MonkeyPatch
+    many: int, rare: int, bits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of many texts by several threads, of few by one; of rare characters apart, too."""
+    """Of many texts by several threads, of few by one; with rare characters apart; in bfloat16."""
     monkeypatch.setattr("chargen.text.told.WORTH", many)
     random = np.random.default_rng(1)
     ngrams = Ngrams(counted(random.integers(0, V, 300).tolist(), V), V)
@@ -126,20 +141,19 @@ def test_compiled_code_weighs_the_same(
     ids, targets = random.integers(0, V + 1, (2, 7, 40)).astype(np.int32)
     targets[0, :3] = PAST
     known = (targets >= 0) & (targets < V)
-    own = random.normal(0, 3, (7, 40, V)).astype(np.float32)
+    own = normal(random, (7, 40, V))
     kept = random.random(ids.shape) < 0.3
     wide, narrow = own, None
     if rare:
-        narrow = random.normal(0, 3, (7, 40, rare)).astype(np.float32)
+        narrow = normal(random, (7, 40, rare))
         wide = own[..., : V - rare + 1].copy()
         own[..., V - rare :] = wide[..., -1:] + np.log(probabilities(narrow))
-        narrow = narrow.swapaxes(0, 1).copy()
     ages = random.integers(0, 12, ids.shape).astype(np.int32)
     for old in (None, ages):
         logs, cases, (after,) = ngrams.forward(ids, *ngrams.start(7), old)
         weighed, last = Told(ngrams, V).weigh(
-            ids, targets, *ngrams.start(7), old, wide.swapaxes(0, 1).copy(), narrow,
-            logits=True, kept=kept,
+            ids, targets, ngrams.start(7)[0], old, by_time(wide, bits),
+            None if narrow is None else by_time(narrow, bits), logits=True, kept=kept,
         )  # fmt: skip
         both = ngrams.mixed(own, logs, cases).copy()
         nats, hits = charge(both.copy(), targets)
@@ -157,3 +171,26 @@ def test_compiled_code_weighs_the_same(
 def test_a_header_says_how_many_powers_there_are() -> None:
     """A pair for each length of a context, and each group of followers."""
     assert CASES == architecture.CASES
+
+
+@pytest.mark.parametrize("processors", [1, 2, 5, 64])
+def test_as_many_processors_are_used_as_pay(
+    processors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are: one for each so many probabilities, and for each text at most."""
+    used: list[int] = []
+
+    class Threads(ThreadPoolExecutor):
+        def __init__(self, number: int) -> None:
+            used.append(number)
+            super().__init__(number)
+
+    monkeypatch.setattr("chargen.text.told.ThreadPoolExecutor", Threads)
+    monkeypatch.setattr("chargen.text.told.os.cpu_count", lambda: processors)
+    ngrams = Ngrams(counted([0, 1, 2], V), V)
+    for texts, worth, most in ((6, 40, 6), (6, 250, 2), (1, 10, 1), (6, 400, 1)):
+        monkeypatch.setattr("chargen.text.told.WORTH", worth)
+        ids, own = np.zeros((texts, 20), np.int32), np.zeros((20, texts, V), np.float32)
+        used.clear()
+        Told(ngrams, V).weigh(ids, ids, ngrams.start(texts)[0], None, own)
+        assert used == ([min(processors, most)] if min(processors, most) > 1 else [])
