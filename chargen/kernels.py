@@ -1070,53 +1070,60 @@ def frequencies(
 
 @compiled
 def write(
+    first: int,
+    stop: int,
     gates: int,
-    last: int,
+    last: Row,
     weights: Weights,
     counted: Counted,
     state: Array,
-    past: Row,
+    past: Array,
     seen: Seen,
-    uniform: Row,
+    uniform: Array,
     filters: Row,
-    ids: Row,
-    nats: Row,
+    ids: Array,
+    nats: Array,
 ) -> None:
-    """Read the last character and draw the next, as often as there is a random number.
+    """Read each text's last character and draw its next, as often as there is a random number.
 
     Args:
-        gates, last, weights, state: see `read`.
-        past: (`LONGEST` - 1,), the characters before the last, overwritten.
+        first, stop: which of the texts.
+        gates, weights: see `read`.
+        last: (B,), ids.
+        state: (B, L, 2, 1, H), overwritten.
+        past: (B, `LONGEST` - 1), the characters before the last, overwritten.
         seen: only its powers are used.
-        uniform: (N,), random numbers in [0, 1).
+        uniform: (B, N), random numbers in [0, 1).
         filters: temperature, top-k, top-p and min-p; zero for no filter.
-        ids, nats: (N,), written: what was drawn, and what it costs without filters, at
+        ids, nats: (B, N), written: what was drawn, and what it costs without filters, at
             temperature 1.
     """
     characters = len(weights.output_bias) + max(0, len(weights.rare_bias) - 1)
     temp, k, p, least = np.float32(filters[0]), int(filters[1]), filters[2], np.float32(filters[3])
-    scratch = np.empty((3 * gates + 5, state.shape[3]), np.float32)
+    scratch = np.empty((3 * gates + 5, state.shape[4]), np.float32)
     logits = np.empty(characters, np.float32)
     likely = np.empty(characters, np.float32)
     told = np.empty(characters, np.float32)
-    for n in range(len(uniform)):
-        if len(counted.keys):
-            read(gates, last, weights, state, scratch, likely)
-            case = tell(last, LONGEST, past, counted, seen, told)
-            together(likely, told, seen.powers[case], logits)
-        else:
-            read(gates, last, weights, state, scratch, logits)
-        highest = greatest(logits)
-        last = place_of(logits, highest)
-        total = exponentials(logits, highest, ONE, likely)
-        if temp > ZERO:
-            if temp != ONE:
-                exponentials(logits, highest, temp, likely)
-            if 0 < k < characters:
-                cut(likely, edge_of(likely, k, 0.0))
-            if p > 0:
-                cut_share(likely, p)
-            cut(likely, least)
-            last = draw(likely, uniform[n])
-        ids[n] = last
-        nats[n] = np.log(total) - (logits[last] - highest)
+    for b in range(first, stop):
+        latest = last[b]
+        for n in range(uniform.shape[1]):
+            if len(counted.keys):
+                read(gates, latest, weights, state[b], scratch, likely)
+                case = tell(latest, LONGEST, past[b], counted, seen, told)
+                together(likely, told, seen.powers[case], logits)
+            else:
+                read(gates, latest, weights, state[b], scratch, logits)
+            highest = greatest(logits)
+            latest = place_of(logits, highest)
+            total = exponentials(logits, highest, ONE, likely)
+            if temp > ZERO:
+                if temp != ONE:
+                    exponentials(logits, highest, temp, likely)
+                if 0 < k < characters:
+                    cut(likely, edge_of(likely, k, 0.0))
+                if p > 0:
+                    cut_share(likely, p)
+                cut(likely, least)
+                latest = draw(likely, uniform[b, n])
+            ids[b, n] = latest
+            nats[b, n] = np.log(total) - (logits[latest] - highest)

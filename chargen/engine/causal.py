@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ids = NDArray[np.int32]
 
+FEW, SMALL = 32, 1_000_000
+"""Texts side by side, and recurrent weights, of which only both in greater numbers are better
+written by NumPy than by compiled code (measured on two processors, up to 1,024 units)."""
+
 
 class Causal:
     """A trained network as a `chargen.engine.language_model.LanguageModel`.
@@ -103,18 +107,25 @@ class Causal:
             block.watched = None
         return np.concatenate(shares)
 
-    def writer(self, filters: Sequence[float], *, steady: bool = False) -> Writer | None:
-        """Return the same network in compiled code; None for a transformer.
+    def writer(
+        self, filters: Sequence[float], texts: int = 1, *, steady: bool = False
+    ) -> Writer | None:
+        """Return the same network in compiled code; None for a transformer, and where it is slower.
 
         Args:
             filters: temperature, top-k, top-p and min-p; zero for no filter.
+            texts: how many are written side by side.
             steady: whether all of it is computed in a fixed order, to be the same on every machine.
         """
         if self.norm is not None:
             return None
+        layers = cast("list[RecurrentLayer]", self.stack.layers)
+        # Compiled code reads the weights anew for each text, NumPy once for all of them.
+        if texts > FEW and sum(layer.recurrent.size for layer in layers) > SMALL:
+            return None
         from chargen.engine.writer import Writer  # It loads the compiler, which takes a while.
 
-        return Writer(self, cast("list[RecurrentLayer]", self.stack.layers), filters, steady)
+        return Writer(self, layers, filters, steady)
 
     def read_out(self, x: Floats) -> Floats:
         """Return the network's part of the logits (…, V) from the stack's outputs (…, H)."""

@@ -47,11 +47,12 @@ class LanguageModel(Protocol):
 class Compiles(Protocol):
     """A language model that may be written by compiled code as well."""
 
-    def writer(self, filters: Sequence[float]) -> Writer | None:
-        """Return code that writes one text, or None if there is none.
+    def writer(self, filters: Sequence[float], texts: int = 1) -> Writer | None:
+        """Return code that writes texts, or None if there is none, or none that is faster.
 
         Args:
             filters: temperature, top-k, top-p and min-p; zero for no filter.
+            texts: how many are written side by side.
         """
 
 

@@ -1,8 +1,9 @@
-"""A recurrent network that writes one text in compiled code, many characters in a call.
+"""A recurrent network that writes texts in compiled code, many characters in a call.
 
 It computes what `chargen.engine.causal.Causal` and `chargen.tasks.filters` compute, up to the
-rounding of float32; a test holds them equal. Loading the compiler takes half a second, which pays
-for a long text only.
+rounding of float32; a test holds them equal. Each text is written by one thread, and as many are
+written at once as there are processors. Loading the compiler takes half a second, which pays for
+long texts only.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from chargen.engine.language_model import State
 from chargen.engine.rounding import packed
 from chargen.text.contexts import LONGEST
 from chargen.text.told import Told
+from chargen.threads import divided
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Writer:
-    """Writes one text.
+    """Writes texts.
 
     Args:
         model: a recurrent network.
@@ -62,40 +64,53 @@ class Writer:
         self.told, self.bos = Told(model.ngrams, model.bos), model.bos
 
     def write(
-        self, last: int, state: State, uniform: NDArray[np.float64]
+        self, last: Ids, state: State, uniform: NDArray[np.float64]
     ) -> tuple[Ids, Floats, State]:
-        """Read the last character and draw the next, as often as there is a random number.
+        """Read each text's last character and draw its next, as often as there is a random number.
 
         Args:
-            last: its id.
-            state: before it, of one text.
-            uniform: (N,), random numbers in [0, 1).
+            last: (B,), ids.
+            state: before them.
+            uniform: (B, N), random numbers in [0, 1).
 
         Returns:
-            ids (N,), their nats (N,) at temperature 1 without filters, and the state before the
+            ids (B, N), their nats (B, N) at temperature 1 without filters, and the state before the
             last of them.
         """
         layers, states = len(self.weights.recurrent), len(state[0])
         carried, before = self.carried(state)
-        ids = np.empty(len(uniform), np.int32)
-        nats = np.empty(len(uniform), np.float32)
-        kernels.write(
-            self.gates, last, self.weights, self.told.counted, carried, before,
-            self.told.seen, uniform, self.filters, ids, nats,
+        ids = np.empty(uniform.shape, np.int32)
+        nats = np.empty(uniform.shape, np.float32)
+        given = (
+            self.gates, last.astype(np.int32), self.weights, self.told.counted, carried, before,
+            self.told.seen, np.ascontiguousarray(uniform), self.filters, ids, nats,
         )  # fmt: skip
-        after: State = [tuple(part for part in layer[:states]) for layer in carried]
-        past = [(before[None].astype(np.int32),)] if len(state) > layers else []
+
+        def some(first: int, stop: int) -> None:
+            kernels.write(first, stop, *given)
+
+        divided(some, len(last), len(last))
+        after: State = [
+            tuple(carried[:, layer, part, 0] for part in range(states)) for layer in range(layers)
+        ]
+        past = [(before.astype(np.int32),)] if len(state) > layers else []
         return ids, nats, after + past
 
     def carried(self, state: State) -> tuple[Floats, NDArray[np.int64]]:
-        """Return a state of one text as compiled code has it: that of the layers, and the past."""
+        """Return a state as compiled code has it.
+
+        Returns:
+            The layers' (B, L, 2, 1, H), and the characters before (B, `LONGEST` - 1).
+        """
         layers, states = len(self.weights.recurrent), len(state[0])
-        carried = np.zeros((layers, 2, *state[0][0].shape), np.float32)
-        for into, parts in zip(carried, state, strict=False):
-            into[:states] = parts
+        batch, hidden = state[0][0].shape
+        carried = np.zeros((batch, layers, 2, 1, hidden), np.float32)
+        for layer, parts in enumerate(state[:layers]):
+            for number in range(states):
+                carried[:, layer, number, 0] = parts[number]
         # A model without n-grams carries no characters.
-        past = [part[0].astype(np.int64) for (part,) in state[layers:]]
-        return carried, past[0] if past else np.full(LONGEST - 1, self.bos)
+        past = [part.astype(np.int64) for (part,) in state[layers:]]
+        return carried, past[0] if past else np.full((batch, LONGEST - 1), self.bos)
 
 
 class Frequencies:
@@ -115,7 +130,7 @@ class Frequencies:
     ) -> None:
         self.gates, self.escape, self.bits = writer.gates, escape, bits
         self.weights = writer.weights
-        self.carried, self.past = writer.carried(state)
+        (self.carried,), (self.past,) = writer.carried(state)
         self.likely = np.zeros((3, writer.bos), np.float32)
         self.told = Told(writer.told.ngrams, writer.bos, learns)
 

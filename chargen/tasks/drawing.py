@@ -120,7 +120,7 @@ class Stream:
     """Draws characters for several texts side by side.
 
     An iterator without an end: each step yields ids (N, B) and their nats (N, B), at temperature 1
-    and unfiltered. N is one, except where compiled code writes a long text; there it is `BLOCK` at
+    and unfiltered. N is one, except where compiled code writes long texts; there it is `BLOCK` at
     most. Whoever iterates decides when texts end (see `keep`).
 
     Args:
@@ -155,7 +155,7 @@ class Stream:
         return self
 
     def __next__(self) -> tuple[Ids, Floats]:
-        """Draw the next character of each text, or the next characters of one."""
+        """Draw the next character of each text, or several."""
         at = self.drawn % AHEAD
         if at == 0:
             self.uniform = np.stack([random.random(AHEAD) for random in self.randoms])
@@ -174,24 +174,27 @@ class Stream:
         return self.chosen[None], nats[None]
 
     def _writer(self) -> Writer | None:
-        """Return the compiled writer if it can write this text, and what is left is long."""
-        how = self.sampling
-        alone = len(self.randoms) == 1 and self.guide is None
-        # The first characters are there before the compiler is loaded.
+        """Return the compiled writer if it can write these texts, and what is left is long."""
+        how, texts = self.sampling, len(self.randoms)
+        # Where several may end soon, most of what is drawn in one call would be thrown away.
+        free = self.guide is None and (texts == 1 or not how.stops)
         least = WORTH if compiled_before("kernels", "write") else WORTH_FIRST
-        worth = self.drawn > 0 and how.length - self.drawn >= least
-        if not (alone and worth and isinstance(self.model, Compiles)):
+        # The first characters of one text are there before the compiler is loaded.
+        begun = texts > 1 or self.drawn > 0
+        worth = begun and (how.length - self.drawn) * texts >= least
+        if not (free and worth and isinstance(self.model, Compiles)):
             return None
-        return self.model.writer((how.temp, how.top_k or 0, how.top_p or 0, how.min_p or 0))
+        filters = how.temp, how.top_k or 0, how.top_p or 0, how.min_p or 0
+        return self.model.writer(filters, texts)
 
     def _block(self, writer: Writer, at: int) -> tuple[Ids, Floats]:
-        """Draw the next characters of the one text in compiled code."""
+        """Draw the next characters in compiled code."""
         assert self.chosen is not None
-        uniform = self.uniform[0, at : at + BLOCK]
-        ids, nats, self.state = writer.write(int(self.chosen[0]), self.state, uniform)
-        self.chosen = ids[-1:]
-        self.drawn += len(ids)
-        return ids[:, None], nats[:, None]
+        uniform = self.uniform[:, at : at + BLOCK]
+        ids, nats, self.state = writer.write(self.chosen, self.state, uniform)
+        self.chosen = ids[:, -1]
+        self.drawn += uniform.shape[1]
+        return ids.T, nats.T
 
     @property
     def over(self) -> list[bool]:

@@ -6,16 +6,14 @@ compiler takes half a second, so that it is used where a text is long, or a netw
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chargen import kernels
-from chargen.ranks import share
 from chargen.text.contexts import LONGEST
 from chargen.text.ngrams import CASES, Ngrams
+from chargen.threads import divided
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,16 +113,10 @@ class Told:
             weighed,
         )
 
-        def some(texts: slice) -> None:
-            kernels.weigh(texts.start, texts.stop, *given)
+        def some(first: int, stop: int) -> None:
+            kernels.weigh(first, stop, *given)
 
-        number = min(os.cpu_count() or 1, len(ids), ids.size * self.size // WORTH)
-        if self.learns or number < 2:
-            some(slice(0, len(ids)))
-        else:
-            # Texts do not depend on one another, and compiled code lets other threads run.
-            with ThreadPoolExecutor(number) as threads:
-                list(threads.map(some, [share(len(ids), part, number) for part in range(number)]))
+        divided(some, len(ids), 1 if self.learns else ids.size * self.size // WORTH)
         return weighed, after
 
 

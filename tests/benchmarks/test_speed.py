@@ -173,7 +173,7 @@ def test_sampling_speed(arch: str, hidden: int) -> None:
     _, state = read(engine, np.empty(0, np.int32))
     writer = engine.writer((0.8, 0, 0, 0))
     assert writer is not None
-    uniform = np.random.default_rng(0).random(length)
+    uniform, start = np.random.default_rng(0).random((1, length)), np.zeros(1, np.int32)
     layers = engine.stack.layers
     x = np.ones((1, hidden), np.float32)
     weights = [layer.recurrent for layer in layers if isinstance(layer, RecurrentLayer)]
@@ -197,7 +197,7 @@ def test_sampling_speed(arch: str, hidden: int) -> None:
 
     one, compiled, many, theirs, bound = in_turns(
         ours(1, length),
-        lambda: writer.write(0, state, uniform),
+        lambda: writer.write(start, state, uniform),
         ours(batch, length // 8),
         usual,
         products,
@@ -267,7 +267,7 @@ def test_alphabet_speed(characters: int, common: int) -> None:
     writer = engine.writer((0.8, 0, 0, 0))
     assert writer is not None
     _, state = read(engine, np.empty(0, np.int32))
-    uniform = np.random.default_rng(0).random(200)
+    uniform, start = np.random.default_rng(0).random((1, 200)), np.zeros(1, np.int32)
 
     def train() -> None:
         with torch.autocast("cpu", torch.bfloat16):
@@ -280,12 +280,12 @@ def test_alphabet_speed(characters: int, common: int) -> None:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             network.charge(batch, network.start(32))
 
-    trained, judged, written = in_turns(train, judge, lambda: writer.write(0, state, uniform))
+    trained, judged, written = in_turns(train, judge, lambda: writer.write(start, state, uniform))
     row(
         f"lstm 1 × 384, {characters} characters, {common or 'all'} with full outputs",
         train=batch.targets.numel() / trained,
         score=batch.targets.numel() / judged,
-        sample=len(uniform) / written,
+        sample=uniform.size / written,
     )
 
 

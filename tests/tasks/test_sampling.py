@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from chargen.engine.causal import Causal as Engine
 from chargen.engine.language_model import State, read
 from chargen.engine.likelihood import character_nats
+from chargen.engine.recurrent import RecurrentLayer
 from chargen.engine.rounding import rounded
 from chargen.errors import PrimeError, UsageError
 from chargen.tasks import drawing
@@ -227,8 +228,28 @@ def test_compiled_code_writes_the_same_text(
     assert stopped.text == plain.text[: plain.text.index(stop)]
 
 
-def test_compiled_code_is_for_one_recurrent_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several texts, rules, a transformer and a short rest are written step by step."""
+@pytest.mark.parametrize("ngrams", [0, 30])
+def test_compiled_code_writes_several_texts(ngrams: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From their second character on, each by its own seed, whatever text it goes on from."""
+    model = tiny_checkpoint(arch="lstm", layers=2, ngrams=ngrams)
+    engine = Engine(model.architecture, model.weights)
+    wanted = Sampling(length=AHEAD + 90, seed=3, count=5)
+    primes = [np.array([4, 2], np.int32), NOTHING]
+    plain = list(sample(engine, VOCABULARY, wanted, primes))
+    monkeypatch.setattr(drawing, "WORTH", 600)
+    monkeypatch.setattr(drawing, "WORTH_FIRST", 600)
+    written = list(sample(engine, VOCABULARY, wanted, primes))
+    assert [one.text for one in written] == [one.text for one in plain]
+    assert len({one.text for one in written}) > 5
+    nats = [one.nats_per_char for one in plain]
+    assert [one.nats_per_char for one in written] == pytest.approx(nats, rel=1e-5)
+    stream = Stream(engine, wanted, range(5), *read(engine, NOTHING))
+    sizes = [ids.shape for ids, _ in itertools.islice(stream, 10)]
+    assert sizes == [(1, 5), *[(BLOCK, 5)] * 7, (BLOCK - 1, 5), (BLOCK, 5)]
+
+
+def test_compiled_code_is_for_long_recurrent_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several that may end soon, rules, a transformer and a short rest: all step by step."""
     monkeypatch.setattr(drawing, "WORTH", 600)
     monkeypatch.setattr(drawing, "WORTH_FIRST", 600)
     transformer = tiny_checkpoint(arch="transformer")
@@ -238,13 +259,24 @@ def test_compiled_code_is_for_one_recurrent_text(monkeypatch: pytest.MonkeyPatch
     _, plan = replace(long, rules=Rules(min_length=900)).planned(VOCABULARY)
     assert plan is not None
     streams = [
-        Stream(ENGINE, long, [1, 2], *begun),
+        Stream(ENGINE, replace(long, stop="x"), [1, 2], *begun),
         Stream(ENGINE, long, [1], *begun, guide=Guide(plan, 1)),
         Stream(other, long, [1], *read(other, NOTHING)),
         Stream(ENGINE, Sampling(length=AHEAD + 599), [1], *begun),
     ]
     for stream in streams:
         assert {len(ids) for ids, _ in itertools.islice(stream, AHEAD + 2)} == {1}
+
+
+def test_many_texts_of_a_large_network_are_written_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """NumPy reads its weights once for all of them; few, or of a small one, are compiled."""
+    monkeypatch.setattr("chargen.engine.causal.FEW", 3)
+    size = sum(layer.recurrent.size for layer in cast("list[RecurrentLayer]", ENGINE.stack.layers))
+    for small, texts, compiled in ((size, 4, True), (size - 1, 4, False), (size - 1, 3, True)):
+        monkeypatch.setattr("chargen.engine.causal.SMALL", small)
+        assert (ENGINE.writer((1, 0, 0, 0), texts) is not None) == compiled
 
 
 def test_compiled_code_that_is_there_pays_earlier(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,8 +185,8 @@ def test_as_many_processors_are_used_as_pay(
             used.append(number)
             super().__init__(number)
 
-    monkeypatch.setattr("chargen.text.told.ThreadPoolExecutor", Threads)
-    monkeypatch.setattr("chargen.text.told.os.cpu_count", lambda: processors)
+    monkeypatch.setattr("chargen.threads.ThreadPoolExecutor", Threads)
+    monkeypatch.setattr("chargen.threads.os.cpu_count", lambda: processors)
     ngrams = Ngrams(counted([0, 1, 2], V), V)
     for texts, worth, most in ((6, 40, 6), (6, 250, 2), (1, 10, 1), (6, 400, 1)):
         monkeypatch.setattr("chargen.text.told.WORTH", worth)
