@@ -5,7 +5,8 @@ Python did them one by one, each call would take longer than its arithmetic. Com
 call, and each row is read while it is in the cache. Rows are 1-D arrays of H units. A row of
 bfloat16 is passed as ``int16`` with the same bits, because NumPy has no bfloat16.
 
-The last part writes a text: there the product, the cell and the draw are one compiled loop.
+The last part goes from a state to probabilities: texts are written, compressed and scored there. In
+the first two, the product, the cell and what follows are one compiled loop.
 
 Each loop uses only a few rows: so the compiler can see that they do not overlap, and vectorises the
 loop.
@@ -731,7 +732,7 @@ def draw(weights: Row, uniform: float) -> int:
     for i in range(len(weights) - 1, -1, -1):
         if weights[i] > ZERO:
             return i
-    return len(weights) - 1  # Only if no weight is a number.
+    return len(weights) - 1  # Only if no weight is above zero.
 
 
 @compiled

@@ -17,6 +17,13 @@ from typing import IO, TypeVar
 T = TypeVar("T")
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextmanager
 def working(work: Callable[..., Iterable[T]], *given: object) -> Iterator[Iterator[T]]:
     """Call a function in another process; yield an iterator of what the function yields there.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
+from chargen.processes import processors
 from chargen.ranks import share
 
 
@@ -14,12 +16,24 @@ def divided(work: Callable[[int, int], None], rows: int, most: int) -> None:
 
     Args:
         work: is given the first of its rows, and where they stop.
-        most: threads.
+        most: so many threads at most.
     """
-    number = min(os.cpu_count() or 1, rows, most)
-    if number < 2:
-        work(0, rows)
-        return
-    parts = [share(rows, part, number) for part in range(number)]
-    with ThreadPoolExecutor(number) as threads:
-        list(threads.map(work, (part.start for part in parts), (part.stop for part in parts)))
+    number = max(1, min(processors(), rows, most))
+    mine, *others = (share(rows, part, number) for part in range(number))
+    waiting = [_threads().submit(work, part.start, part.stop) for part in others]
+    try:
+        work(mine.start, mine.stop)
+    finally:
+        for other in waiting:
+            other.result()
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Return all threads but the caller's; to start them takes longer than many a work."""
+    return ThreadPoolExecutor(max(1, processors() - 1), "divided")
+
+
+# A process that is forked has none of them.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)

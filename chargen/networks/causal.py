@@ -292,6 +292,7 @@ def _slopes(weighed: Sequence[Weighed], own: Tensor, wanted: Tensor) -> Tensor:
         wanted: (B, T), which came.
     """
     likely, alpha = _joined(weighed, "logits").softmax(-1), _joined(weighed, "alpha")
-    expected = (own.float() * likely.to(own.device)).sum(-1)
+    own = own.float()
+    expected = (own * likely.to(own.device)).sum(-1)
     nats = alpha.to(own.device) * (expected - own.gather(-1, wanted[..., None])[..., 0])
     return nats - nats.detach()

@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +30,7 @@ import numpy as np
 from chargen.checkpoint import Checkpoint
 from chargen.engine.causal import Causal
 from chargen.errors import CheckpointError, CorpusError, KindError, UsageError, argument
+from chargen.processes import processors
 from chargen.text.corpus import CODE_POINTS
 from chargen.text.vocabulary import Vocabulary
 
@@ -336,7 +336,7 @@ def _sizes(characters: int, pieces: int) -> list[int]:
 
 def _side_by_side(task: Callable[..., T], *arguments: Sequence[Any]) -> list[T]:
     """Do a task with each of the arguments, in threads: compiled code runs beside other threads."""
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(processors()) as threads:
         return list(threads.map(task, *arguments))
 
 

@@ -30,10 +30,10 @@ AHEAD = 512
 """Characters for which random numbers are drawn ahead."""
 
 WORTH, WORTH_FIRST = 1 << 13, 1 << 16
-"""If at least so many characters are left to write, the compiled writer pays; and if it has to be
-compiled first, which takes seven seconds, once after installation."""
+"""If at least so many characters are left to write, of all texts together, the compiled writer
+pays; and if it has to be compiled first, which takes seven seconds, once after installation."""
 BLOCK = 64
-"""Characters that it draws in one call: so few that the text still flows on a terminal."""
+"""Characters of each text that it draws in one call: so few that one still flows on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Stream:
         return self
 
     def __next__(self) -> tuple[Ids, Floats]:
-        """Draw the next character of each text, or several."""
+        """Draw the next character of each text, or the next `BLOCK` of each at most."""
         at = self.drawn % AHEAD
         if at == 0:
             self.uniform = np.stack([random.random(AHEAD) for random in self.randoms])

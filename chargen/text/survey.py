@@ -20,7 +20,7 @@ import numpy as np
 
 from chargen.errors import CheckpointError, CorpusError, argument
 from chargen.files import cache, write_whole
-from chargen.processes import working
+from chargen.processes import processors, working
 from chargen.text.counting import STRETCH, Counted, Stretch, counted, each, stretches
 from chargen.text.sources import Part
 
@@ -106,7 +106,7 @@ def surveyed(
 def _read(parts: Sequence[Part], as_bytes: bool, progress: Progress | None) -> Survey:
     size = sum(part.size for part in parts)
     tell = progress or (lambda _done, _size: None)
-    if size >= LARGE and (os.cpu_count() or 1) > 1 and all(part.copy is None for part in parts):
+    if size >= LARGE and processors() > 1 and all(part.copy is None for part in parts):
         places = list(stretches(parts, STRETCH))
         found, sha256 = _side_by_side(parts, places, as_bytes, lambda done: tell(done, size))
     else:
@@ -166,7 +166,7 @@ def _side_by_side(
     Of n processes, the first reads the stretches 1, n + 1, 2 n + 1 and so on. The sha256 of all
     bytes cannot be divided: a thread computes it meanwhile.
     """
-    workers = min(os.cpu_count() or 1, MOST_WORKERS, len(places))
+    workers = min(processors(), MOST_WORKERS, len(places))
     # This import takes as long as a small corpus.
     from concurrent.futures import ThreadPoolExecutor
 

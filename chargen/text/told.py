@@ -26,7 +26,7 @@ ALONE = 1, 0
 """The powers where the network is alone."""
 
 WORTH = 1 << 17
-"""Probabilities that are worth one more processor."""
+"""For each so many probabilities, one thread."""
 
 
 class Told:

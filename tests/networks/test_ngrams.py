@@ -10,8 +10,10 @@ import torch
 
 from chargen.architecture import NGRAMS, Architecture, below
 from chargen.engine.causal import Causal as Engine
+from chargen.kernels import Weighed
 from chargen.networks.base import Batch
 from chargen.networks.causal import Causal as Network
+from chargen.networks.causal import _slopes
 from chargen.text.ngrams import Ngrams
 from tests.conftest import random_weights, sized
 
@@ -92,6 +94,28 @@ def test_a_charge_has_the_slopes_of_both_together(
     torch.autograd.backward(expected.sum())
     for name, one in network.named_parameters():
         torch.testing.assert_close(found[name], one.grad, atol=1e-4, rtol=1e-3)
+
+
+def test_slopes_are_rounded_once() -> None:
+    """By logits in bfloat16, too: that of a character that was nearly certain is not lost."""
+    own = torch.tensor([[[8.0, 1.0, 0.5, 0.25]]], dtype=torch.bfloat16, requires_grad=True)
+    logits = np.array([[[9.0, 0.0, 1.0, 0.5]]], np.float32)
+    nothing = np.zeros((1, 1))
+    weighed = Weighed(
+        nats=nothing,
+        hits=nothing,
+        cases=nothing,
+        alpha=np.full((1, 1), 0.83, np.float32),
+        logits=logits,
+        kept=nothing,
+        own=nothing,
+        logs=nothing,
+    )
+    torch.autograd.backward(_slopes([weighed], own, torch.zeros(1, 1).long()).sum())
+    likely = np.exp(logits) / np.exp(logits).sum()
+    assert own.grad is not None
+    expected = 0.83 * (likely - np.eye(4)[0])
+    np.testing.assert_allclose(own.grad.float().numpy(), expected, rtol=2**-8)
 
 
 def test_the_network_learns_alone() -> None:

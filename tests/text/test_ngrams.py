@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -180,17 +178,16 @@ def test_as_many_processors_are_used_as_pay(
     """However many there are: one for each so many probabilities, and for each text at most."""
     used: list[int] = []
 
-    class Threads(ThreadPoolExecutor):
-        def __init__(self, number: int) -> None:
-            used.append(number)
-            super().__init__(number)
+    def weigh(first: int, stop: int, *_: object) -> None:
+        used.append(stop - first)
 
-    monkeypatch.setattr("chargen.threads.ThreadPoolExecutor", Threads)
-    monkeypatch.setattr("chargen.threads.os.cpu_count", lambda: processors)
+    monkeypatch.setattr("chargen.text.told.kernels.weigh", weigh)
+    monkeypatch.setattr("chargen.threads.processors", lambda: processors)
     ngrams = Ngrams(counted([0, 1, 2], V), V)
     for texts, worth, most in ((6, 40, 6), (6, 250, 2), (1, 10, 1), (6, 400, 1)):
         monkeypatch.setattr("chargen.text.told.WORTH", worth)
         ids, own = np.zeros((texts, 20), np.int32), np.zeros((20, texts, V), np.float32)
         used.clear()
         Told(ngrams, V).weigh(ids, ids, ngrams.start(texts)[0], None, own)
-        assert used == ([min(processors, most)] if min(processors, most) > 1 else [])
+        assert len(used) == min(processors, most)
+        assert sum(used) == texts

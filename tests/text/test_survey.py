@@ -65,7 +65,7 @@ def test_several_processes_find_what_one_finds(
         patch.setenv("CHARGEN_CACHE", str(folder / "cache"))
         patch.setattr(survey, "LARGE", 1)
         patch.setattr(survey, "STRETCH", size)
-        patch.setattr(os, "cpu_count", lambda: 3)
+        patch.setattr("chargen.text.survey.processors", lambda: 3)
         told: list[int] = []
         several = surveyed(parts, progress=lambda done, _: told.append(done))
     for name in ("characters", "sha256", "points", "counts"):
@@ -89,10 +89,10 @@ def test_what_is_wrong_is_found_by_several_processes_too(
         path.write_bytes(STORY.encode()[:300] + b"caf\xe9 au lait" + STORY.encode()[:300] + b"\xe9")
     good = write(tmp_path / "good.txt", STORY)
     parts = [part(path) for path in (bad[0], good, bad[1])]
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr("chargen.text.survey.processors", lambda: 1)
     with pytest.raises(CorpusError) as alone:
         surveyed(parts)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("chargen.text.survey.processors", lambda: 2)
     monkeypatch.setattr(survey, "STRETCH", 50)
     with pytest.raises(CorpusError) as several:
         surveyed(parts)
@@ -105,10 +105,10 @@ def test_what_a_process_leaves_is_read_all_the_same(
 ) -> None:
     """If it was killed, or could not be started."""
     parts = [part(write(tmp_path / "a.txt", STORY))]
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr("chargen.text.survey.processors", lambda: 1)
     alone = surveyed(parts)
     survey.forget(parts, as_bytes=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("chargen.text.survey.processors", lambda: 2)
     monkeypatch.setattr(survey, "STRETCH", 100)
     monkeypatch.setattr(sys, "executable", "/bin/true")
     again = surveyed(parts)
