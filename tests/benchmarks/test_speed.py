@@ -123,16 +123,24 @@ def machine_rate(dtype: torch.dtype) -> float:
     return 2 * 4096 * 512 * 1536 / seconds
 
 
-@pytest.mark.parametrize("batch", [16, 32, 128])
-@pytest.mark.parametrize("hidden", [256, 512])
+@pytest.mark.parametrize(
+    ("layers", "hidden", "batch"),
+    [
+        (1, 128, 32),
+        *((1, hidden, batch) for hidden in (256, 512) for batch in (16, 32, 128)),
+        (1, 1024, 32),
+        (2, 256, 32),
+        (2, 512, 32),
+    ],
+)
 @pytest.mark.parametrize("arch", RECURRENT)
-def test_training_speed(arch: str, hidden: int, batch: int) -> None:
+def test_training_speed(arch: str, layers: int, hidden: int, batch: int) -> None:
     """Characters a second of a whole training step, against torch.nn in float32."""
     keep_freed_memory()
     bptt, steps = 64, 4
     span, vocabulary = text_of(batch * bptt * 400)
     options = Options(
-        arch=arch, layers=1, hidden=hidden, embed=64, batch=batch, bptt=bptt, dropout=0.0,
+        arch=arch, layers=layers, hidden=hidden, embed=64, batch=batch, bptt=bptt, dropout=0.0,
         steps=10**6, evaluations=1,
     )  # fmt: skip
     texts = Texts(span, None, {"names": []})
@@ -145,10 +153,11 @@ def test_training_speed(arch: str, hidden: int, batch: int) -> None:
 
     mine, theirs = in_turns(several(ours), several(plain))
     characters = batch * bptt * steps
-    recurrent = FAMILIES[arch].gates * hidden * (hidden + 64)
+    inputs = 64 + (layers - 1) * hidden
+    recurrent = FAMILIES[arch].gates * hidden * (layers * hidden + inputs)
     limit = machine_rate(torch.bfloat16 if trainer.learner.precision == "bf16" else torch.float32)
     row(
-        f"train {arch} {hidden}, batch {batch}",
+        f"train {arch} {layers} × {hidden}, batch {batch}",
         chargen=characters / mine,
         plain=characters / theirs,
         ratio=theirs / mine,
