@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     Ids = NDArray[np.integer]
 
 LOGITS = 1 << 23
-"""Logits of rare characters that are made at once, at most, and all others with them: 32 MiB."""
+"""Logits of one part of a window, at most (32 MiB), where those of rare characters are needed."""
 
 
 class Sample(Protocol):

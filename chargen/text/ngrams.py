@@ -71,7 +71,7 @@ TYPES = {
     "count": np.uint16,
     "powers": np.float32,
 }
-"""Of the numbers that are stored. Compiled code relies on the sixteen bits of a count."""
+"""Of the numbers that are stored. Compiled code is right only if counts have 16 bits."""
 
 
 def sound(weights: Mapping[str, Array], characters: int) -> bool:

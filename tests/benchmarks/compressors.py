@@ -59,7 +59,8 @@ def main(model: str, file: str) -> None:
         for name, (pack, unpack) in WAYS.items():
             if shutil.which(pack[0]):
                 row(name, pack, unpack, path)
-        found = str(chargen.load(model).path)
+        # The commands run in another folder.
+        found = str(Path(chargen.load(model).path).resolve())
         pack = [*CHARGEN, "compress", "F", "-m", found, "--no-check", "--quiet"]
         unpack = [*CHARGEN, "decompress", "F.cgz", "-m", found, "--force", "--quiet"]
         row("chargen", pack, unpack, path)
