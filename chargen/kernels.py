@@ -802,6 +802,7 @@ def tell(last: int, age: int, past: Row, counted: Counted, seen: Seen, told: Row
     past[len(past) - 1] = last
     for i in range(bos):
         told[i] = log(max(times * told[i], LEAST))
+    # Zero is no case of what was seen: then the longest context is one of the training text.
     return case if case or not len(counted.keys) else counted.cases[longest]
 
 
