@@ -34,12 +34,16 @@ def reason(error: OSError) -> str:
 
 def write_whole(
     path: Path, data: bytes, *, half: Path | None = None, mode: int | None = None
-) -> None:
+) -> os.stat_result:
     """Replace a file's contents in one step that a crash cannot halve.
 
     Args:
         half: where it is written before it takes its place; see `temporary`.
         mode: its permissions; None for the usual ones.
+
+    Returns:
+        What the system told of the new file before it took its place. If another program writes the
+        path a moment later, the path tells something else.
 
     Raises:
         CheckpointError: the file cannot be written; the old one is untouched.
@@ -52,6 +56,7 @@ def write_whole(
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        written = half.stat()
         _replace(half, path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -60,6 +65,7 @@ def write_whole(
             f"{path} cannot be written: {reason(error)}",
             f"Free some space or choose another {argument('out')}",
         ) from error
+    return written
 
 
 def temporary(path: Path) -> Path:

@@ -20,6 +20,9 @@ WINDOWS, UNIX = "\r\n", "\n"
 PERMISSIONS = 0o777
 """The bits of a file's mode that say who may do what."""
 
+Stamp = tuple[int, int, int]
+"""Which file it is, when it was written, and its size: it differs if another program wrote it."""
+
 
 class Manuscript:
     """A text file and its history.
@@ -110,8 +113,8 @@ class Manuscript:
         text = self._bom + text
         if text != self._saved:
             self._keep_others()
-            self._write(self.path, text.encode(errors="replace"))
-            self._saved, self._stamp = text, self._seen()
+            self._stamp = self._write(self.path, text.encode(errors="replace"))
+            self._saved = text
 
     def _save_history(self) -> None:
         self._journal.write(self._mode() or 0o666)
@@ -126,9 +129,9 @@ class Manuscript:
         self._stamp = seen
         self.notice = f"another program changed the text; that is kept as {kept.name}"
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def _write(self, path: Path, data: bytes) -> Stamp:
         """Write a file as a whole, as private as the text is."""
-        write_whole(path, data, half=self._hidden("half"), mode=self._mode())
+        return _stamp(write_whole(path, data, half=self._hidden("half"), mode=self._mode()))
 
     def _hidden(self, what: str) -> Path:
         """Return where something of this program's own is, beside the text."""
@@ -140,16 +143,19 @@ class Manuscript:
             return self.path.stat().st_mode & PERMISSIONS
         return None
 
-    def _seen(self) -> tuple[int, int, int] | None:
+    def _seen(self) -> Stamp | None:
         """Return what tells whether the file was written, or None if there is none."""
         with suppress(OSError):
-            found = self.path.stat()
-            return found.st_ino, found.st_mtime_ns, found.st_size
+            return _stamp(self.path.stat())
         return None
 
     def close(self) -> None:
         """Let other processes write the file."""
         self._lock.release()
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _problem(act: Callable[[], None]) -> str:

@@ -174,6 +174,21 @@ def test_what_changes_while_it_is_opened_is_kept(
     one.close()
 
 
+def test_what_changes_at_the_moment_of_saving_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program may write as soon as our text has taken its place."""
+    path = tmp_path / "a.txt"
+    one = Manuscript(path)
+    monkeypatch.setattr(files, "_sync_folder", lambda _: path.write_text("theirs"))
+    put(one, "one")
+    monkeypatch.undo()
+    put(one, " two")
+    assert (tmp_path / "a.other.txt").read_text() == "theirs"
+    assert path.read_text() == "one two"
+    one.close()
+
+
 def test_a_full_disk_leaves_no_heap_of_copies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,10 +199,10 @@ def test_a_full_disk_leaves_no_heap_of_copies(
     path.write_text("theirs")
     write = files.write_whole
 
-    def full(to: Path, data: bytes, **more: Any) -> None:
+    def full(to: Path, data: bytes, **more: Any) -> os.stat_result:
         if to == path:
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(to, data, **more)
+        return write(to, data, **more)
 
     monkeypatch.setattr(manuscript, "write_whole", full)
     for _ in range(5):
