@@ -741,6 +741,26 @@ def test_powers_come_back_if_they_can_be_believed(story: Path, wrong: Callable[[
         made.learner.restore(damaged)
 
 
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+def test_powers_go_back_with_the_weights(story: Path) -> None:
+    """An evaluation of ruined weights leaves ruined powers, and a rollback takes back both."""
+    made = trainer(story, **FAMILY["n-grams"])
+    good: Any = None
+    back = []
+    for report in made:
+        if isinstance(report, Evaluation) and report.step == 10:
+            good = made.learner.powers
+        elif isinstance(report, Step) and report.step == 20 and not back:
+            with torch.no_grad():
+                made.learner.network.output.bias.fill_(math.nan)
+        elif isinstance(report, Rollback):
+            back.append(report.to)
+            np.testing.assert_array_equal(made.learner.powers, good)
+    assert back == [10]
+    assert made.learner.powers is not None
+    assert np.isfinite(made.learner.powers).all()
+
+
 @pytest.mark.parametrize("kind", FAMILY)
 def test_every_kind_learns_new_characters(story: Path, kind: str) -> None:
     """Rows of the old characters stay, in all tensors that have some; then training goes on."""
