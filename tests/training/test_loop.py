@@ -746,7 +746,7 @@ def test_powers_go_back_with_the_weights(story: Path) -> None:
     """An evaluation of ruined weights leaves ruined powers, and a rollback takes back both."""
     made = trainer(story, **FAMILY["n-grams"])
     good: Any = None
-    back = []
+    back: list[int] = []
     for report in made:
         if isinstance(report, Evaluation) and report.step == 10:
             good = made.learner.powers
