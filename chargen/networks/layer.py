@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import platform
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -15,13 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from chargen.architecture import FAMILIES, Architecture
-from chargen.networks.recurrence import Cell, Recurrence
+from chargen.networks.recurrence import Cell, Recurrence, reorders
 from chargen.networks.segments import in_segments
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+
+ONEDNN_PROCESSORS = "x86_64", "AMD64"
+"""Those that oneDNN's kernels for recurrences are written for, by the names of `platform`."""
 
 BFLOAT16_CAPABILITY = (8, 0)
 BFLOAT16_CUDNN = (9, 13)
@@ -32,10 +36,13 @@ BFLOAT16_CUDNN = (9, 13)
 def fused_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
     """Return the precision of a device's kernel for a whole window: the given one, if it can.
 
-    cuDNN has recurrences in bfloat16 since 9.13, on cards of compute capability 8, and PyTorch uses
-    them since 2.10. Elsewhere PyTorch would go step by step, many times slower, so float32 is
-    returned there. (Inside the kernel that is TF32, where PyTorch is allowed to use it.)
+    oneDNN, on a processor, has both. cuDNN has recurrences in bfloat16 since 9.13, on cards of
+    compute capability 8, and PyTorch uses them since 2.10. Elsewhere PyTorch would go step by step,
+    many times slower, so float32 is returned there. (Inside the kernel that is TF32, where PyTorch
+    is allowed to use it.)
     """
+    if device.type == "cpu":
+        return dtype
     if device.type != "cuda" or dtype == torch.float32:
         return torch.float32
     accepted = torch.cudnn_is_acceptable(torch.empty(1, dtype=dtype, device=device))
@@ -69,6 +76,8 @@ class Layer(nn.Module):
     arch: ClassVar[str]
     cell: ClassVar[Cell]
     kernel: ClassVar[Callable[..., tuple[Tensor, ...]]]
+    onednn: ClassVar[bool] = False
+    """Whether oneDNN has such a kernel, see `has_kernel`."""
 
     @classmethod
     def above(cls, architecture: Architecture, inputs: int) -> Layer:
@@ -121,7 +130,7 @@ class Layer(nn.Module):
         device = x.device.type
         autocast = torch.is_autocast_enabled(device)
         dtype = torch.get_autocast_dtype(device) if autocast else x.dtype
-        if device != "cpu":
+        if self.has_kernel(x.device, dtype, ages):
             dtype = fused_dtype(dtype, x.device)
             x, *weights = (tensor.to(dtype) for tensor in (x, *weights))
             before = tuple(part.to(dtype) for part in state)
@@ -134,10 +143,24 @@ class Layer(nn.Module):
         out, *last = Recurrence.apply(self.cell, dtype, ages, x, *weights, *state)  # type: ignore[no-untyped-call]  # PyTorch's
         return drop(out, 1), tuple(last)
 
+    def has_kernel(
+        self, device: torch.device, dtype: torch.dtype, ages: NDArray[np.int32] | None
+    ) -> bool:
+        """Return whether the device has a kernel for a whole window such as this.
+
+        A processor has one of oneDNN for the LSTM. It is faster than `Recurrence`, which waits
+        between its products for one core; but it goes forward only, because it does not return what
+        is needed to go back. Where texts begin anew inside a window, PyTorch would not use it.
+        """
+        if device.type != "cpu":
+            return True
+        here = self.onednn and platform.machine() in ONEDNN_PROCESSORS and reorders(dtype)
+        return here and not torch.is_grad_enabled() and (ages is None or bool(ages.all()))
+
     def fused(
         self, x: list[Tensor], state: tuple[Tensor, ...], weights: list[Tensor]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Do the same by the device's own kernel for the whole window (cuDNN's).
+        """Do the same by the device's own kernel for the whole window (cuDNN's or oneDNN's).
 
         Args:
             x: one tensor (T, B, I); or a packed sequence's data and batch sizes.

@@ -24,6 +24,7 @@ class LSTM(Layer):
     arch = "lstm"
     cell = Cell(lstm_advance, lstm_retreat)
     kernel = staticmethod(torch.lstm)
+    onednn = True
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator | None) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import platform
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from torch import Tensor, nn
 
 from chargen.architecture import FAMILIES, Architecture
 from chargen.networks.base import LAYERS
-from chargen.networks.layer import Layer, fused_dtype
+from chargen.networks.layer import ONEDNN_PROCESSORS, Layer, fused_dtype
+from chargen.networks.lstm import LSTM
+from chargen.networks.recurrence import reorders
 from chargen.networks.segments import in_segments
 from tests.conftest import RECURRENT
 
@@ -81,6 +85,46 @@ def test_values_and_gradients_are_those_of_torch(arch: str, precision: str) -> N
     for name, (mine, theirs) in pairs.items():
         error = (mine.double() - theirs).norm() / theirs.norm()
         assert error < ERRORS[precision], f"{name}: {error:.2g}"
+
+
+@pytest.mark.parametrize("precision", sorted(ERRORS))
+@pytest.mark.parametrize("arch", RECURRENT)
+def test_forward_alone_is_what_torch_computes(arch: str, precision: str) -> None:
+    """In two windows, the second from the last states of the first."""
+    layer, tensors, weights = random_layer(arch)
+    wanted, _ = expected(arch, layer, tensors, weights)
+    state = tuple(value for name, value in tensors.items() if name != "x")
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        first, state = layer(tensors["x"][:5], state, same)
+        second, state = layer(tensors["x"][5:], state, same)
+    for mine, theirs in zip([torch.cat((first, second)), *state], wanted, strict=True):
+        error = (mine.double() - theirs).norm() / theirs.norm()
+        assert error < ERRORS[precision]
+    assert all(part.dtype == torch.float32 for part in state)
+
+
+@pytest.mark.parametrize("machine", [*ONEDNN_PROCESSORS, "arm64"])
+def test_an_lstm_goes_forward_by_a_kernel_for_whole_windows(
+    machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where oneDNN is at home; not if gradients are wanted, nor if texts begin anew."""
+    layer, tensors, _ = random_layer("lstm")
+    before = tuple(value for name, value in tensors.items() if name != "x")
+    calls: list[int] = []
+
+    def counted(*given: Any) -> tuple[Tensor, ...]:
+        calls.append(len(given[0]))
+        return torch.lstm(*given)
+
+    monkeypatch.setattr(LSTM, "kernel", staticmethod(counted))
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    layer(tensors["x"], before, same)
+    with torch.no_grad():
+        anew, _ = layer(tensors["x"], before, same, AGES)
+        assert not calls
+        found, _ = layer(tensors["x"], before, same, AGES + 1)
+    assert calls == ([T] if machine in ONEDNN_PROCESSORS and reorders(torch.float32) else [])
+    torch.testing.assert_close(found[:, 3], anew[:, 3], rtol=1e-4, atol=1e-5)
 
 
 AGES = np.array(
