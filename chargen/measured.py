@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONG = 200_000
-"""For a text of at least this many characters, PyTorch saves more time than its import takes."""
+"""Texts of so many characters together are told character by character with PyTorch's help."""
+
+WORTH, BESIDE = 9e10, 280_000
+"""PyTorch saves more time than its import takes for a text of at least so many products: of each
+character with each weight, and with so many more as take as long as what NumPy does beside."""
 
 
 class Measured(Loaded):
@@ -143,7 +147,8 @@ class Measured(Loaded):
         self.require_causal()
         number = self.label_id(label)
         span, vocabulary = text.span(), self.checkpoint.vocabulary
-        if not exact and self.alone and len(span) >= LONG:
+        products = len(span) * (self.checkpoint.architecture.parameters(len(vocabulary)) + BESIDE)
+        if not exact and self.alone and products >= WORTH:
             from chargen.training.evaluate import score_long
 
             return score_long(self.checkpoint, span, number or 0, progress)

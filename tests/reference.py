@@ -25,11 +25,11 @@ OPENING = """# From Python
 python -c "import chargen; print(chargen.load('starter').sample(200, temp=0.8))"
 ```
 
-Loading, sampling and scoring work without PyTorch. It is loaded only to score a text of 200,000
-characters or more, because it is faster then. Errors are exceptions: `chargen.ChargenError` and its
-classes. They speak of arguments. A model can be used from several threads at once, and after a
-fork. A notebook shows a model as a table of its figures. Without a `seed`, each call writes another
-text, as the command line does; `samples` tells the seeds.
+Loading, sampling and scoring work without PyTorch. It is loaded only to score a long text
+(60,000 characters or more for an LSTM of 512), because it is faster then. Errors are exceptions:
+`chargen.ChargenError` and its classes. They speak of arguments. A model can be used from several
+threads at once, and after a fork. A notebook shows a model as a table of its figures. Without a
+`seed`, each call writes another text, as the command line does; `samples` tells the seeds.
 
 ```python
 import chargen

@@ -13,6 +13,7 @@ import torch
 from chargen import checkpoint
 from chargen.architecture import Architecture
 from chargen.engine.causal import Causal as Engine
+from chargen.measured import BESIDE
 from chargen.model import load
 from chargen.networks.causal import Causal as Network
 from chargen.tasks.scoring import ModelPredictor, Score, score
@@ -105,6 +106,10 @@ def test_long_texts_are_scored_by_pytorch(
     model = load(tmp_path / "model.safetensors")
     usual = model.perplexity(text=STORY)
     surprise = model.surprise(STORY)
+    products = len(STORY) * (MODEL.architecture.parameters(len(MODEL.vocabulary)) + BESIDE)
+    monkeypatch.setattr("chargen.measured.WORTH", products + 1)
+    assert model.perplexity(text=STORY).nats == usual.nats
+    monkeypatch.setattr("chargen.measured.WORTH", products)
     monkeypatch.setattr("chargen.measured.LONG", len(STORY))
     monkeypatch.setattr(
         "chargen.training.evaluate.pick_precision", lambda *_: "fp32" if precise else "bf16"
