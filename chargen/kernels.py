@@ -190,7 +190,7 @@ def compiled(function: F, parallel: bool = False) -> F:
 
 
 spread = partial(compiled, parallel=True)
-"""Compile a loop whose rounds are shared among threads; see `chargen.threads.team`."""
+"""Compile a loop whose rounds are shared among threads; see `chargen.networks.team`."""
 
 
 def _fused(_: Any, a: Any, b: Any, c: Any) -> Any:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 
-import numba
 import pytest
 
 from chargen import threads
-from chargen.threads import EACH, divided, team
+from chargen.threads import divided
 
 
 @pytest.mark.parametrize("processors", [1, 2, 5])
@@ -42,45 +40,6 @@ def test_an_error_comes_when_all_have_ended(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ValueError, match="mine"):
         divided(work, 2, 2)
     assert ended.is_set()
-
-
-@pytest.mark.parametrize("there", [1, 2, 8])
-def test_a_team_is_as_large_as_pays(there: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No larger than what is allowed, than the rows, and than there are threads."""
-    monkeypatch.setattr(threads, "_openmp", lambda: True)
-    monkeypatch.setattr(numba, "get_num_threads", lambda: there)
-    assert team(32, 2 * EACH // 32 - 1, 8) == 1
-    assert team(32, 2 * EACH // 32, 8) == min(2, there)
-    assert team(32, EACH, 8) == there
-    assert team(3, EACH, 8) == min(3, there)
-    assert team(32, EACH, 1) == 1
-
-
-def test_without_openmp_nothing_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Numba's other threads end the process if two threads of Python call them at once."""
-    monkeypatch.setitem(sys.modules, "numba.np.ufunc.omppool", None)
-    threads._openmp.cache_clear()
-    assert team(32, EACH, 8) == 1
-    threads._openmp.cache_clear()
-
-
-def test_a_team_is_for_a_while() -> None:
-    """Whatever else the program compiles has its own number of threads afterwards."""
-    before = numba.get_num_threads()
-    with threads.threads(1):
-        assert numba.get_num_threads() == before
-    with pytest.raises(KeyError), threads.threads(before):
-        raise KeyError
-    assert numba.get_num_threads() == before
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_forked_process_shares_nothing() -> None:
-    """OpenMP would end it."""
-    child = os.fork()
-    if not child:
-        os._exit(team(32, EACH, 8))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from chargen.threads import team, threads
+from chargen.networks.team import team, threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -173,7 +173,7 @@ class Recurrence(torch.autograd.Function):
             part.copy_(before)
             kept[0] = before
         multiply = multiplier(weight_hh.to(dtype), batch)
-        number = team(batch, hidden, torch.get_num_threads())
+        number = team(batch, hidden)
         work = bias.new_empty(number, gate_rows // hidden + 1, hidden)
         advance = cell.forward(array(work), batch)
         window = [array(tensor) for tensor in (track, memory)]
@@ -205,7 +205,7 @@ class Recurrence(torch.autograd.Function):
         for part, given in zip(grad, grad_last, strict=False):
             part.copy_(given)
         window = [array(tensor) for tensor in (gates, track, memory, grad_out.contiguous())]
-        number = team(batch, hidden, torch.get_num_threads())
+        number = team(batch, hidden)
         passed, work = array(grad), array(grad.new_empty(number, gates.shape[2] + 1, hidden))
         retreat = cell.backward(work, batch)
         product = gates.new_zeros(batch, hidden)
