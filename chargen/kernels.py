@@ -178,8 +178,12 @@ def compiled(function: F, parallel: bool = False) -> F:
     `chargen.text.ngrams` must not change without it (contexts of eight characters, a = 4, groups of
     followers).
     """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST}
-    options["parallel"] = parallel
+    options: dict[str, Any] = {
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": FAST,
+        "parallel": parallel,
+    }
     # Numba keeps the result in this folder or, if that cannot be written, in the user's.
     somewhere = os.access(PACKAGE, os.W_OK) or "NUMBA_CACHE_DIR" in os.environ or not homeless()
     try:
@@ -190,7 +194,10 @@ def compiled(function: F, parallel: bool = False) -> F:
 
 
 spread = partial(compiled, parallel=True)
-"""Compile a loop whose rounds are shared among threads; see `chargen.networks.team`."""
+"""Compile a loop whose rounds are shared among threads; see `chargen.networks.team`.
+
+Each cell has loops of its own: Numba keeps nothing on disk of a function that another one made.
+"""
 
 
 def _fused(_: Any, a: Any, b: Any, c: Any) -> Any:
@@ -407,7 +414,7 @@ def elman_retreat(
 
 @spread
 def elman_advance_spread(work: Array, rows: int, *given: Any) -> None:
-    """Do it for all rows, of which each thread has some, and a work of its own."""
+    """Make a step forward for all rows; each thread has some of them, and a work of its own."""
     for part in numba.prange(len(work)):
         first, stop = rows * part // len(work), rows * (part + 1) // len(work)
         elman_advance(first, stop, work[part], *given)
@@ -415,7 +422,7 @@ def elman_advance_spread(work: Array, rows: int, *given: Any) -> None:
 
 @spread
 def elman_retreat_spread(work: Array, rows: int, *given: Any) -> None:
-    """Do it for all rows, of which each thread has some, and a work of its own."""
+    """Make a step back for all rows; each thread has some of them, and a work of its own."""
     for part in numba.prange(len(work)):
         first, stop = rows * part // len(work), rows * (part + 1) // len(work)
         elman_retreat(first, stop, work[part], *given)
@@ -519,7 +526,7 @@ def gru_retreat(
 
 @spread
 def gru_advance_spread(work: Array, rows: int, *given: Any) -> None:
-    """Do it for all rows, of which each thread has some, and a work of its own."""
+    """Make a step forward for all rows; each thread has some of them, and a work of its own."""
     for part in numba.prange(len(work)):
         first, stop = rows * part // len(work), rows * (part + 1) // len(work)
         gru_advance(first, stop, work[part], *given)
@@ -527,7 +534,7 @@ def gru_advance_spread(work: Array, rows: int, *given: Any) -> None:
 
 @spread
 def gru_retreat_spread(work: Array, rows: int, *given: Any) -> None:
-    """Do it for all rows, of which each thread has some, and a work of its own."""
+    """Make a step back for all rows; each thread has some of them, and a work of its own."""
     for part in numba.prange(len(work)):
         first, stop = rows * part // len(work), rows * (part + 1) // len(work)
         gru_retreat(first, stop, work[part], *given)
@@ -633,7 +640,7 @@ def lstm_retreat(
 
 @spread
 def lstm_advance_spread(work: Array, rows: int, *given: Any) -> None:
-    """Do it for all rows, of which each thread has some, and a work of its own."""
+    """Make a step forward for all rows; each thread has some of them, and a work of its own."""
     for part in numba.prange(len(work)):
         first, stop = rows * part // len(work), rows * (part + 1) // len(work)
         lstm_advance(first, stop, work[part], *given)
@@ -641,7 +648,7 @@ def lstm_advance_spread(work: Array, rows: int, *given: Any) -> None:
 
 @spread
 def lstm_retreat_spread(work: Array, rows: int, *given: Any) -> None:
-    """Do it for all rows, of which each thread has some, and a work of its own."""
+    """Make a step back for all rows; each thread has some of them, and a work of its own."""
     for part in numba.prange(len(work)):
         first, stop = rows * part // len(work), rows * (part + 1) // len(work)
         lstm_retreat(first, stop, work[part], *given)

@@ -14,6 +14,7 @@ from functools import cache
 
 import numba
 import torch
+from numba.core import config
 
 EACH = 1 << 11
 """Units of all rows that a thread should have, if it is to save time."""
@@ -52,9 +53,15 @@ def threads(number: int) -> Iterator[None]:
 
 @cache
 def _openmp() -> bool:
-    """Return whether Numba has OpenMP's threads; its own ones do not allow two callers at once."""
+    """Return whether Numba has OpenMP's threads; its own ones do not allow two callers at once.
+
+    If nothing else is wished (``NUMBA_THREADING_LAYER``), it is told to use them.
+    """
     try:
         importlib.import_module("numba.np.ufunc.omppool")
     except ImportError:
         return False
+    settings = vars(config)
+    if settings["THREADING_LAYER"] == "default":
+        settings["THREADING_LAYER"] = "omp"
     return True

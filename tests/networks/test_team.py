@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from types import ModuleType
 
 import numba
 import pytest
 import torch
+from numba.core import config
 
 from chargen.networks import team as team_module
 from chargen.networks.team import EACH, team, threads
@@ -33,6 +35,19 @@ def test_without_openmp_nothing_is_shared(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "numba.np.ufunc.omppool", None)
     team_module._openmp.cache_clear()
     assert team(32, EACH) == 1
+    team_module._openmp.cache_clear()
+
+
+@pytest.mark.parametrize(("wished", "used"), [("default", "omp"), ("tbb", "tbb")])
+def test_numba_is_told_to_use_openmp(
+    wished: str, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would look for other threads first; a wish is kept."""
+    monkeypatch.setattr(config, "THREADING_LAYER", wished)
+    monkeypatch.setitem(sys.modules, "numba.np.ufunc.omppool", ModuleType("omppool"))
+    team_module._openmp.cache_clear()
+    assert team_module._openmp()
+    assert vars(config)["THREADING_LAYER"] == used
     team_module._openmp.cache_clear()
 
 
