@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numba
@@ -170,7 +169,7 @@ UPPER_HALF = np.int32(-(1 << 16))
 SIGN, ALL_BUT_SIGN = np.int32(31), np.int32(0x7FFFFFFF)
 
 
-def compiled(function: F, parallel: bool = False) -> F:
+def compiled(function: F) -> F:
     """Compile at the first call, for the types it is called with, and keep the result on disk.
 
     All compiled code is in this one file. A function is compiled again when its own file changes,
@@ -178,12 +177,7 @@ def compiled(function: F, parallel: bool = False) -> F:
     `chargen.text.ngrams` must not change without it (contexts of eight characters, a = 4, groups of
     followers).
     """
-    options: dict[str, Any] = {
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": FAST,
-        "parallel": parallel,
-    }
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST}
     # Numba keeps the result in this folder or, if that cannot be written, in the user's.
     somewhere = os.access(PACKAGE, os.W_OK) or "NUMBA_CACHE_DIR" in os.environ or not homeless()
     try:
@@ -191,13 +185,6 @@ def compiled(function: F, parallel: bool = False) -> F:
     except RuntimeError:  # There is nowhere to keep it.
         made = numba.njit(**options)(function)
     return cast("F", made)
-
-
-spread = partial(compiled, parallel=True)
-"""Compile a loop whose rounds are shared among threads; see `chargen.networks.team`.
-
-Each cell has loops of its own: Numba keeps nothing on disk of a function that another one made.
-"""
 
 
 def _fused(_: Any, a: Any, b: Any, c: Any) -> Any:
@@ -367,9 +354,6 @@ def arrive(arriving: Row, product: Row, out: Row) -> None:
 
 @compiled
 def elman_advance(
-    first: int,
-    stop: int,
-    work: Array,
     t: int,
     gates: Array,
     product: Array,
@@ -377,9 +361,10 @@ def elman_advance(
     state: Array,
     track: Array,
     memory: Array,
+    work: Array,
 ) -> None:
     """Make a step forward. See `chargen.networks.recurrence.Cell`."""
-    for b in range(first, stop):
+    for b in range(len(product)):
         tanhs(gates[t, b, 0], product[b, 0], bias[0], state[0, b])
         convert(state[0, b], track[t + 1, b])
 
@@ -395,9 +380,6 @@ def to_state(after: Row, grad: Row, out: Row) -> None:
 
 @compiled
 def elman_retreat(
-    first: int,
-    stop: int,
-    work: Array,
     t: int,
     gates: Array,
     track: Array,
@@ -405,27 +387,12 @@ def elman_retreat(
     arriving: Array,
     product: Array,
     grad: Array,
+    work: Array,
 ) -> None:
     """Make a step back."""
-    for b in range(first, stop):
+    for b in range(len(product)):
         arrive(arriving[t, b], product[b], grad[0, b])
         to_state(track[t + 1, b], grad[0, b], gates[t, b, 0])
-
-
-@spread
-def elman_advance_spread(work: Array, rows: int, *given: Any) -> None:
-    """Make a step forward for all rows; each thread has some of them, and a work of its own."""
-    for part in numba.prange(len(work)):
-        first, stop = rows * part // len(work), rows * (part + 1) // len(work)
-        elman_advance(first, stop, work[part], *given)
-
-
-@spread
-def elman_retreat_spread(work: Array, rows: int, *given: Any) -> None:
-    """Make a step back for all rows; each thread has some of them, and a work of its own."""
-    for part in numba.prange(len(work)):
-        first, stop = rows * part // len(work), rows * (part + 1) // len(work)
-        elman_retreat(first, stop, work[part], *given)
 
 
 # The gated recurrent unit (`chargen.networks.gru`).
@@ -447,9 +414,6 @@ def mix(update: Row, candidate: Row, hidden: Row) -> None:
 
 @compiled
 def gru_advance(
-    first: int,
-    stop: int,
-    work: Array,
     t: int,
     gates: Array,
     product: Array,
@@ -457,9 +421,10 @@ def gru_advance(
     state: Array,
     track: Array,
     memory: Array,
+    work: Array,
 ) -> None:
     """Make a step forward; q = W_hn h + b_hn goes to memory. See `chargen.networks.recurrence`."""
-    for b in range(first, stop):
+    for b in range(len(product)):
         gate, recurrent, hidden = gates[t, b], product[b], state[0, b]
         reset, update, candidate, q = work[0], work[1], work[2], work[3]
         sigmoids(gate[0], recurrent[0], bias[0], reset)
@@ -499,9 +464,6 @@ def to_reset(s: Row, q: Row, reset: Row, of_q: Row) -> None:
 
 @compiled
 def gru_retreat(
-    first: int,
-    stop: int,
-    work: Array,
     t: int,
     gates: Array,
     track: Array,
@@ -509,9 +471,10 @@ def gru_retreat(
     arriving: Array,
     product: Array,
     grad: Array,
+    work: Array,
 ) -> None:
     """Make a step back by the chain rule; ``gates`` gets δ of r, z and q, ``memory`` that of n."""
-    for b in range(first, stop):
+    for b in range(len(product)):
         gate, d = gates[t, b], grad[0, b]
         update, candidate, a_z, s = work[0], work[1], work[2], work[3]
         arrive(arriving[t, b], product[b], d)
@@ -522,22 +485,6 @@ def gru_retreat(
         convert(a_z, gate[1])
         to_reset(s, memory[t + 1, b], gate[0], gate[2])
         convert(s, memory[t + 1, b])
-
-
-@spread
-def gru_advance_spread(work: Array, rows: int, *given: Any) -> None:
-    """Make a step forward for all rows; each thread has some of them, and a work of its own."""
-    for part in numba.prange(len(work)):
-        first, stop = rows * part // len(work), rows * (part + 1) // len(work)
-        gru_advance(first, stop, work[part], *given)
-
-
-@spread
-def gru_retreat_spread(work: Array, rows: int, *given: Any) -> None:
-    """Make a step back for all rows; each thread has some of them, and a work of its own."""
-    for part in numba.prange(len(work)):
-        first, stop = rows * part // len(work), rows * (part + 1) // len(work)
-        gru_retreat(first, stop, work[part], *given)
 
 
 # Long short-term memory (`chargen.networks.lstm`).
@@ -559,9 +506,6 @@ def show(gate: Row, cell: Row, out: Row) -> None:
 
 @compiled
 def lstm_advance(
-    first: int,
-    stop: int,
-    work: Array,
     t: int,
     gates: Array,
     product: Array,
@@ -569,9 +513,10 @@ def lstm_advance(
     state: Array,
     track: Array,
     memory: Array,
+    work: Array,
 ) -> None:
     """Make a step forward; memory holds the cells. See `chargen.networks.recurrence.Cell`."""
-    for b in range(first, stop):
+    for b in range(len(product)):
         gate, recurrent, hidden, cell = gates[t, b], product[b], state[0, b], state[1, b]
         sigmoids(gate[0], recurrent[0], bias[0], work[0])
         sigmoids(gate[1], recurrent[1], bias[1], work[1])
@@ -618,9 +563,6 @@ def to_kept(carry: Row, before: Row, forget: Row) -> None:
 
 @compiled
 def lstm_retreat(
-    first: int,
-    stop: int,
-    work: Array,
     t: int,
     gates: Array,
     track: Array,
@@ -628,30 +570,15 @@ def lstm_retreat(
     arriving: Array,
     product: Array,
     grad: Array,
+    work: Array,
 ) -> None:
     """Make a step back by the chain rule; e is the second part of ``grad``."""
-    for b in range(first, stop):
+    for b in range(len(product)):
         gate, d, e = gates[t, b], grad[0, b], grad[1, b]
         arrive(arriving[t, b], product[b], d)
         to_shown(d, memory[t + 1, b], e, gate[3])
         to_written(e, gate[0], gate[2])
         to_kept(e, memory[t, b], gate[1])
-
-
-@spread
-def lstm_advance_spread(work: Array, rows: int, *given: Any) -> None:
-    """Make a step forward for all rows; each thread has some of them, and a work of its own."""
-    for part in numba.prange(len(work)):
-        first, stop = rows * part // len(work), rows * (part + 1) // len(work)
-        lstm_advance(first, stop, work[part], *given)
-
-
-@spread
-def lstm_retreat_spread(work: Array, rows: int, *given: Any) -> None:
-    """Make a step back for all rows; each thread has some of them, and a work of its own."""
-    for part in numba.prange(len(work)):
-        first, stop = rows * part // len(work), rows * (part + 1) // len(work)
-        lstm_retreat(first, stop, work[part], *given)
 
 
 # From a state to probabilities: texts that are written, compressed or scored.
@@ -1007,16 +934,16 @@ def read(
     work = scratch[2 * gates + 4 :]
     convert(weights.table[last], projected)
     for layer in range(layers):
-        now, bias = state[layer], weights.bias[layer]
+        now = state[layer]
         if layer:
             multiply(state[layer - 1, 0, 0], weights.inputs[layer - 1], projected)
         multiply(now[0, 0], weights.recurrent[layer], product)
         if gates == 1:
-            elman_advance(0, 1, work, 0, window, row, bias, now, track, memory)
+            elman_advance(0, window, row, weights.bias[layer], now, track, memory, work)
         elif gates == 3:
-            gru_advance(0, 1, work, 0, window, row, bias, now, track, memory)
+            gru_advance(0, window, row, weights.bias[layer], now, track, memory, work)
         else:
-            lstm_advance(0, 1, work, 0, window, row, bias, now, track, memory)
+            lstm_advance(0, window, row, weights.bias[layer], now, track, memory, work)
     top = state[layers - 1, 0, 0]
     multiply(top, weights.output, logits[:wide])
     add(logits[:wide], weights.output_bias, logits[:wide])

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONG = 200_000
-"""Texts of so many characters together are told character by character with PyTorch's help."""
+"""`Measured.surprises` reads texts of at least so many characters in all with PyTorch."""
 
 WORTH, BESIDE = 9e10, 280_000
-"""PyTorch saves more time than its import takes for a text of at least so many products: of each
-character with each weight, and with so many more as take as long as what NumPy does beside."""
+"""PyTorch saves more time than its import takes if a text needs at least `WORTH` products. A
+character needs one for each weight; NumPy's other work for it takes as long as `BESIDE` more."""
 
 
 class Measured(Loaded):

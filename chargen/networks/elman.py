@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from chargen import kernels
+from chargen.kernels import elman_advance, elman_retreat
 from chargen.networks.layer import Layer
 from chargen.networks.recurrence import Cell
 
@@ -13,10 +13,5 @@ class Elman(Layer):
     """h' = tanh(W_ih x + b_ih + W_hh h + b_hh)."""
 
     arch = "elman"
-    cell = Cell(
-        kernels.elman_advance,
-        kernels.elman_retreat,
-        kernels.elman_advance_spread,
-        kernels.elman_retreat_spread,
-    )
+    cell = Cell(elman_advance, elman_retreat)
     kernel = staticmethod(torch.rnn_tanh)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import torch
 
-from chargen import kernels
 from chargen.architecture import FAMILIES
+from chargen.kernels import gru_advance, gru_retreat
 from chargen.networks.layer import Layer
 from chargen.networks.recurrence import Cell
 
@@ -25,11 +25,5 @@ class GRU(Layer):
     """
 
     arch = "gru"
-    cell = Cell(
-        kernels.gru_advance,
-        kernels.gru_retreat,
-        kernels.gru_advance_spread,
-        kernels.gru_retreat_spread,
-        inner=FAMILIES["gru"].inner,
-    )
+    cell = Cell(gru_advance, gru_retreat, FAMILIES["gru"].inner)
     kernel = staticmethod(torch.gru)

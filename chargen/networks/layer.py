@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import platform
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
@@ -36,10 +37,10 @@ BFLOAT16_CUDNN = (9, 13)
 def fused_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
     """Return the precision of a device's kernel for a whole window: the given one, if it can.
 
-    oneDNN, on a processor, has both. cuDNN has recurrences in bfloat16 since 9.13, on cards of
-    compute capability 8, and PyTorch uses them since 2.10. Elsewhere PyTorch would go step by step,
-    many times slower, so float32 is returned there. (Inside the kernel that is TF32, where PyTorch
-    is allowed to use it.)
+    On a processor, oneDNN has both precisions. cuDNN has recurrences in bfloat16 since 9.13, on
+    cards of compute capability 8, and PyTorch uses them since 2.10. Elsewhere PyTorch would go step
+    by step, many times slower, so float32 is returned there. (Inside the kernel that is TF32, where
+    PyTorch is allowed to use it.)
     """
     if device.type == "cpu":
         return dtype
@@ -60,6 +61,20 @@ def cudnn_versions() -> tuple[tuple[int, ...], tuple[int, ...]]:
     found = there // 10_000, there // 100 % 100
     told = getattr(getattr(torch._C, "_cudnn", None), "getCompileVersion", None)
     return found, found if told is None else tuple(told())[:2]
+
+
+@contextmanager
+def _quiet(device: str) -> Iterator[None]:
+    """Keep cuDNN from warning that weights are copied together in each call.
+
+    Those with dropout are new in each call anyway.
+    """
+    if device != "cuda":
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "RNN module weights")
+        yield
 
 
 Drop = Callable[..., Tensor]
@@ -134,10 +149,8 @@ class Layer(nn.Module):
             dtype = fused_dtype(dtype, x.device)
             x, *weights = (tensor.to(dtype) for tensor in (x, *weights))
             before = tuple(part.to(dtype) for part in state)
-            # For a whole window, autocast knows nothing but float16. The weights are copied
-            # together in each call; PyTorch warns of that, but those with dropout are new anyway.
-            with torch.autocast(device, enabled=False), warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "RNN module weights")
+            # For a whole window, autocast knows nothing but float16.
+            with torch.autocast(device, enabled=False), _quiet(device):
                 out, last = in_segments(self.fused, x, before, weights, ages)
             return drop(out, 1), tuple(part.float() for part in last)
         out, *last = Recurrence.apply(self.cell, dtype, ages, x, *weights, *state)  # type: ignore[no-untyped-call]  # PyTorch's
@@ -148,9 +161,9 @@ class Layer(nn.Module):
     ) -> bool:
         """Return whether the device has a kernel for a whole window such as this.
 
-        A processor has one of oneDNN for the LSTM. It is faster than `Recurrence`, which waits
-        between its products for one core; but it goes forward only, because it does not return what
-        is needed to go back. Where texts begin anew inside a window, PyTorch would not use it.
+        On an x86 processor, oneDNN has one for the LSTM. It is faster than `Recurrence`, which does
+        the cell's work on one core; but it goes forward only, because it does not return what is
+        needed to go back. Where texts begin anew inside a window, PyTorch would not use it.
         """
         if device.type != "cpu":
             return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from chargen import kernels
+from chargen.kernels import lstm_advance, lstm_retreat
 from chargen.networks.layer import Layer
 from chargen.networks.recurrence import Cell
 
@@ -22,12 +22,7 @@ class LSTM(Layer):
     """
 
     arch = "lstm"
-    cell = Cell(
-        kernels.lstm_advance,
-        kernels.lstm_retreat,
-        kernels.lstm_advance_spread,
-        kernels.lstm_retreat_spread,
-    )
+    cell = Cell(lstm_advance, lstm_retreat)
     kernel = staticmethod(torch.lstm)
     onednn = True
 

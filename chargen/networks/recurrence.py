@@ -26,15 +26,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from chargen.networks.team import team, threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,26 +46,23 @@ Multiply = Callable[[Tensor], Tensor]
 class Cell:
     """What a kind of layer does with its pre-activations: compiled functions of step t.
 
-    They take NumPy arrays. The arrays of a whole window have the precision of the products. Later
+    Both take NumPy arrays. The arrays of a whole window have the precision of the products. Later
     results overwrite earlier ones, because a step spends most of its time waiting for memory:
 
     ``gates`` (T, B, G, H): the inputs' part of the pre-activations. A step forward overwrites it
     with the gates' activations, and a step back overwrites these with δ.
     ``track`` (T + 1, B, H): h at the start and after every step.
     ``memory`` (T + 1, B, H): whatever else a step leaves behind.
-    ``work`` (G + 1, H) in float32: scratch; of several threads, (N, G + 1, H).
+    ``work`` (G + 1, H) in float32: scratch.
 
     Attributes:
-        advance: ``(first, stop, work, t, gates, product, bias, state, track, memory)``, a step
-            forward from t to t + 1 for some rows, with product h W_hh^T (B, G, H) and bias
-            (G + inner, H); ``state`` (2, B, H), in float32, is h and, in a layer that has one, its
-            other state.
-        retreat: ``(first, stop, work, t, gates, track, memory, arriving, product, grad)``, a step
-            back, where ``arriving`` (T, B, H) is dL/dout and ``product`` (B, H) is δ_{t+1} W_hh.
-            ``grad`` (2, B, H), in float32, is the gradient that the step back at t + 1 passed on
-            directly to both states; this step overwrites it with the gradient that it passes on.
-        advance_spread, retreat_spread: the same for all rows, by N threads; in the place of first,
-            stop and work, they take work and the number of rows.
+        advance: ``(t, gates, product, bias, state, track, memory, work)``, a step forward from t to
+            t + 1, with product h W_hh^T (B, G, H) and bias (G + inner, H); ``state`` (2, B, H), in
+            float32, is h and, in a layer that has one, its other state.
+        retreat: ``(t, gates, track, memory, arriving, product, grad, work)``, a step back, where
+            ``arriving`` (T, B, H) is dL/dout and ``product`` (B, H) is δ_{t+1} W_hh. ``grad``
+            (2, B, H), in float32, is the gradient that the step back at t + 1 passed on directly to
+            both states; this step overwrites it with the gradient that it passes on.
         inner: the number of last gates whose recurrent product and ``bias_hh`` enter inside the
             cell, apart from the inputs' part. For these gates, δ is the gradient of the product,
             and ``retreat`` leaves the gradient of the inputs' part in memory (at t + 1).
@@ -75,21 +70,7 @@ class Cell:
 
     advance: Callable[..., None]
     retreat: Callable[..., None]
-    advance_spread: Callable[..., None]
-    retreat_spread: Callable[..., None]
     inner: int = 0
-
-    def forward(self, work: Any, rows: int) -> Callable[..., None]:
-        """Return a step forward for all rows, by as many threads as have a work."""
-        if len(work) > 1:
-            return partial(self.advance_spread, work, rows)
-        return partial(self.advance, 0, rows, work[0])
-
-    def backward(self, work: Any, rows: int) -> Callable[..., None]:
-        """Return a step back."""
-        if len(work) > 1:
-            return partial(self.retreat_spread, work, rows)
-        return partial(self.retreat, 0, rows, work[0])
 
 
 def multiplier(weight: Tensor, batch: int) -> Multiply:
@@ -173,20 +154,17 @@ class Recurrence(torch.autograd.Function):
             part.copy_(before)
             kept[0] = before
         multiply = multiplier(weight_hh.to(dtype), batch)
-        number = team(batch, hidden)
-        work = bias.new_empty(number, gate_rows // hidden + 1, hidden)
-        advance = cell.forward(array(work), batch)
-        window = [array(tensor) for tensor in (track, memory)]
+        work = bias.new_empty(gate_rows // hidden + 1, hidden)
+        window = [array(tensor) for tensor in (track, memory, work)]
         known, biases, now = array(gates), array(bias), array(state)
         begin = beginnings(ages, time)
-        with threads(number):
-            for t, h in enumerate(track[:-1].unbind(0)):
-                product = array(multiply(h)).reshape(known.shape[1:])
-                rows = begin[t]
-                if rows is not None:
-                    product[rows] = 0
-                    now[:, rows] = 0
-                advance(t, known, product, biases, now, *window)
+        for t, h in enumerate(track[:-1].unbind(0)):
+            product = array(multiply(h)).reshape(known.shape[1:])
+            rows = begin[t]
+            if rows is not None:
+                product[rows] = 0
+                now[:, rows] = 0
+            cell.advance(t, known, product, biases, now, *window)
         ctx.cell, ctx.begin, ctx.count, ctx.spent = cell, begin, len(start), False
         ctx.save_for_backward(x, gates, track, memory, weight_ih, weight_hh)
         return track[1:], *state[: len(start)]
@@ -205,27 +183,24 @@ class Recurrence(torch.autograd.Function):
         for part, given in zip(grad, grad_last, strict=False):
             part.copy_(given)
         window = [array(tensor) for tensor in (gates, track, memory, grad_out.contiguous())]
-        number = team(batch, hidden)
-        passed, work = array(grad), array(grad.new_empty(number, gates.shape[2] + 1, hidden))
-        retreat = cell.backward(work, batch)
+        passed, work = array(grad), array(grad.new_empty(gates.shape[2] + 1, hidden))
         product = gates.new_zeros(batch, hidden)
         deltas = gates.view(time, batch, -1).unbind(0)
         hs, others = array(track), array(memory)
-        with threads(number):
-            for t in range(time - 1, -1, -1):
-                rows = ctx.begin[t]
-                if rows is None:
-                    retreat(t, *window, array(product), passed)
-                    product = multiply(deltas[t])
-                    continue
-                # What was the state before this step is also the state after the step before it.
-                kept = hs[t, rows], others[t, rows]
-                hs[t, rows], others[t, rows] = 0, 0
-                retreat(t, *window, array(product), passed)
+        for t in range(time - 1, -1, -1):
+            rows = ctx.begin[t]
+            if rows is None:
+                cell.retreat(t, *window, array(product), passed, work)
                 product = multiply(deltas[t])
-                hs[t, rows], others[t, rows] = kept
-                array(product)[rows] = 0
-                passed[:, rows] = 0
+                continue
+            # What was the state before this step is also the state after the step before it.
+            kept = hs[t, rows], others[t, rows]
+            hs[t, rows], others[t, rows] = 0, 0
+            cell.retreat(t, *window, array(product), passed, work)
+            product = multiply(deltas[t])
+            hs[t, rows], others[t, rows] = kept
+            array(product)[rows] = 0
+            passed[:, rows] = 0
         grad[0] += product
         delta = gates.view(time * batch, -1)
         # We use products, because sums over the columns of a bfloat16 matrix are slow, and they

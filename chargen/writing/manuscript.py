@@ -124,8 +124,12 @@ class Manuscript:
         seen = self._seen()
         if seen in (self._stamp, None):
             return
+        found = self.path.read_bytes()
+        # On some file systems, a file gets another number when it takes its place.
+        if found == self._saved.encode(errors="replace"):
+            return
         kept = free(self.path.with_name(f"{self.path.stem}.other{self.path.suffix}"))
-        self._write(kept, self.path.read_bytes())
+        self._write(kept, found)
         self._stamp = seen
         self.notice = f"another program changed the text; that is kept as {kept.name}"
 

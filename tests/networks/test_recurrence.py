@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import platform
-from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from chargen.architecture import FAMILIES, Architecture
-from chargen.networks import recurrence
 from chargen.networks.base import LAYERS
 from chargen.networks.layer import ONEDNN_PROCESSORS, Layer, fused_dtype
 from chargen.networks.lstm import LSTM
@@ -87,27 +85,6 @@ def test_values_and_gradients_are_those_of_torch(arch: str, precision: str) -> N
     for name, (mine, theirs) in pairs.items():
         error = (mine.double() - theirs).norm() / theirs.norm()
         assert error < ERRORS[precision], f"{name}: {error:.2g}"
-
-
-@pytest.mark.parametrize("precision", sorted(ERRORS))
-@pytest.mark.parametrize("arch", RECURRENT)
-def test_threads_that_share_a_step_change_nothing(
-    arch: str, precision: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Bit by bit: each row is computed as by one thread, wherever texts begin."""
-    monkeypatch.setattr(recurrence, "threads", lambda _: nullcontext())
-    found = []
-    for number in (1, 3, B):
-        monkeypatch.setattr(recurrence, "team", lambda *_, number=number: number)
-        layer, tensors, weights = random_layer(arch)
-        before = tuple(value for name, value in tensors.items() if name != "x")
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            out, last = layer(tensors["x"], before, same, AGES)
-        loss = sum((o * w).sum() for o, w in zip([out, *last], weights, strict=True))
-        inputs = [*tensors.values(), *layer.parameters()]
-        found.append([out, *last, *torch.autograd.grad(loss, inputs)])
-    for shared in found[1:]:
-        torch.testing.assert_close(shared, found[0], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("precision", sorted(ERRORS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,25 @@ def test_what_changes_at_the_moment_of_saving_is_kept(
     assert (tmp_path / "a.other.txt").read_text() == "theirs"
     assert path.read_text() == "one two"
     one.close()
+
+
+def test_a_file_that_gets_another_number_is_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On some file systems it does when it takes its place: the text in it tells whose it is."""
+
+    def copied(half: Path, path: Path) -> None:
+        shutil.copyfile(half, path.with_name("new"))
+        path.with_name("new").replace(path)
+        half.unlink()
+
+    monkeypatch.setattr(files, "_replace", copied)
+    one = Manuscript(tmp_path / "a.txt")
+    for _ in range(3):
+        put(one, "one")
+    assert not one.notice
+    one.close()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.txt", "a.txt.history"]
 
 
 def test_a_full_disk_leaves_no_heap_of_copies(
